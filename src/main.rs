@@ -1,0 +1,2 @@
+//! rowcast's one binary.
+fn main() {}
