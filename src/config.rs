@@ -1,0 +1,167 @@
+//! Configuration: variables in, settings out, or an error that names the variable.
+//!
+//! Nothing here touches the process environment but [`Environment`]; tests hand in a map. A setting is read once,
+//! before anything is bound or claimed.
+
+mod settings;
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+pub use settings::{Publish, Settings, SupervisorSettings};
+
+/// Where variables come from.
+pub trait Vars {
+    /// The variable's value; `None` when it is not set or empty.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+/// The environment of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Environment;
+
+impl Vars for Environment {
+    fn get(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+}
+
+impl Vars for BTreeMap<String, String> {
+    fn get(&self, name: &str) -> Option<String> {
+        BTreeMap::get(self, name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+/// Flags before variables: the first of the two that has a value wins.
+#[derive(Debug, Clone)]
+pub struct Overlay<V> {
+    /// What the command line said, under the variables' names.
+    pub flags: BTreeMap<String, String>,
+    /// What stands behind it.
+    pub vars: V,
+}
+
+impl<V: Vars> Vars for Overlay<V> {
+    fn get(&self, name: &str) -> Option<String> {
+        Vars::get(&self.flags, name).or_else(|| self.vars.get(name))
+    }
+}
+
+/// A variable that cannot be used, and what would be right. Ends the process with [`EXIT_CONFIG`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable.
+    pub variable: &'static str,
+    /// Its value, unless it is missing or a secret.
+    pub value: Option<String>,
+    /// What is wrong, or what is expected.
+    pub problem: String,
+}
+
+/// The exit code of bad configuration (`EX_USAGE` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 64;
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={value:?}: {}", self.variable, self.problem),
+            None => write!(f, "{}: {}", self.variable, self.problem),
+        }
+    }
+}
+
+impl ConfigError {
+    pub(crate) fn new(variable: &'static str, value: Option<&str>, problem: impl Into<String>) -> Self {
+        Self { variable, value: value.map(str::to_owned), problem: problem.into() }
+    }
+}
+
+/// A URL that may hold a password. It is printed without it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// Wraps a URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The URL with its password, for the library that connects.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("(hidden)") };
+        // A query may carry secrets too (paths of keys, passwords): it is left out.
+        let rest = rest.split('?').next().unwrap_or_default();
+        match rest.rsplit_once('@') {
+            Some((user, host)) => {
+                write!(f, "{scheme}://{}:***@{host}", user.split(':').next().unwrap_or_default())
+            }
+            None => write!(f, "{scheme}://{rest}"),
+        }
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads a number within bounds.
+fn number<T>(
+    vars: &dyn Vars,
+    name: &'static str,
+    default: T,
+    range: std::ops::RangeInclusive<T>,
+) -> Result<T, ConfigError>
+where
+    T: FromStr + PartialOrd + fmt::Display,
+{
+    let Some(text) = vars.get(name) else { return Ok(default) };
+    let expected = || format!("expected a number from {} to {}", range.start(), range.end());
+    match text.parse::<T>() {
+        Ok(value) if range.contains(&value) => Ok(value),
+        _ => Err(ConfigError::new(name, Some(&text), expected())),
+    }
+}
+
+/// Reads one of some words.
+fn word<T: Copy>(
+    vars: &dyn Vars,
+    name: &'static str,
+    default: T,
+    words: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    let Some(text) = vars.get(name) else { return Ok(default) };
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        ConfigError::new(name, Some(&text), format!("expected one of {}", known.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_printed_without_its_password_and_query() {
+        let url = SecretUrl::new("mysql://root:p@ss:w0rd@db:3306/app?ssl-key=/secret");
+        assert_eq!(format!("{url} {url:?}"), "mysql://root:***@db:3306/app mysql://root:***@db:3306/app");
+        assert_eq!(SecretUrl::new("redis://localhost:6379/0").to_string(), "redis://localhost:6379/0");
+        assert_eq!(SecretUrl::new("hunter2").to_string(), "(hidden)");
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable() {
+        let vars = BTreeMap::from([("A".to_owned(), "env".to_owned()), ("B".to_owned(), "env".to_owned())]);
+        let both = Overlay { flags: BTreeMap::from([("A".to_owned(), "flag".to_owned())]), vars };
+        assert_eq!(both.get("A").as_deref(), Some("flag"));
+        assert_eq!(both.get("B").as_deref(), Some("env"));
+    }
+}

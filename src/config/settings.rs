@@ -1,0 +1,257 @@
+//! What the variables mean.
+
+use std::time::Duration;
+
+use super::{ConfigError, SecretUrl, Vars, number, word};
+use crate::route::{self, Mapping, OnDuplicate, RoomTemplate, Route, Table, Unknown};
+
+/// What a worker, and every command that talks to the servers, needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `REDIS_URL`.
+    pub redis_url: SecretUrl,
+    /// `DATABASE_URL`.
+    pub database_url: SecretUrl,
+    /// The routes, from the file or from single variables.
+    pub routes: Vec<Route>,
+    /// The most jobs of one claim.
+    pub batch: usize,
+    /// The most bytes of one job; a larger one becomes a dead letter.
+    pub max_job_bytes: usize,
+    /// How long a worker counts as alive after its last sign of life.
+    pub lease: Duration,
+    /// How rows are published.
+    pub publish: Publish,
+}
+
+/// What the publisher needs to know beside the routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// The prefix of the channels, the emitter's option `key`.
+    pub key: String,
+}
+
+/// What the supervisor needs to know. It reads neither server's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupervisorSettings {
+    /// How many workers; `auto` is one for each core.
+    pub workers: usize,
+    /// A worker without a sign of progress for so long is killed.
+    pub stall: Duration,
+    /// How long a worker may take to report that it is ready.
+    pub startup: Duration,
+    /// How long a draining worker may take before it is killed.
+    pub drain: Duration,
+    /// A worker above so many bytes of resident memory is recycled; 0 is never.
+    pub max_memory: u64,
+    /// A worker that has done so many jobs is recycled; 0 is never.
+    pub max_jobs: u64,
+}
+
+impl Settings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
+        Ok(Self {
+            redis_url: redis_url(vars)?,
+            database_url: database_url(vars)?,
+            routes: routes(vars)?,
+            batch: number(vars, "ROWCAST_BATCH", 2_000, 1..=50_000)?,
+            max_job_bytes: number(vars, "ROWCAST_MAX_JOB_BYTES", 1 << 20, 1_024..=16 << 20)?,
+            lease: Duration::from_secs(number(vars, "ROWCAST_LEASE_SECONDS", 15, 2..=3_600)?),
+            publish: Publish { key: vars.get("ROWCAST_EMITTER_KEY").unwrap_or_else(|| "socket.io".into()) },
+        })
+    }
+}
+
+impl SupervisorSettings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
+        let seconds = |name, default| number(vars, name, default, 1..=86_400).map(Duration::from_secs);
+        Ok(Self {
+            workers: workers(vars)?,
+            stall: seconds("ROWCAST_STALL_SECONDS", 60)?,
+            startup: seconds("ROWCAST_STARTUP_SECONDS", 60)?,
+            drain: seconds("ROWCAST_DRAIN_SECONDS", 20)?,
+            max_memory: number(vars, "ROWCAST_MAX_MEMORY_MB", 512, 0..=1_048_576)? << 20,
+            max_jobs: number(vars, "ROWCAST_MAX_JOBS", 0, 0..=u64::MAX)?,
+        })
+    }
+}
+
+fn workers(vars: &dyn Vars) -> Result<usize, ConfigError> {
+    match vars.get("ROWCAST_WORKERS").as_deref() {
+        None | Some("auto") => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Some(text) => match text.parse() {
+            Ok(count @ 1..=512) => Ok(count),
+            _ => Err(ConfigError::new(
+                "ROWCAST_WORKERS",
+                Some(text),
+                "expected auto or a number from 1 to 512",
+            )),
+        },
+    }
+}
+
+fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
+    let url = SecretUrl::new(vars.get("REDIS_URL").unwrap_or_else(|| "redis://127.0.0.1:6379".into()));
+    match redis::IntoConnectionInfo::into_connection_info(url.expose()) {
+        Ok(_) => Ok(url),
+        Err(_) => Err(ConfigError::new(
+            "REDIS_URL",
+            Some(&url.to_string()),
+            "expected redis://[user:password@]host:port/db",
+        )),
+    }
+}
+
+fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
+    const EXPECTED: &str = "expected mysql://user:password@host:port/database";
+    let Some(url) = vars.get("DATABASE_URL").map(SecretUrl::new) else {
+        return Err(ConfigError::new("DATABASE_URL", None, format!("is not set; {EXPECTED}")));
+    };
+    let wrong = |problem: String| ConfigError::new("DATABASE_URL", Some(&url.to_string()), problem);
+    if !url.expose().starts_with("mysql://") && !url.expose().starts_with("mariadb://") {
+        return Err(wrong(EXPECTED.to_owned()));
+    }
+    let options: sqlx::mysql::MySqlConnectOptions =
+        url.expose().parse().map_err(|_| wrong(EXPECTED.to_owned()))?;
+    if options.get_database().is_none_or(str::is_empty) {
+        return Err(wrong(format!("names no database; {EXPECTED}")));
+    }
+    Ok(url)
+}
+
+fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
+    const FILE: &str = "ROWCAST_ROUTES";
+    let Some(path) = vars.get(FILE) else { return Ok(vec![single_route(vars)?]) };
+    if let Some(name) = SINGLE.iter().find(|name| vars.get(name).is_some()) {
+        return Err(ConfigError::new(
+            FILE,
+            Some(&path),
+            format!("{name} is set as well; keep one of the two"),
+        ));
+    }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| ConfigError::new(FILE, Some(&path), format!("cannot be read: {e}")))?;
+    route::parse_file(&text).map_err(|e| ConfigError::new(FILE, Some(&path), e))
+}
+
+/// The variables that describe one route.
+const SINGLE: [&str; 10] = [
+    "ROWCAST_QUEUE",
+    "ROWCAST_TABLE",
+    "ROWCAST_COLUMNS",
+    "ROWCAST_ROOMS",
+    "ROWCAST_EVENT",
+    "ROWCAST_NAMESPACE",
+    "ROWCAST_PUBLISH",
+    "ROWCAST_DEDUPE",
+    "ROWCAST_ON_DUPLICATE",
+    "ROWCAST_UNKNOWN",
+];
+
+fn single_route(vars: &dyn Vars) -> Result<Route, ConfigError> {
+    let mut route = Route::original();
+    if let Some(queue) = vars.get("ROWCAST_QUEUE") {
+        route.queue = queue;
+    }
+    if let Some(table) = parsed(vars, "ROWCAST_TABLE", Table::parse)? {
+        // Another table has other columns: without a mapping they are matched by name.
+        route.columns = if table == route.table { route.columns } else { None };
+        route.table = table;
+    }
+    if let Some(columns) = parsed(vars, "ROWCAST_COLUMNS", |text| list(text, Mapping::parse))? {
+        route.columns = Some(columns);
+    }
+    if let Some(rooms) = parsed(vars, "ROWCAST_ROOMS", |text| list(text, RoomTemplate::parse))? {
+        route.rooms = rooms;
+    }
+    if let Some(event) = vars.get("ROWCAST_EVENT") {
+        route.event = event;
+    }
+    if let Some(namespace) = vars.get("ROWCAST_NAMESPACE") {
+        route.namespace = route::with_slash(&namespace);
+    }
+    route.publish = word(vars, "ROWCAST_PUBLISH", true, &[("true", true), ("false", false)])?;
+    route.dedupe = vars.get("ROWCAST_DEDUPE");
+    let words =
+        [("reject", OnDuplicate::Reject), ("ignore", OnDuplicate::Ignore), ("update", OnDuplicate::Update)];
+    route.on_duplicate = word(vars, "ROWCAST_ON_DUPLICATE", route::default_on_duplicate(&route), &words)?;
+    route.unknown = parsed(vars, "ROWCAST_UNKNOWN", Unknown::parse_word)?.unwrap_or_default();
+    route.check().map_err(|e| ConfigError::new("ROWCAST_QUEUE", Some(&route.queue), e))?;
+    Ok(route)
+}
+
+fn parsed<T>(
+    vars: &dyn Vars,
+    name: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, ConfigError> {
+    let Some(text) = vars.get(name) else { return Ok(None) };
+    parse(&text).map(Some).map_err(|e| ConfigError::new(name, Some(&text), e))
+}
+
+fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(|item| parse(item.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn vars(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let base = [("DATABASE_URL", "mysql://root@localhost/app")];
+        base.iter().chain(pairs).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn without_variables_the_route_is_the_original_one() {
+        let settings = Settings::from_vars(&vars(&[])).unwrap();
+        assert_eq!(settings.routes, [Route::original()]);
+        assert_eq!(settings.redis_url.expose(), "redis://127.0.0.1:6379");
+    }
+
+    #[test]
+    fn a_bad_variable_is_named_with_its_value_and_what_is_right() {
+        let cases = [
+            ("ROWCAST_BATCH", "many", "1 to 50000"),
+            ("ROWCAST_BATCH", "0", "1 to 50000"),
+            ("REDIS_URL", "http://x", "redis://"),
+            ("DATABASE_URL", "postgres://x/y", "mysql://"),
+            ("DATABASE_URL", "mysql://root:secret@db", "names no database"),
+            ("ROWCAST_COLUMNS", "a", "column=key"),
+            ("ROWCAST_ROOMS", "a{", "partner"),
+            ("ROWCAST_ON_DUPLICATE", "drop", "reject, ignore, update"),
+            ("ROWCAST_PUBLISH", "yes", "true, false"),
+            ("ROWCAST_ROUTES", "/does/not/exist.toml", "cannot be read"),
+            ("ROWCAST_EVENT", "connect", "reserved"),
+        ];
+        for (name, value, expected) in cases {
+            let error = Settings::from_vars(&vars(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(expected), "{name}={value} gave {error:?}");
+            assert!(!error.contains("secret"), "{error:?} shows a secret");
+        }
+        let error = SupervisorSettings::from_vars(&vars(&[("ROWCAST_WORKERS", "few")])).unwrap_err();
+        assert_eq!(error.to_string(), "ROWCAST_WORKERS=\"few\": expected auto or a number from 1 to 512");
+    }
+
+    #[test]
+    fn a_missing_database_is_named() {
+        let error = Settings::from_vars(&BTreeMap::new()).unwrap_err();
+        assert_eq!(error.variable, "DATABASE_URL");
+    }
+
+    #[test]
+    fn another_table_is_matched_by_name() {
+        let settings = Settings::from_vars(&vars(&[("ROWCAST_TABLE", "orders")])).unwrap();
+        assert_eq!(settings.routes[0].columns, None);
+    }
+}

@@ -1,0 +1,196 @@
+//! The routes file: TOML, one `[[route]]` table for each route.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Conversion, Mapping, OnDuplicate, RoomTemplate, Route, Source, Table, Unknown};
+
+/// Parses the text of a routes file.
+///
+/// # Errors
+/// A sentence that says which line or which route is wrong, and what would be right.
+pub fn parse_file(text: &str) -> Result<Vec<Route>, String> {
+    let file: File = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+    if file.route.is_empty() {
+        return Err("it holds no [[route]]".into());
+    }
+    let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
+    for entry in file.route {
+        let queue = entry.queue.clone();
+        let route = entry.into_route().map_err(|e| format!("route of queue {queue:?}: {e}"))?;
+        if routes.iter().any(|other| other.queue == route.queue) {
+            return Err(format!("queue {queue:?} has two routes; one queue feeds one table"));
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    route: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    queue: String,
+    table: String,
+    columns: Option<BTreeMap<String, Column>>,
+    rooms: Option<Vec<String>>,
+    event: Option<String>,
+    namespace: Option<String>,
+    publish: Option<bool>,
+    dedupe: Option<String>,
+    on_duplicate: Option<OnDuplicate>,
+    unknown: Option<UnknownEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a key, or { from = \"/pointer\", as = \"conversion\" }")]
+enum Column {
+    Plain(String),
+    Full(FullColumn),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullColumn {
+    from: String,
+    #[serde(rename = "as")]
+    conversion: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected \"ignore\", \"reject\" or { column = \"name\" }")]
+enum UnknownEntry {
+    Word(String),
+    Column { column: String },
+}
+
+impl Entry {
+    fn into_route(self) -> Result<Route, String> {
+        let mut route = Route::new(&self.queue, Table::parse(&self.table)?);
+        route.columns = self.columns.map(mappings).transpose()?;
+        if let Some(rooms) = self.rooms {
+            route.rooms = rooms.iter().map(|room| RoomTemplate::parse(room)).collect::<Result<_, _>>()?;
+        }
+        if let Some(event) = self.event {
+            route.event = event;
+        }
+        if let Some(namespace) = self.namespace {
+            route.namespace = with_slash(&namespace);
+        }
+        route.publish = self.publish.unwrap_or(true);
+        route.dedupe = self.dedupe;
+        route.on_duplicate = self.on_duplicate.unwrap_or_else(|| default_on_duplicate(&route));
+        route.unknown = self.unknown.map(UnknownEntry::into_unknown).transpose()?.unwrap_or_default();
+        route.check()?;
+        Ok(route)
+    }
+}
+
+/// With a `dedupe` column a repeated job is what is expected; without one it is a fault.
+pub(crate) fn default_on_duplicate(route: &Route) -> OnDuplicate {
+    if route.dedupe.is_some() { OnDuplicate::Ignore } else { OnDuplicate::Reject }
+}
+
+/// A namespace as socket.io writes it: `chat` and `/chat` are the same.
+pub(crate) fn with_slash(namespace: &str) -> String {
+    if namespace.starts_with('/') { namespace.to_owned() } else { format!("/{namespace}") }
+}
+
+fn mappings(columns: BTreeMap<String, Column>) -> Result<Vec<Mapping>, String> {
+    columns
+        .into_iter()
+        .map(|(column, entry)| {
+            let (from, conversion) = match entry {
+                Column::Plain(from) => (from, None),
+                Column::Full(full) => (full.from, full.conversion),
+            };
+            let wrong = |e: String| format!("column {column:?}: {e}");
+            Ok(Mapping {
+                from: Source::parse(&from).map_err(wrong)?,
+                conversion: conversion.map(|name| Conversion::parse(&name)).transpose().map_err(wrong)?,
+                column,
+            })
+        })
+        .collect()
+}
+
+impl UnknownEntry {
+    fn into_unknown(self) -> Result<Unknown, String> {
+        match self {
+            Self::Column { column } => Ok(Unknown::Column(column)),
+            Self::Word(word) => Unknown::parse_word(&word),
+        }
+    }
+}
+
+impl Unknown {
+    /// Parses `ignore` or `reject`; a column is written `column:name` in the environment.
+    ///
+    /// # Errors
+    /// A sentence with the words there are.
+    pub fn parse_word(word: &str) -> Result<Self, String> {
+        match (word, word.strip_prefix("column:")) {
+            ("ignore", _) => Ok(Self::Ignore),
+            ("reject", _) => Ok(Self::Reject),
+            (_, Some(column)) if !column.is_empty() => Ok(Self::Column(column.to_owned())),
+            _ => Err(format!("unknown = {word:?} is not known; there are ignore, reject, and a column")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &str = r#"
+        [[route]]
+        queue = "message"
+        table = "pre_qqaccount"
+        columns = { accountid = "time", openid = "stamp", seen_at = { from = "/meta/ts", as = "unix_ms" } }
+        rooms = ["{table}", "account:{accountid}"]
+        event = "row"
+        dedupe = "openid"
+        on_duplicate = "ignore"
+        unknown = "ignore"
+    "#;
+
+    #[test]
+    fn the_full_example_is_read() {
+        let routes = parse_file(FULL).unwrap();
+        let route = &routes[0];
+        assert_eq!(route.columns.as_ref().unwrap().len(), 3);
+        assert_eq!(route.rooms[1].to_string(), "account:{accountid}");
+        assert_eq!(route.on_duplicate, OnDuplicate::Ignore);
+        assert_eq!(route.dedupe.as_deref(), Some("openid"));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let cases = [
+            ("", "no [[route]]"),
+            ("[[route]]\nqueue = \"q\"", "table"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolour = 1", "colour"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nevent = \"disconnect\"", "reserved"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nunknown = \"drop\"", "ignore, reject"),
+            (
+                "[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolumns = { a = { from = \"b\", as = \"days\" } }",
+                "unix_ms",
+            ),
+            (
+                "[[route]]\nqueue = \"q\"\ntable = \"t\"\n[[route]]\nqueue = \"q\"\ntable = \"u\"",
+                "two routes",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = parse_file(text).unwrap_err();
+            assert!(error.contains(expected), "{text:?} gave {error:?}");
+        }
+    }
+}
