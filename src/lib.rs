@@ -6,4 +6,5 @@
 pub mod backoff;
 pub mod config;
 pub mod emitter;
+pub mod queue;
 pub mod route;

@@ -1,0 +1,340 @@
+//! Redis: the only owner of list keys. Every move of a job is one atomic command or one script.
+//!
+//! A [`Queue`] is one route's queue as one worker sees it. It promises that a job is at any instant in exactly one
+//! list, and that a request which is repeated after a lost reply changes nothing a second time. It does not decide
+//! when to claim, what a job means, or whether a claim was committed.
+
+mod admin;
+mod keys;
+mod link;
+mod registry;
+mod script;
+
+use redis::{RedisError, RedisResult, Value};
+
+pub use admin::{Admin, Audit};
+pub use keys::Keys;
+pub use link::{Link, describe};
+pub use registry::{Member, Registry};
+use script::Script;
+
+/// One route's queue, as one worker sees it.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    keys: Keys,
+    worker: String,
+    link: Link,
+    /// Blocking moves have a connection of their own: whoever blocks holds up all that follows.
+    blocking: Link,
+}
+
+/// The most that one claim takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Jobs.
+    pub jobs: usize,
+    /// Bytes of jobs; one job may pass it.
+    pub bytes: usize,
+}
+
+/// What a request for a claim brought.
+#[derive(Debug)]
+pub enum Claimed {
+    /// Jobs.
+    Jobs(Claim),
+    /// The queue is empty: block until a job comes.
+    Empty,
+    /// The queue is paused: ask again later.
+    Paused,
+}
+
+/// Jobs that were moved to a claim list, oldest first, and not settled yet.
+///
+/// It ends by [`Queue::settle`] or [`Queue::hand_back`], each of which consumes it. Dropped without either it says
+/// so in the log: its jobs then wait in Redis until the claim is rescued.
+#[derive(Debug)]
+pub struct Claim {
+    /// The claim's number, counting up per worker and route.
+    pub seq: u64,
+    /// How many workers have crashed on its job; above zero it holds one job, a suspect.
+    pub crashes: u32,
+    /// The jobs' raw bytes.
+    pub jobs: Vec<Vec<u8>>,
+    ended: bool,
+}
+
+/// A claim with its committed outcome, ready to be settled.
+#[derive(Debug)]
+pub struct Settlement {
+    /// The claim.
+    pub claim: Claim,
+    /// Jobs whose rows were inserted.
+    pub inserted: usize,
+    /// Jobs that were there already.
+    pub duplicate: usize,
+    /// Rows inserted.
+    pub rows: usize,
+    /// One dead letter for each rejected job, as JSON text.
+    pub letters: Vec<String>,
+    /// The events of the inserted rows.
+    pub events: Events,
+}
+
+/// Messages to publish, in order, in one buffer.
+#[derive(Debug, Default)]
+pub struct Events {
+    bytes: Vec<u8>,
+    /// For each message where its channel ends and where its payload ends.
+    ends: Vec<(usize, usize)>,
+}
+
+/// Who is to blame for a claim that is handed back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// A worker crashed while it held the jobs: they become suspects.
+    Crashed,
+    /// Nobody: a shutdown, a server that was down, a fence.
+    Returned,
+}
+
+/// How long a blocking move waits; a lost connection can hold a job back no longer than this.
+const BLOCK_SECONDS: u32 = 5;
+
+impl Queue {
+    /// The queue of one route for one worker.
+    pub fn new(queue: &str, worker: &str, link: Link) -> Self {
+        let blocking = link.another();
+        Self { keys: Keys::new(queue), worker: worker.to_owned(), link, blocking }
+    }
+
+    /// Claims up to the limits, or finds again what claim `seq` holds already.
+    ///
+    /// # Errors
+    /// Any error of Redis; the claim may have been made nevertheless, so ask again with the same `seq`.
+    pub async fn claim(&self, seq: u64, limits: Limits) -> RedisResult<Claimed> {
+        static SCRIPT: Script = Script::new(include_str!("queue/claim.lua"));
+        let claim = self.keys.claim(&self.worker, seq);
+        let landing = self.keys.claim(&self.worker, 0);
+        let Keys { queue, claims, suspects, totals, paused, .. } = &self.keys;
+        let keys: [&str; 7] = [queue, &claim, claims, suspects, totals, paused, &landing];
+        let mut call = SCRIPT.on(&self.link, &keys).await?;
+        call.arg(&self.worker).arg(seq).arg(limits.jobs).arg(limits.bytes);
+        read_claim(seq, call.send().await?)
+    }
+
+    /// Blocks until a job lands for this worker or some seconds pass. Returns whether one landed.
+    /// To end it early call [`Queue::wake`] and await it: a job may be on its way.
+    ///
+    /// # Errors
+    /// Any error of Redis; a job may have landed nevertheless, and the next claim finds it.
+    pub async fn block(&self) -> RedisResult<bool> {
+        let mut command = redis::cmd("BLMOVE");
+        command.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
+        let landed: Option<redis::Value> = self.blocking.query(command.arg(BLOCK_SECONDS)).await?;
+        Ok(landed.is_some())
+    }
+
+    /// Ends a blocking move of this worker, if there is one.
+    ///
+    /// # Errors
+    /// Any error of Redis; the move then ends by its own time limit.
+    pub async fn wake(&self) -> RedisResult<()> {
+        let Some(client) = self.blocking.client_id() else { return Ok(()) };
+        self.link.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(client)).await
+    }
+
+    /// Settles a committed claim. Returns whether this call did it, or somebody had done so before.
+    ///
+    /// # Errors
+    /// Any error of Redis, with the settlement given back: run it again, it is published once however often.
+    pub async fn settle(&self, settlement: Settlement) -> Result<bool, (Settlement, RedisError)> {
+        match self.settle_for(&self.worker, &settlement).await {
+            Ok(first) => {
+                settlement.claim.end();
+                Ok(first)
+            }
+            Err(error) => Err((settlement, error)),
+        }
+    }
+
+    /// Hands an uncommitted claim back to its queue. Returns how many jobs it held.
+    ///
+    /// # Errors
+    /// Any error of Redis, with the claim given back.
+    pub async fn hand_back(&self, claim: Claim, blame: Blame) -> Result<u64, (Claim, RedisError)> {
+        match self.hand_back_for(&self.worker, claim.seq, blame).await {
+            Ok(count) => {
+                claim.end();
+                Ok(count)
+            }
+            Err(error) => Err((claim, error)),
+        }
+    }
+
+    /// Returns what has landed for this worker and takes it out of the index: it will not claim again, and no
+    /// blocking move of it is on its way.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn leave(&self) -> RedisResult<u64> {
+        self.return_landed(&self.worker, true).await
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+/// What a rescuer does to another worker's claims.
+impl Queue {
+    /// The workers that the index knows, of whatever host.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn indexed_workers(&self) -> RedisResult<Vec<String>> {
+        let fields: Vec<String> = self.link.query(redis::cmd("HKEYS").arg(&self.keys.claims)).await?;
+        let mut workers: Vec<String> =
+            fields.iter().map(|field| field.split(':').next().unwrap_or_default().to_owned()).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        Ok(workers)
+    }
+
+    /// The numbers of a worker's open claims, in order; 0 is its landing list.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn list_open_claims(&self, worker: &str) -> RedisResult<Vec<u64>> {
+        let fields: Vec<String> = self.link.query(redis::cmd("HKEYS").arg(&self.keys.claims)).await?;
+        let mut open: Vec<u64> = fields
+            .iter()
+            .filter_map(|field| field.split_once(':').filter(|(owner, _)| *owner == worker)?.1.parse().ok())
+            .collect();
+        open.sort_unstable();
+        Ok(open)
+    }
+
+    /// Reads a worker's open claim; `None` when it has ended.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn read_claim(&self, worker: &str, seq: u64) -> RedisResult<Option<Claim>> {
+        let key = self.keys.claim(worker, seq);
+        let jobs: Vec<Vec<u8>> = self.link.query(redis::cmd("LRANGE").arg(key).arg(0).arg(-1)).await?;
+        let field = format!("{worker}:{seq}");
+        let entry: Option<String> =
+            self.link.query(redis::cmd("HGET").arg(&self.keys.claims).arg(field)).await?;
+        let crashes = entry.and_then(|e| e.split_once(':').and_then(|(_, n)| n.parse().ok())).unwrap_or(0);
+        Ok((!jobs.is_empty()).then_some(Claim { seq, crashes, jobs, ended: false }))
+    }
+
+    /// Settles another worker's committed claim.
+    ///
+    /// # Errors
+    /// Any error of Redis; run it again.
+    pub async fn settle_for(&self, worker: &str, settlement: &Settlement) -> RedisResult<bool> {
+        static SCRIPT: Script = Script::new(include_str!("queue/settle.lua"));
+        let Settlement { claim, letters, events, .. } = settlement;
+        let list = self.keys.claim(worker, claim.seq);
+        let Keys { queue, claims, dead, totals, .. } = &self.keys;
+        let mut call = SCRIPT.on(&self.link, &[&list, claims, dead, totals, queue]).await?;
+        call.arg(format!("{worker}:{}", claim.seq)).arg(claim.jobs.len());
+        call.arg(settlement.inserted).arg(settlement.duplicate).arg(settlement.rows);
+        call.arg(letters.len()).arg(letters);
+        for (channel, payload) in events.iter() {
+            call.arg(channel).arg(payload);
+        }
+        call.send().await
+    }
+
+    /// Hands another worker's uncommitted claim back.
+    ///
+    /// # Errors
+    /// Any error of Redis; run it again.
+    pub async fn hand_back_for(&self, worker: &str, seq: u64, blame: Blame) -> RedisResult<u64> {
+        static SCRIPT: Script = Script::new(include_str!("queue/hand_back.lua"));
+        let list = self.keys.claim(worker, seq);
+        let Keys { queue, claims, suspects, totals, .. } = &self.keys;
+        let mut call = SCRIPT.on(&self.link, &[&list, claims, queue, suspects, totals]).await?;
+        call.arg(format!("{worker}:{seq}"));
+        call.arg(if blame == Blame::Crashed { "crashed" } else { "returned" }).send().await
+    }
+
+    /// Returns what landed for another worker. It is forgotten only when no move of it can be on its way.
+    ///
+    /// # Errors
+    /// Any error of Redis; run it again.
+    pub async fn return_landed(&self, worker: &str, forget: bool) -> RedisResult<u64> {
+        static SCRIPT: Script = Script::new(include_str!("queue/hand_back_landed.lua"));
+        let landing = self.keys.claim(worker, 0);
+        let mut call = SCRIPT.on(&self.link, &[&landing, &self.keys.claims, &self.keys.queue]).await?;
+        call.arg(worker).arg(if forget { "forget" } else { "keep" }).send().await
+    }
+}
+
+impl Claim {
+    /// Leaves the claim open on purpose: whether it was committed is for a rescuer to find out.
+    pub fn leave_open(mut self) {
+        self.ended = true;
+    }
+
+    fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.ended && !std::thread::panicking() {
+            tracing::warn!(claim.seq = self.seq, jobs = self.jobs.len(), "a claim was dropped unsettled; its jobs wait in Redis to be rescued");
+        }
+    }
+}
+
+impl Events {
+    /// Appends a message: `write` appends its payload to the buffer.
+    pub fn push(&mut self, channel: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.extend_from_slice(channel.as_bytes());
+        let channel_end = self.bytes.len();
+        write(&mut self.bytes);
+        self.ends.push((channel_end, self.bytes.len()));
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The channel and the payload of each message, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(channel, end)| {
+            let message = (&self.bytes[start..channel], &self.bytes[channel..end]);
+            start = end;
+            message
+        })
+    }
+}
+
+fn read_claim(seq: u64, reply: Value) -> RedisResult<Claimed> {
+    let unexpected = || RedisError::from((redis::ErrorKind::UnexpectedReturnType, "claim.lua: unexpected reply"));
+    let Value::Array(values) = reply else { return Err(unexpected()) };
+    let mut values = values.into_iter();
+    let state: String = redis::from_redis_value(values.next().ok_or_else(unexpected)?)?;
+    let crashes = redis::from_redis_value(values.next().ok_or_else(unexpected)?)?;
+    match state.as_str() {
+        "claimed" => {
+            let jobs = values.map(redis::from_redis_value::<Vec<u8>>).collect::<Result<_, _>>()?;
+            Ok(Claimed::Jobs(Claim { seq, crashes, jobs, ended: false }))
+        }
+        "empty" => Ok(Claimed::Empty),
+        "paused" => Ok(Claimed::Paused),
+        _ => Err((redis::ErrorKind::Client, "claim.lua: this claim has ended", state).into()),
+    }
+}

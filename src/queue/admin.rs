@@ -1,0 +1,167 @@
+//! What a person does to a queue: look, count, pause, push, and decide about dead letters.
+
+use std::collections::BTreeMap;
+
+use redis::{RedisResult, Value};
+use serde::Serialize;
+
+use super::{Keys, Link, script::Script};
+
+/// A queue, as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    keys: Keys,
+    link: Link,
+}
+
+/// All that the audit of a queue adds up, read in one instant. Counts are of jobs, but for `rows`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// Jobs that were moved to a claim, ever.
+    pub claimed: u64,
+    /// Jobs whose rows were inserted.
+    pub inserted: u64,
+    /// Jobs that were there already.
+    pub duplicate: u64,
+    /// Jobs that were rejected.
+    pub dead: u64,
+    /// Jobs whose claim was handed back.
+    pub handed_back: u64,
+    /// Rows inserted.
+    pub rows: u64,
+    /// Jobs in open claims.
+    pub in_flight: u64,
+    /// Jobs in the queue.
+    pub waiting: u64,
+    /// Jobs to be claimed alone.
+    pub suspects: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+    /// Whether the queue is paused.
+    pub paused: bool,
+    /// Milliseconds since the oldest open claim was made; `None` without one.
+    pub oldest_claim_ms: Option<u64>,
+}
+
+impl Audit {
+    /// Claimed less all that became of it: zero when nothing was lost and nothing counted twice.
+    pub fn difference(&self) -> i128 {
+        let became = [self.inserted, self.duplicate, self.dead, self.handed_back, self.in_flight];
+        i128::from(self.claimed) - became.into_iter().map(i128::from).sum::<i128>()
+    }
+}
+
+impl Admin {
+    /// A queue by its name.
+    pub fn new(queue: &str, link: Link) -> Self {
+        Self { keys: Keys::new(queue), link }
+    }
+
+    /// Reads the counts.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn audit(&self) -> RedisResult<Audit> {
+        static SCRIPT: Script = Script::new(include_str!("audit.lua"));
+        let Keys { queue, claims, suspects, dead, totals, paused, .. } = &self.keys;
+        let mut call = SCRIPT.on(&self.link, &[totals, claims, queue, suspects, dead, paused]).await?;
+        let reply: Vec<Value> = call.arg(self.keys.claim_prefix()).send().await?;
+        read_audit(reply)
+    }
+
+    /// Stops claims of this queue; what is claimed already is finished.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn pause(&self) -> RedisResult<()> {
+        self.link.query(redis::cmd("SET").arg(&self.keys.paused).arg(1)).await
+    }
+
+    /// Lets claims go on. Returns whether the queue was paused.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn resume(&self) -> RedisResult<bool> {
+        self.link.query(redis::cmd("DEL").arg(&self.keys.paused)).await
+    }
+
+    /// Pushes jobs as a producer does. Returns the queue's length.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn push(&self, jobs: &[impl AsRef<[u8]>]) -> RedisResult<u64> {
+        let mut command = redis::cmd("LPUSH");
+        command.arg(&self.keys.queue);
+        for job in jobs {
+            command.arg(job.as_ref());
+        }
+        self.link.query(&command).await
+    }
+
+    /// Reads up to `count` dead letters from the oldest on, passing over `skip`.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn dead_letters(&self, skip: usize, count: usize) -> RedisResult<Vec<Vec<u8>>> {
+        let (from, to) = (-(skip as i64) - count as i64, -(skip as i64) - 1);
+        let range: Vec<Vec<u8>> =
+            self.link.query(redis::cmd("LRANGE").arg(&self.keys.dead).arg(from).arg(to)).await?;
+        Ok(range.into_iter().rev().collect())
+    }
+
+    /// Moves dead letters back to the queue, each given as the letter and its raw job. Returns how many were there.
+    ///
+    /// # Errors
+    /// Any error of Redis; run it again.
+    pub async fn retry_dead(&self, letters: &[(Vec<u8>, Vec<u8>)]) -> RedisResult<u64> {
+        static SCRIPT: Script = Script::new(include_str!("retry_dead.lua"));
+        let mut call = SCRIPT.on(&self.link, &[&self.keys.dead, &self.keys.queue]).await?;
+        for (letter, raw) in letters {
+            call.arg(letter).arg(raw);
+        }
+        call.send().await
+    }
+
+    /// Deletes dead letters. Returns how many were there.
+    ///
+    /// # Errors
+    /// Any error of Redis; run it again.
+    pub async fn purge_dead(&self, letters: &[Vec<u8>]) -> RedisResult<u64> {
+        let mut removals = redis::pipe();
+        for letter in letters {
+            removals.lrem(&self.keys.dead, -1, letter);
+        }
+        let removed: Vec<u64> = self.link.pipeline(&removals).await?;
+        Ok(removed.into_iter().sum())
+    }
+}
+
+fn read_audit(reply: Vec<Value>) -> RedisResult<Audit> {
+    let mut values = reply.into_iter();
+    let mut next = || values.next().unwrap_or(Value::Nil);
+    let totals: BTreeMap<String, u64> = redis::from_redis_value(next())?;
+    let total = |name: &str| totals.get(name).copied().unwrap_or(0);
+    let mut audit = Audit {
+        claimed: total("claimed"),
+        inserted: total("inserted"),
+        duplicate: total("duplicate"),
+        dead: total("dead"),
+        handed_back: total("handed_back"),
+        rows: total("rows"),
+        waiting: redis::from_redis_value(next())?,
+        suspects: redis::from_redis_value(next())?,
+        dead_letters: redis::from_redis_value(next())?,
+        paused: redis::from_redis_value(next())?,
+        ..Audit::default()
+    };
+    let (oldest, now): (u64, u64) = (redis::from_redis_value(next())?, redis::from_redis_value(next())?);
+    audit.oldest_claim_ms = (oldest > 0).then(|| now.saturating_sub(oldest));
+    let claims: Vec<Value> = values.collect();
+    for pair in claims.chunks_exact(2) {
+        let field: String = redis::from_redis_value(pair[0].clone())?;
+        let jobs: u64 = redis::from_redis_value(pair[1].clone())?;
+        // What has merely landed is not claimed yet: it counts as waiting.
+        *(if field.ends_with(":0") { &mut audit.waiting } else { &mut audit.in_flight }) += jobs;
+    }
+    Ok(audit)
+}

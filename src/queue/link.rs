@@ -1,0 +1,147 @@
+//! A connection to Redis that comes back by itself, and never repeats a command by itself.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
+    aio::MultiplexedConnection,
+};
+
+use crate::config::SecretUrl;
+
+/// How long a reply may take: above the longest block, below the patience of whoever watches the worker.
+const RESPONSE: Duration = Duration::from_secs(12);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A connection to one server, shared by its clones. It connects at the first use, and anew after an error.
+#[derive(Clone)]
+pub struct Link {
+    client: Client,
+    live: Arc<Mutex<Option<Live>>>,
+}
+
+#[derive(Clone)]
+struct Live {
+    connection: MultiplexedConnection,
+    id: i64,
+    /// Redis 7 and later knows flags on scripts.
+    modern: bool,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Link")
+    }
+}
+
+impl Link {
+    /// Takes the address; nothing is connected yet.
+    ///
+    /// # Errors
+    /// An address that cannot be read.
+    pub fn new(url: &SecretUrl) -> RedisResult<Self> {
+        Ok(Self { client: Client::open(url.expose())?, live: Arc::default() })
+    }
+
+    /// A second connection to the same server.
+    pub fn another(&self) -> Self {
+        Self { client: self.client.clone(), live: Arc::default() }
+    }
+
+    /// Sends a command, connecting first where that is needed.
+    ///
+    /// # Errors
+    /// Any error of Redis. After one that leaves the connection in doubt the next call makes a new one.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        let mut live = self.live().await?;
+        let result = command.query_async(&mut live.connection).await;
+        self.forget_if_lost(&live, result)
+    }
+
+    /// Sends several commands as one transaction.
+    ///
+    /// # Errors
+    /// As [`Link::query`].
+    pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &redis::Pipeline) -> RedisResult<T> {
+        let mut live = self.live().await?;
+        let result = pipeline.query_async(&mut live.connection).await;
+        self.forget_if_lost(&live, result)
+    }
+
+    /// A connection for a library that wants one of its own.
+    ///
+    /// # Errors
+    /// As [`Link::query`].
+    pub async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+        Ok(self.live().await?.connection)
+    }
+
+    /// Whether the server knows flags on scripts.
+    pub(super) async fn is_modern(&self) -> RedisResult<bool> {
+        Ok(self.live().await?.modern)
+    }
+
+    /// The server's number for this connection, while there is one.
+    pub(super) fn client_id(&self) -> Option<i64> {
+        self.lock().as_ref().map(|live| live.id)
+    }
+
+    async fn live(&self) -> RedisResult<Live> {
+        if let Some(live) = self.lock().clone() {
+            return Ok(live);
+        }
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(RESPONSE));
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let id = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+        let live = Live { connection, id, modern: is_modern(&info) };
+        *self.lock() = Some(live.clone());
+        Ok(live)
+    }
+
+    fn forget_if_lost<T>(&self, used: &Live, result: RedisResult<T>) -> RedisResult<T> {
+        if let Err(error) = &result
+            && (error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() || error.is_connection_dropped())
+        {
+            let mut live = self.lock();
+            if live.as_ref().is_some_and(|live| live.id == used.id) {
+                *live = None;
+            }
+        }
+        result
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_modern(info: &str) -> bool {
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    let major = version.and_then(|version| version.split('.').next()?.trim().parse::<u32>().ok());
+    major.is_some_and(|major| major >= 7)
+}
+
+/// What is wrong, in words for whoever must act on it.
+pub fn describe(error: &RedisError) -> String {
+    let detail = error.to_string();
+    match error.kind() {
+        redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => "Redis is loading its data".into(),
+        redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {
+            format!("Redis is a read-only replica; point REDIS_URL at the primary ({detail})")
+        }
+        redis::ErrorKind::AuthenticationFailed => format!("Redis refuses the password in REDIS_URL ({detail})"),
+        _ if error.code() == Some("WRONGTYPE") => {
+            format!("the queue's key, or one of its companions, is no list: something else uses its name ({detail})")
+        }
+        _ if error.code() == Some("OOM") => format!("Redis is out of memory ({detail})"),
+        _ if error.code() == Some("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
+        _ if error.is_timeout() => "Redis does not answer".into(),
+        _ if error.is_io_error() => format!("Redis cannot be reached ({detail})"),
+        _ => detail,
+    }
+}

@@ -1,0 +1,97 @@
+//! The registry of workers: a lease with a time to live for each, and a set of their names.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use redis::RedisResult;
+
+use super::Link;
+
+const WORKERS: &str = "rowcast:workers";
+
+/// The registry, as one process sees it.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    link: Link,
+}
+
+/// A worker in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Member {
+    /// The worker's id.
+    pub id: String,
+    /// What it says of itself: host, pid, slot, state and counts. Empty when its lease has run out.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Registry {
+    /// The registry on this server.
+    pub fn new(link: Link) -> Self {
+        Self { link }
+    }
+
+    /// Takes or renews a worker's lease, with what it says of itself.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn renew(&self, worker: &str, fields: &[(&str, String)], lease: Duration) -> RedisResult<()> {
+        let key = key(worker);
+        let milliseconds = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let mut transaction = redis::pipe();
+        transaction.atomic().hset_multiple(&key, fields).ignore();
+        transaction.pexpire(&key, milliseconds).ignore().sadd(WORKERS, worker).ignore();
+        self.link.pipeline(&transaction).await
+    }
+
+    /// Which of these workers hold no lease.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn without_lease(&self, workers: &[String]) -> RedisResult<Vec<String>> {
+        if workers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut questions = redis::pipe();
+        for worker in workers {
+            questions.exists(key(worker));
+        }
+        let alive: Vec<bool> = self.link.pipeline(&questions).await?;
+        Ok(workers.iter().zip(alive).filter(|(_, alive)| !alive).map(|(worker, _)| worker.clone()).collect())
+    }
+
+    /// The names of all workers that have ever joined and not left.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn names(&self) -> RedisResult<Vec<String>> {
+        let mut names: Vec<String> = self.link.query(redis::cmd("SMEMBERS").arg(WORKERS)).await?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// All workers with what they say of themselves.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn members(&self) -> RedisResult<Vec<Member>> {
+        let mut members = Vec::new();
+        for id in self.names().await? {
+            let fields = self.link.query(redis::cmd("HGETALL").arg(key(&id))).await?;
+            members.push(Member { id, fields });
+        }
+        Ok(members)
+    }
+
+    /// Takes a worker out: it has left in order, or its claims are all rescued.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn remove(&self, worker: &str) -> RedisResult<()> {
+        let mut transaction = redis::pipe();
+        transaction.atomic().del(key(worker)).ignore().srem(WORKERS, worker).ignore();
+        self.link.pipeline(&transaction).await
+    }
+}
+
+fn key(worker: &str) -> String {
+    format!("rowcast:worker:{worker}")
+}
