@@ -6,5 +6,7 @@
 pub mod backoff;
 pub mod config;
 pub mod emitter;
+pub mod pipeline;
 pub mod queue;
 pub mod route;
+pub mod store;

@@ -287,7 +287,11 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if !self.ended && !std::thread::panicking() {
-            tracing::warn!(claim.seq = self.seq, jobs = self.jobs.len(), "a claim was dropped unsettled; its jobs wait in Redis to be rescued");
+            tracing::warn!(
+                claim.seq = self.seq,
+                jobs = self.jobs.len(),
+                "a claim was dropped unsettled; its jobs wait in Redis to be rescued"
+            );
         }
     }
 }
@@ -323,7 +327,8 @@ impl Events {
 }
 
 fn read_claim(seq: u64, reply: Value) -> RedisResult<Claimed> {
-    let unexpected = || RedisError::from((redis::ErrorKind::UnexpectedReturnType, "claim.lua: unexpected reply"));
+    let unexpected =
+        || RedisError::from((redis::ErrorKind::UnexpectedReturnType, "claim.lua: unexpected reply"));
     let Value::Array(values) = reply else { return Err(unexpected()) };
     let mut values = values.into_iter();
     let state: String = redis::from_redis_value(values.next().ok_or_else(unexpected)?)?;

@@ -93,8 +93,9 @@ impl Link {
         if let Some(live) = self.lock().clone() {
             return Ok(live);
         }
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(RESPONSE));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(RESPONSE));
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         let id = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
@@ -105,7 +106,10 @@ impl Link {
 
     fn forget_if_lost<T>(&self, used: &Live, result: RedisResult<T>) -> RedisResult<T> {
         if let Err(error) = &result
-            && (error.is_io_error() || error.is_timeout() || error.is_unrecoverable_error() || error.is_connection_dropped())
+            && (error.is_io_error()
+                || error.is_timeout()
+                || error.is_unrecoverable_error()
+                || error.is_connection_dropped())
         {
             let mut live = self.lock();
             if live.as_ref().is_some_and(|live| live.id == used.id) {
@@ -134,9 +138,13 @@ pub fn describe(error: &RedisError) -> String {
         redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {
             format!("Redis is a read-only replica; point REDIS_URL at the primary ({detail})")
         }
-        redis::ErrorKind::AuthenticationFailed => format!("Redis refuses the password in REDIS_URL ({detail})"),
+        redis::ErrorKind::AuthenticationFailed => {
+            format!("Redis refuses the password in REDIS_URL ({detail})")
+        }
         _ if error.code() == Some("WRONGTYPE") => {
-            format!("the queue's key, or one of its companions, is no list: something else uses its name ({detail})")
+            format!(
+                "the queue's key, or one of its companions, is no list: something else uses its name ({detail})"
+            )
         }
         _ if error.code() == Some("OOM") => format!("Redis is out of memory ({detail})"),
         _ if error.code() == Some("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),

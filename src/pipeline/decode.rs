@@ -1,0 +1,278 @@
+//! Jobs to rows. Pure: no clock, no log, no server.
+//!
+//! Decoding promises that a value reaches its column exactly or not at all, that a job which cannot become a row is
+//! rejected with a reason while its neighbours go on, and that no input makes it fail in another way: nothing here
+//! descends by recursion. What only the server can judge (lengths, ranges, keys, constraints) is left to it.
+
+mod job;
+mod plan;
+mod value;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use plan::{Plan, RowId, Target};
+pub use value::Value;
+
+/// The jobs of one claim, decoded: rows in a flat vector, [`Plan::width`] values for each.
+#[derive(Debug, Default)]
+pub struct Batch<'a> {
+    /// The values of all rows.
+    pub values: Vec<Value<'a>>,
+    /// For each job of the claim its rows, or why it has none.
+    pub jobs: Vec<Result<Rows, Rejection>>,
+    /// Whether some row leaves a column out.
+    pub has_absent: bool,
+}
+
+/// The rows of one job, by their numbers in the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    /// The first.
+    pub first: usize,
+    /// How many: one for an object, any number for an array.
+    pub count: usize,
+}
+
+/// Why a job became no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The server's error number, or one of [`Code`].
+    pub code: String,
+    /// The column, where there is one to blame.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<String>,
+    /// The reason, in words.
+    pub reason: String,
+}
+
+/// Our own codes of rejections, beside the server's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The job is no JSON text.
+    NotJson,
+    /// The job is JSON, but neither an object nor an array of objects.
+    NotAnObject,
+    /// The job is larger than `ROWCAST_MAX_JOB_BYTES`.
+    TooLarge,
+    /// The same key stands twice in one object.
+    DuplicateKey,
+    /// A key that no column takes, where the route rejects those.
+    UnknownKey,
+    /// A column without a default has no value.
+    Missing,
+    /// A value of a type that the column cannot take.
+    WrongType,
+    /// A value that the conversion does not understand.
+    BadValue,
+    /// A number that the column would round or cut.
+    NotExact,
+    /// A number beyond the column's range.
+    OutOfRange,
+    /// The job crashed every worker that took it.
+    Crashed,
+    /// An array of which some rows are there already.
+    PartlyDuplicate,
+}
+
+impl<'a> Batch<'a> {
+    /// Decodes the jobs of a claim.
+    pub fn decode(plan: &Plan, jobs: &'a [Vec<u8>]) -> Self {
+        let mut batch = Self { values: Vec::with_capacity(jobs.len() * plan.width()), ..Self::default() };
+        for raw in jobs {
+            let start = batch.values.len();
+            let rows = job::decode(plan, raw, &mut batch.values);
+            if rows.is_err() {
+                batch.values.truncate(start);
+            }
+            batch.jobs.push(rows.map(|count| Rows { first: start / plan.width().max(1), count }));
+        }
+        batch.has_absent = batch.values.contains(&Value::Absent);
+        batch
+    }
+
+    /// The values of a row.
+    pub fn row(&self, plan: &Plan, row: usize) -> &[Value<'a>] {
+        &self.values[row * plan.width()..][..plan.width()]
+    }
+}
+
+impl Rejection {
+    fn new(code: Code, reason: impl Into<String>) -> Self {
+        Self { code: code.to_string(), column: None, reason: reason.into() }
+    }
+
+    /// A job that crashed so many workers.
+    pub fn crashed(times: u32) -> Self {
+        Self::new(
+            Code::Crashed,
+            format!("{times} workers crashed while they held this job alone or in a claim"),
+        )
+    }
+
+    /// An array of which only some rows are in the table.
+    pub fn partly_duplicate(known: usize, of: usize) -> Self {
+        Self::new(
+            Code::PartlyDuplicate,
+            format!(
+                "{known} of its {of} rows are in the table already; an array goes in whole or not at all"
+            ),
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotJson => "not_json",
+            Self::NotAnObject => "not_an_object",
+            Self::TooLarge => "too_large",
+            Self::DuplicateKey => "duplicate_key",
+            Self::UnknownKey => "unknown_key",
+            Self::Missing => "missing",
+            Self::WrongType => "wrong_type",
+            Self::BadValue => "bad_value",
+            Self::NotExact => "not_exact",
+            Self::OutOfRange => "out_of_range",
+            Self::Crashed => "crashed",
+            Self::PartlyDuplicate => "partly_duplicate",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        route::{Mapping, Route, Table, Unknown},
+        store::{Column, ColumnKind, TableSchema},
+    };
+
+    pub(super) fn schema() -> TableSchema {
+        let column = |name: &str, kind, nullable, auto_increment| Column {
+            name: name.into(),
+            kind,
+            type_name: "type".into(),
+            nullable,
+            has_default: auto_increment,
+            default_is_null: nullable,
+            auto_increment,
+            generated: false,
+            unique: auto_increment,
+            primary: auto_increment,
+        };
+        TableSchema {
+            database: "d".into(),
+            name: "t".into(),
+            columns: vec![
+                column("id", ColumnKind::Int, false, true),
+                column("account", ColumnKind::Int, false, false),
+                column("name", ColumnKind::Text, true, false),
+                column("extra", ColumnKind::Json, true, false),
+            ],
+            not_transactional: None,
+        }
+    }
+
+    fn plan(change: impl FnOnce(&mut Route)) -> Plan {
+        let mut route = Route::new("q", Table::parse("t").unwrap());
+        route.columns = Some(vec![Mapping::plain("account", "a"), Mapping::plain("name", "n")]);
+        change(&mut route);
+        Plan::new(&route, &schema(), 1 << 20).unwrap()
+    }
+
+    fn code_of(plan: &Plan, raw: &[u8]) -> String {
+        let jobs = [raw.to_vec()];
+        let batch = Batch::decode(plan, &jobs);
+        assert!(batch.values.is_empty(), "a rejected job leaves no values");
+        batch.jobs[0].clone().unwrap_err().code
+    }
+
+    #[test]
+    fn an_object_is_a_row_and_an_array_many() {
+        let plan = plan(|_| ());
+        let jobs = [br#"{"a":1,"n":"x"}"#.to_vec(), br#" [ {"n":"y","a":2}, {"a":3} ] "#.to_vec()];
+        let batch = Batch::decode(&plan, &jobs);
+        assert_eq!(batch.jobs, [Ok(Rows { first: 0, count: 1 }), Ok(Rows { first: 1, count: 2 })]);
+        assert_eq!(batch.row(&plan, 1), [Value::Int(2), Value::Text("y".into())]);
+        assert_eq!(batch.row(&plan, 2), [Value::Int(3), Value::Absent]);
+        assert!(batch.has_absent);
+    }
+
+    #[test]
+    fn what_is_no_job_is_rejected_with_its_code() {
+        let plan = plan(|_| ());
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let deep_inside = format!("{{\"a\":1,\"n\":{deep}}}");
+        let cases: [(&[u8], &str); 16] = [
+            (b"", "not_json"),
+            (b"nope", "not_json"),
+            (b"{\"a\":1", "not_json"),
+            (b"{\"a\":1}{", "not_json"),
+            (b"{\"a\":1,\"n\":\"\x00\"}", "not_json"),
+            (b"{\"a\":1,\"n\":\"\xff\"}", "not_json"),
+            (b"{\"a\":1,\"x\":\"\xff\"}", "not_json"),
+            (b"7", "not_an_object"),
+            (b"\"x\"", "not_an_object"),
+            (b"null", "not_an_object"),
+            (b"[]", "not_an_object"),
+            (b"[{\"a\":1},2]", "not_an_object"),
+            (deep.as_bytes(), "not_an_object"),
+            (deep_inside.as_bytes(), "wrong_type"),
+            (b"{\"a\":1,\"a\":2}", "duplicate_key"),
+            (b"{\"n\":\"x\"}", "missing"),
+        ];
+        for (raw, code) in cases {
+            assert_eq!(code_of(&plan, raw), code, "{}", String::from_utf8_lossy(&raw[..raw.len().min(60)]));
+        }
+        assert_eq!(code_of(&plan, &vec![b' '; (1 << 20) + 1]), "too_large");
+        assert_eq!(code_of(&plan, br#"{"a":1,"x":1,"y":2,"x":3}"#), "duplicate_key");
+    }
+
+    #[test]
+    fn unknown_keys_are_left_out_rejected_or_collected() {
+        let job = [br#"{"z":[1,{"q":2}],"a":1,"w\n":"\u00e9"}"#.to_vec()];
+        let ignore = plan(|_| ());
+        assert_eq!(Batch::decode(&ignore, &job).values, [Value::Int(1), Value::Absent]);
+        let reject = plan(|route| route.unknown = Unknown::Reject);
+        assert_eq!(code_of(&reject, &job[0]), "unknown_key");
+        let collect = plan(|route| route.unknown = Unknown::Column("extra".into()));
+        let batch = Batch::decode(&collect, &job);
+        assert_eq!(batch.values[2], Value::Json(r#"{"z":[1,{"q":2}],"w\n":"\u00e9"}"#.into()));
+    }
+
+    #[test]
+    fn a_pointer_descends_into_objects_and_arrays() {
+        let plan = plan(|route| {
+            let columns = route.columns.as_mut().unwrap();
+            columns[0] = Mapping::parse("account=/meta/ids/1").unwrap();
+            columns[1] = Mapping::parse("name=/meta/who").unwrap();
+        });
+        let jobs = [br#"{"meta":{"ids":[5,6],"who":"Ann"}}"#.to_vec(), br#"{"meta":{"ids":[5]}}"#.to_vec()];
+        let batch = Batch::decode(&plan, &jobs);
+        assert_eq!(batch.row(&plan, 0), [Value::Int(6), Value::Text("Ann".into())]);
+        assert_eq!(batch.jobs[1].as_ref().unwrap_err().code, "missing");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_decoding_panic(jobs in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
+            let plan = plan(|_| ());
+            let batch = Batch::decode(&plan, &jobs);
+            prop_assert_eq!(batch.jobs.len(), jobs.len());
+        }
+
+        #[test]
+        fn a_cut_job_is_rejected_and_its_neighbours_go_on(cut in 0usize..15) {
+            let plan = plan(|_| ());
+            let whole = br#"{"a":1,"n":"x"}"#.to_vec();
+            let jobs = [whole.clone(), whole[..cut].to_vec(), whole];
+            let batch = Batch::decode(&plan, &jobs);
+            prop_assert!(batch.jobs[0].is_ok() && batch.jobs[1].is_err() && batch.jobs[2].is_ok());
+            prop_assert_eq!(batch.values.len(), 4);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! A route laid over the live schema of its table: which key goes where, found out once instead of for every job.
+
+use crate::{
+    route::{Conversion, Mapping, Part, Route, Source, Unknown},
+    store::{Column, ColumnKind, TableSchema},
+};
+
+use super::{Code, Rejection};
+
+/// All that decoding needs to know of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The database of the table.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// The columns that rows give, in the table's order.
+    pub targets: Vec<Target>,
+    /// The keys that a job is searched for.
+    pub(super) keys: Vec<Key>,
+    /// What becomes of other keys.
+    pub(super) unknown: Others,
+    /// The column whose value tells duplicates, by its place among the targets.
+    pub dedupe: Option<usize>,
+    /// Where a row's id comes from.
+    pub id: RowId,
+    /// The table's AUTO_INCREMENT column.
+    pub auto_increment: Option<String>,
+    /// A job of more bytes is rejected.
+    pub max_job_bytes: usize,
+}
+
+/// A column that rows give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub column: String,
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// Its type in the server's words.
+    pub type_name: String,
+    /// A conversion that the route names.
+    pub conversion: Option<Conversion>,
+    /// Whether a job may leave it out.
+    pub optional: bool,
+}
+
+/// Where a row's id comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowId {
+    /// The server counts it up.
+    Counted,
+    /// The job gives it, in this target.
+    Given(usize),
+    /// The table has no key of one column.
+    None,
+}
+
+/// A first-level key and where its value goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) name: String,
+    /// The targets that take the value itself.
+    pub(super) whole: Vec<usize>,
+    /// The targets that take something inside it, each with the rest of its path.
+    pub(super) inside: Vec<(Vec<String>, usize)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    Ignore,
+    Reject,
+    Collect(usize),
+}
+
+impl Plan {
+    /// Lays a route over a schema.
+    ///
+    /// # Errors
+    /// A sentence for whoever wrote the route: a column that is not there, a column that every insert would miss,
+    /// a `dedupe` without a unique key, a table without transactions.
+    pub fn new(route: &Route, schema: &TableSchema, max_job_bytes: usize) -> Result<Self, String> {
+        if let Some(engine) = &schema.not_transactional {
+            return Err(format!(
+                "table {} is stored by {engine}, which knows no transactions; ALTER TABLE {} ENGINE = InnoDB",
+                route.table, route.table
+            ));
+        }
+        let mut plan = Self {
+            database: schema.database.clone(),
+            table: schema.name.clone(),
+            targets: Vec::new(),
+            keys: Vec::new(),
+            unknown: Others::Ignore,
+            dedupe: None,
+            id: RowId::None,
+            auto_increment: schema.columns.iter().find(|c| c.auto_increment).map(|c| c.name.clone()),
+            max_job_bytes,
+        };
+        for (column, mapping) in chosen(route, schema)? {
+            plan.add(column, mapping);
+        }
+        plan.unknown = match &route.unknown {
+            Unknown::Ignore => Others::Ignore,
+            Unknown::Reject => Others::Reject,
+            Unknown::Column(name) => Others::Collect(plan.collector(schema, name)?),
+        };
+        plan.check_missing(schema)?;
+        plan.dedupe = route.dedupe.as_deref().map(|name| plan.dedupe_column(schema, name)).transpose()?;
+        plan.id = plan.row_id(schema);
+        plan.check_rooms(route)?;
+        Ok(plan)
+    }
+
+    /// The place of a column among the targets.
+    pub fn target(&self, column: &str) -> Option<usize> {
+        self.targets.iter().position(|target| target.column.eq_ignore_ascii_case(column))
+    }
+
+    /// How many values a row has.
+    pub fn width(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn add(&mut self, column: &Column, mapping: &Mapping) {
+        let target = self.targets.len();
+        self.targets.push(Target {
+            column: column.name.clone(),
+            kind: column.kind,
+            type_name: column.type_name.clone(),
+            conversion: mapping.conversion,
+            optional: column.nullable || column.has_default,
+        });
+        let Source(path) = &mapping.from;
+        let at = self.keys.iter().position(|key| key.name == path[0]).unwrap_or_else(|| {
+            self.keys.push(Key { name: path[0].clone(), whole: Vec::new(), inside: Vec::new() });
+            self.keys.len() - 1
+        });
+        match path.len() {
+            1 => self.keys[at].whole.push(target),
+            _ => self.keys[at].inside.push((path[1..].to_vec(), target)),
+        }
+    }
+
+    fn collector(&mut self, schema: &TableSchema, name: &str) -> Result<usize, String> {
+        let column = schema.column(name).ok_or_else(|| no_column(schema, name))?;
+        if !matches!(column.kind, ColumnKind::Json | ColumnKind::Text) {
+            return Err(format!(
+                "unknown keys go to column {name:?}, which is a {}; it must be JSON",
+                column.type_name
+            ));
+        }
+        if let Some(taken) = self.target(name) {
+            // Matched by name it was only a candidate; a mapping of its own is a contradiction.
+            self.keys.retain(|key| !key.whole.contains(&taken));
+            return Ok(taken);
+        }
+        self.targets.push(Target {
+            column: column.name.clone(),
+            kind: column.kind,
+            type_name: column.type_name.clone(),
+            conversion: None,
+            optional: true,
+        });
+        Ok(self.targets.len() - 1)
+    }
+
+    fn check_missing(&self, schema: &TableSchema) -> Result<(), String> {
+        let needed = |column: &&Column| !column.nullable && !column.has_default && !column.generated;
+        match schema.columns.iter().filter(needed).find(|column| self.target(&column.name).is_none()) {
+            None => Ok(()),
+            Some(column) => Err(format!(
+                "column {:?} of {}.{} has no default and no key feeds it, so every insert would fail; \
+                 map it, or ALTER TABLE to give it a default",
+                column.name, schema.database, schema.name
+            )),
+        }
+    }
+
+    fn dedupe_column(&self, schema: &TableSchema, name: &str) -> Result<usize, String> {
+        let target =
+            self.target(name).ok_or_else(|| format!("dedupe column {name:?} is fed by no key; map it"))?;
+        match schema.column(name) {
+            Some(column) if column.unique => Ok(target),
+            _ => Err(format!(
+                "dedupe column {name:?} has no unique key of its own; ALTER TABLE {} ADD UNIQUE KEY ({name})",
+                schema.name
+            )),
+        }
+    }
+
+    fn row_id(&self, schema: &TableSchema) -> RowId {
+        if let Some(counted) = schema.columns.iter().find(|column| column.auto_increment) {
+            return self.target(&counted.name).map_or(RowId::Counted, RowId::Given);
+        }
+        let mut keys = schema.columns.iter().filter(|column| column.primary);
+        match (keys.next(), keys.next()) {
+            (Some(key), None) => self.target(&key.name).map_or(RowId::None, RowId::Given),
+            _ => RowId::None,
+        }
+    }
+
+    fn check_rooms(&self, route: &Route) -> Result<(), String> {
+        for room in &route.rooms {
+            for part in &room.parts {
+                let Part::Column(name) = part else { continue };
+                let counted = self.auto_increment.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name));
+                if self.target(name).is_none() && !counted {
+                    return Err(format!(
+                        "room {:?} is made of {name:?}, which no key feeds",
+                        room.to_string()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Target {
+    /// A rejection that names this column.
+    pub(super) fn reject(&self, code: Code, problem: String) -> Rejection {
+        Rejection {
+            code: code.to_string(),
+            column: Some(self.column.clone()),
+            reason: format!("column {}: {problem}", self.column),
+        }
+    }
+}
+
+/// The columns of a route with their mappings, in the table's order.
+fn chosen<'a>(
+    route: &'a Route,
+    schema: &'a TableSchema,
+) -> Result<Vec<(&'a Column, std::borrow::Cow<'a, Mapping>)>, String> {
+    use std::borrow::Cow;
+    let Some(mappings) = &route.columns else {
+        let usable = |column: &&Column| !column.generated && column.kind != ColumnKind::Other;
+        let columns = schema.columns.iter().filter(usable);
+        return Ok(columns.map(|c| (c, Cow::Owned(Mapping::plain(&c.name, &c.name)))).collect());
+    };
+    let mut chosen = Vec::with_capacity(mappings.len());
+    for mapping in mappings {
+        let column = schema.column(&mapping.column).ok_or_else(|| no_column(schema, &mapping.column))?;
+        if column.generated {
+            return Err(format!(
+                "column {:?} is computed by the server; take it out of the mapping",
+                column.name
+            ));
+        }
+        if column.kind == ColumnKind::Other {
+            return Err(format!(
+                "column {:?} is a {}, which no JSON value goes into",
+                column.name, column.type_name
+            ));
+        }
+        chosen.push((column, Cow::Borrowed(mapping)));
+    }
+    chosen.sort_by_key(|(column, _)| schema.columns.iter().position(|other| other.name == column.name));
+    Ok(chosen)
+}
+
+fn no_column(schema: &TableSchema, name: &str) -> String {
+    let known: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+    format!("table {}.{} has no column {name:?}; it has {}", schema.database, schema.name, known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::schema, *};
+    use crate::route::{RoomTemplate, Table};
+
+    fn route() -> Route {
+        Route::new("q", Table::parse("t").unwrap())
+    }
+
+    #[test]
+    fn without_a_mapping_keys_are_matched_to_columns_by_name() {
+        let plan = Plan::new(&route(), &schema(), 1 << 20).unwrap();
+        let names: Vec<_> = plan.targets.iter().map(|target| target.column.as_str()).collect();
+        assert_eq!(names, ["id", "account", "name", "extra"]);
+        assert_eq!(plan.id, RowId::Given(0));
+    }
+
+    #[test]
+    fn a_route_that_cannot_work_is_refused_with_what_to_do() {
+        let mut unmapped = route();
+        unmapped.columns = Some(vec![Mapping::plain("name", "name")]);
+        let mut unknown = route();
+        unknown.columns = Some(vec![Mapping::plain("nome", "name")]);
+        let mut dedupe = route();
+        dedupe.dedupe = Some("account".into());
+        let mut room = route();
+        room.rooms = vec![RoomTemplate::parse("x:{nome}").unwrap()];
+        let cases =
+            [(unmapped, "account"), (unknown, "it has id, account"), (dedupe, "UNIQUE"), (room, "nome")];
+        for (route, expected) in cases {
+            let error = Plan::new(&route, &schema(), 1 << 20).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let schema = TableSchema { not_transactional: Some("MyISAM".into()), ..schema() };
+        assert!(Plan::new(&route(), &schema, 1 << 20).unwrap_err().contains("ENGINE = InnoDB"));
+    }
+
+    #[test]
+    fn the_column_for_unknown_keys_is_fed_by_no_key_of_its_own_name() {
+        let mut route = route();
+        route.unknown = Unknown::Column("extra".into());
+        let plan = Plan::new(&route, &schema(), 1 << 20).unwrap();
+        assert_eq!(plan.unknown, Others::Collect(3));
+        assert!(plan.keys.iter().all(|key| key.name != "extra"));
+    }
+}

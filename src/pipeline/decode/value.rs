@@ -1,0 +1,486 @@
+//! One JSON value into one column, exactly or not at all.
+
+use std::borrow::Cow;
+
+use base64::{Engine, alphabet, engine};
+use serde_json::value::RawValue;
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use super::{Code, Rejection, plan::Target};
+use crate::{route::Conversion, store::ColumnKind};
+
+/// A value, ready to be bound. Text that the job holds unescaped is borrowed from it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// The job does not have it: the column is left out, so that the server's default applies.
+    Absent,
+    /// NULL.
+    Null,
+    /// A whole number.
+    Int(i64),
+    /// A whole number above what a signed one holds.
+    UInt(u64),
+    /// A number for FLOAT and DOUBLE.
+    Float(f64),
+    /// Text; also numbers that keep their own digits.
+    Text(Cow<'a, str>),
+    /// Digits for DECIMAL, or for a whole number that no type holds: the server judges those.
+    Digits(Cow<'a, str>),
+    /// JSON text.
+    Json(Cow<'a, str>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A date and time in UTC, as SQL writes it: `2026-01-31 23:59:59.5`.
+    DateTime(String),
+}
+
+/// How deep JSON for a JSON column may nest; MySQL's own limit. MariaDB's is 32, and it says so itself.
+const DEPTH: usize = 100;
+
+/// Base64 with or without padding.
+const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
+    &alphabet::STANDARD,
+    engine::GeneralPurposeConfig::new().with_decode_padding_mode(engine::DecodePaddingMode::Indifferent),
+);
+
+/// Converts the raw text of a JSON value into a column's value.
+pub(super) fn convert<'a>(target: &Target, raw: &'a RawValue) -> Result<Value<'a>, Rejection> {
+    let text = raw.get();
+    if let Some(conversion) = target.conversion {
+        return named(target, conversion, text);
+    }
+    match text.as_bytes()[0] {
+        b'n' => Ok(Value::Null),
+        _ if target.kind == ColumnKind::Json => json(target, text),
+        b't' => boolean(target, 1),
+        b'f' => boolean(target, 0),
+        b'"' => string(target, unquote(target, text)?),
+        b'[' | b'{' => Err(wrong_type(target, "an object or array; add as = \"json\" to keep its text")),
+        _ => number(target, text),
+    }
+}
+
+fn boolean(target: &Target, value: i64) -> Result<Value<'static>, Rejection> {
+    match target.kind {
+        ColumnKind::DateTime | ColumnKind::Date | ColumnKind::Time | ColumnKind::Member => {
+            Err(wrong_type(target, "a boolean"))
+        }
+        _ => Ok(Value::Int(value)),
+    }
+}
+
+fn string<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejection> {
+    match target.kind {
+        ColumnKind::Text | ColumnKind::Member | ColumnKind::Time => Ok(Value::Text(text)),
+        ColumnKind::Binary => match BASE64.decode(text.as_bytes()) {
+            Ok(bytes) => Ok(Value::Bytes(bytes)),
+            Err(e) => Err(target.reject(Code::BadValue, format!("is not base64: {e}"))),
+        },
+        ColumnKind::DateTime => Ok(rfc3339(&text).map_or(Value::Text(text), Value::DateTime)),
+        ColumnKind::Date => {
+            Ok(rfc3339(&text).map_or(Value::Text(text), |at| Value::Text(at[..10].to_owned().into())))
+        }
+        ColumnKind::Int | ColumnKind::Decimal { .. } | ColumnKind::Float => {
+            let digits = text.trim();
+            if serde_json::from_str::<serde_json::Number>(digits).is_err() {
+                return Err(wrong_type(target, "a string that is not a number"));
+            }
+            // Numbers are short: the copy spares a lifetime for a rare case.
+            number(target, digits).map(Value::into_owned)
+        }
+        ColumnKind::Json | ColumnKind::Other => Err(wrong_type(target, "a string")),
+    }
+}
+
+fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
+    match target.kind {
+        ColumnKind::Int => integer(target, text),
+        ColumnKind::Decimal { scale } => decimal(target, text, scale),
+        ColumnKind::Float => match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Value::Float(value)),
+            _ => Err(target.reject(
+                Code::OutOfRange,
+                format!("{} is beyond what a {} holds", brief(text), target.type_name),
+            )),
+        },
+        ColumnKind::Text => Ok(Value::Text(text.into())),
+        ColumnKind::DateTime | ColumnKind::Date => Err(wrong_type(
+            target,
+            "a number; name its unit with as = \"unix_s\", \"unix_ms\" or \"unix_us\"",
+        )),
+        _ => Err(wrong_type(target, "a number")),
+    }
+}
+
+fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
+    if let Ok(value) = text.parse::<i64>() {
+        return Ok(Value::Int(value));
+    }
+    if let Ok(value) = text.parse::<u64>() {
+        return Ok(Value::UInt(value));
+    }
+    let Some(number) = Plain::parse(text) else {
+        return Err(target.reject(Code::OutOfRange, format!("{} is beyond every whole number", brief(text))));
+    };
+    if number.scale() > 0 {
+        return Err(target.reject(Code::NotExact, format!("{} is not a whole number", brief(text))));
+    }
+    let digits = number.to_string();
+    match digits.parse::<i64>() {
+        Ok(value) => Ok(Value::Int(value)),
+        // Too large for any integer: the server says so in its own words.
+        Err(_) => Ok(digits.parse().map_or(Value::Digits(digits.into()), Value::UInt)),
+    }
+}
+
+fn decimal<'a>(target: &Target, text: &'a str, scale: u32) -> Result<Value<'a>, Rejection> {
+    let Some(number) = Plain::parse(text) else {
+        return Err(target.reject(
+            Code::OutOfRange,
+            format!("{} is beyond what a {} holds", brief(text), target.type_name),
+        ));
+    };
+    if number.scale() > scale as usize {
+        let problem = format!("{} has more digits after the point than {}", brief(text), target.type_name);
+        return Err(target.reject(Code::NotExact, problem));
+    }
+    let plain = !text.contains(['e', 'E']);
+    Ok(Value::Digits(if plain { text.into() } else { number.to_string().into() }))
+}
+
+fn json<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
+    match check_json(text) {
+        Ok(()) => Ok(Value::Json(text.into())),
+        Err(problem) => Err(target.reject(Code::BadValue, problem)),
+    }
+}
+
+fn named<'a>(target: &Target, conversion: Conversion, text: &'a str) -> Result<Value<'a>, Rejection> {
+    if text == "null" {
+        return Ok(Value::Null);
+    }
+    let unix = |digits: usize| unix(target, text, digits);
+    match conversion {
+        Conversion::UnixS => unix(0),
+        Conversion::UnixMs => unix(3),
+        Conversion::UnixUs => unix(6),
+        Conversion::Json => json(target, text).map(|value| match (value, target.kind) {
+            (Value::Json(text), ColumnKind::Text) => Value::Text(text),
+            (value, _) => value,
+        }),
+        Conversion::Base64 => {
+            let text = unquote(target, text)?;
+            let bytes = BASE64.decode(text.as_bytes());
+            bytes.map(Value::Bytes).map_err(|e| target.reject(Code::BadValue, format!("is not base64: {e}")))
+        }
+        Conversion::Hex => {
+            let bytes = unhex(&unquote(target, text)?);
+            bytes.map(Value::Bytes).ok_or_else(|| target.reject(Code::BadValue, "is not hexadecimal".into()))
+        }
+    }
+}
+
+/// A number of seconds, 10^-3 or 10^-6 seconds since 1970 to a date and time in UTC.
+fn unix(target: &Target, text: &str, digits: usize) -> Result<Value<'static>, Rejection> {
+    let bad = || target.reject(Code::BadValue, format!("{} is not a time since 1970", brief(text)));
+    let number = Plain::parse(text.trim_matches('"')).ok_or_else(bad)?;
+    let nanoseconds = number.scaled(9 - digits).ok_or_else(bad)?;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| bad())?;
+    let text = sql_time(at).ok_or_else(bad)?;
+    Ok(match target.kind {
+        ColumnKind::Date => Value::Text(text[..10].to_owned().into()),
+        _ => Value::DateTime(text),
+    })
+}
+
+/// An RFC 3339 date and time, or SQL's own form (taken as UTC), to SQL's form in UTC.
+fn rfc3339(text: &str) -> Option<String> {
+    let at = OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| OffsetDateTime::parse(&format!("{}Z", text.replacen(' ', "T", 1)), &Rfc3339));
+    sql_time(at.ok()?.to_offset(UtcOffset::UTC))
+}
+
+fn sql_time(at: OffsetDateTime) -> Option<String> {
+    if !(0..=9999).contains(&at.year()) {
+        return None;
+    }
+    let (date, time) = (at.date(), at.time());
+    let mut text = format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    );
+    if time.microsecond() > 0 {
+        text.push_str(format!(".{:06}", time.microsecond()).trim_end_matches('0'));
+    }
+    Some(text)
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    (digits.len() % 2 == 0).then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+/// The text of a JSON string: borrowed when nothing in it is escaped.
+fn unquote<'a>(target: &Target, text: &'a str) -> Result<Cow<'a, str>, Rejection> {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match inner {
+        None => Err(wrong_type(target, "no string")),
+        Some(inner) if !inner.contains('\\') => Ok(inner.into()),
+        Some(_) => serde_json::from_str::<String>(text).map(Cow::Owned).map_err(|_| {
+            target.reject(Code::BadValue, "holds an escape that is no character (a lone surrogate)".into())
+        }),
+    }
+}
+
+/// Checks what the parser lets pass unread: nesting, and escapes that are no characters.
+pub(super) fn check_json(text: &str) -> Result<(), String> {
+    let bytes = text.as_bytes();
+    let (mut depth, mut quoted, mut at) = (0usize, false, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if quoted => at += escape_length(&text[at..])? - 1,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => depth += 1,
+            b']' | b'}' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH {
+            return Err(format!("nests deeper than {DEPTH} levels"));
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// The length of the escape at the beginning, both halves of a surrogate pair together.
+fn escape_length(text: &str) -> Result<usize, String> {
+    let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    if text.as_bytes().get(1) != Some(&b'u') {
+        return Ok(2);
+    }
+    match (unit(2), text.get(6..8), unit(8)) {
+        (Some(0xD800..=0xDBFF), Some("\\u"), Some(0xDC00..=0xDFFF)) => Ok(12),
+        (Some(0xD800..=0xDFFF), ..) => Err("holds a lone surrogate".into()),
+        _ => Ok(6),
+    }
+}
+
+fn wrong_type(target: &Target, what: &str) -> Rejection {
+    target.reject(Code::WrongType, format!("is a {} and cannot take {what}", target.type_name))
+}
+
+/// A number's text for a message: never more of it than a glance takes in.
+fn brief(text: &str) -> Cow<'_, str> {
+    if text.len() <= 48 {
+        return text.into();
+    }
+    format!("{}... ({} characters)", text.chars().take(24).collect::<String>(), text.chars().count()).into()
+}
+
+impl Value<'_> {
+    fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Text(text) => Value::Text(text.into_owned().into()),
+            Value::Digits(text) => Value::Digits(text.into_owned().into()),
+            Value::Json(text) => Value::Json(text.into_owned().into()),
+            Value::Absent => Value::Absent,
+            Value::Null => Value::Null,
+            Value::Int(value) => Value::Int(value),
+            Value::UInt(value) => Value::UInt(value),
+            Value::Float(value) => Value::Float(value),
+            Value::Bytes(bytes) => Value::Bytes(bytes),
+            Value::DateTime(text) => Value::DateTime(text),
+        }
+    }
+}
+
+/// A JSON number as its digits and the place of its point, without loss.
+struct Plain {
+    negative: bool,
+    /// Without leading and trailing zeros; empty for zero.
+    digits: String,
+    /// The number is 0.digits times ten to this power.
+    point: i64,
+}
+
+impl Plain {
+    /// `None` for what would take more than some hundred digits to write out.
+    fn parse(text: &str) -> Option<Self> {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let negative = whole.starts_with('-');
+        let whole = whole.trim_start_matches('-');
+        let all = format!("{whole}{fraction}");
+        let digits = all.trim_start_matches('0');
+        let mut point = whole.len() as i64 - (all.len() - digits.len()) as i64;
+        let digits = digits.trim_end_matches('0').to_owned();
+        if !digits.bytes().all(|b| b.is_ascii_digit()) || whole.is_empty() {
+            return None;
+        }
+        if digits.is_empty() {
+            return Some(Self { negative: false, digits, point: 0 });
+        }
+        point = point.checked_add(exponent.parse::<i64>().ok()?)?;
+        ((-200..=200).contains(&point) && digits.len() <= 200).then_some(Self { negative, digits, point })
+    }
+
+    /// How many digits stand after the point.
+    fn scale(&self) -> usize {
+        usize::try_from(self.digits.len() as i64 - self.point).unwrap_or(0)
+    }
+
+    /// The number times ten to a power, what is finer cut off; `None` when that is too large.
+    fn scaled(&self, power: usize) -> Option<i128> {
+        let keep = self.point + power as i64;
+        if keep > 30 {
+            return None;
+        }
+        let keep = usize::try_from(keep).unwrap_or(0);
+        let digits: String = self.digits.chars().chain(std::iter::repeat('0')).take(keep).collect();
+        let value: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+        Some(if self.negative { -value } else { value })
+    }
+}
+
+impl std::fmt::Display for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.negative {
+            f.write_str("-")?;
+        }
+        let (length, point) = (self.digits.len() as i64, self.point);
+        if point <= 0 {
+            let zeros = usize::try_from(-point).unwrap_or(0);
+            let fraction = if length == 0 { "" } else { "." };
+            return write!(f, "0{fraction}{}{}", "0".repeat(zeros), self.digits);
+        }
+        if point >= length {
+            return write!(f, "{}{}", self.digits, "0".repeat((point - length) as usize));
+        }
+        let (whole, fraction) = self.digits.split_at(point as usize);
+        write!(f, "{whole}.{fraction}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn target(kind: ColumnKind) -> Target {
+        Target { column: "c".into(), kind, type_name: "type".into(), conversion: None, optional: true }
+    }
+
+    fn read(kind: ColumnKind, json: &str) -> Result<Value<'static>, Rejection> {
+        let raw = RawValue::from_string(json.to_owned()).unwrap();
+        convert(&target(kind), &raw).map(Value::into_owned)
+    }
+
+    fn read_as(kind: ColumnKind, conversion: Conversion, json: &str) -> Result<Value<'static>, Rejection> {
+        let raw = RawValue::from_string(json.to_owned()).unwrap();
+        convert(&Target { conversion: Some(conversion), ..target(kind) }, &raw).map(Value::into_owned)
+    }
+
+    #[test]
+    fn whole_numbers_keep_every_digit() {
+        assert_eq!(read(ColumnKind::Int, "9007199254740993"), Ok(Value::Int(9_007_199_254_740_993)));
+        assert_eq!(read(ColumnKind::Int, "18446744073709551615"), Ok(Value::UInt(u64::MAX)));
+        assert_eq!(read(ColumnKind::Int, "1e3"), Ok(Value::Int(1000)));
+        assert_eq!(read(ColumnKind::Int, "1.0"), Ok(Value::Int(1)));
+        assert_eq!(read(ColumnKind::Int, "\" 12 \""), Ok(Value::Int(12)));
+        let forty = "1".repeat(40);
+        assert_eq!(read(ColumnKind::Int, &forty), Ok(Value::Digits(forty.clone().into())));
+        assert_eq!(read(ColumnKind::Text, &forty), Ok(Value::Text(forty.into())));
+    }
+
+    #[test]
+    fn what_would_be_cut_is_refused() {
+        assert_eq!(read(ColumnKind::Int, "1.5").unwrap_err().code, Code::NotExact.to_string());
+        assert_eq!(read(ColumnKind::Int, "1e400").unwrap_err().code, Code::OutOfRange.to_string());
+        assert_eq!(read(ColumnKind::Float, "1e400").unwrap_err().code, Code::OutOfRange.to_string());
+        let decimal = ColumnKind::Decimal { scale: 2 };
+        assert_eq!(read(decimal, "1.25"), Ok(Value::Digits("1.25".into())));
+        assert_eq!(read(decimal, "125e-2"), Ok(Value::Digits("1.25".into())));
+        assert_eq!(read(decimal, "1.250"), Ok(Value::Digits("1.250".into())));
+        assert_eq!(read(decimal, "1.255").unwrap_err().code, Code::NotExact.to_string());
+    }
+
+    #[test]
+    fn a_date_becomes_utc() {
+        let at = |text: &str| Ok(Value::DateTime(text.to_owned()));
+        assert_eq!(
+            read(ColumnKind::DateTime, "\"2023-11-15T00:13:20.123+02:00\""),
+            at("2023-11-14 22:13:20.123")
+        );
+        assert_eq!(read(ColumnKind::DateTime, "\"2023-11-14 22:13:20\""), at("2023-11-14 22:13:20"));
+        assert_eq!(
+            read_as(ColumnKind::DateTime, Conversion::UnixMs, "1700000000123"),
+            at("2023-11-14 22:13:20.123")
+        );
+        assert_eq!(
+            read_as(ColumnKind::DateTime, Conversion::UnixS, "1700000000.5"),
+            at("2023-11-14 22:13:20.5")
+        );
+        assert_eq!(read_as(ColumnKind::DateTime, Conversion::UnixUs, "-1"), at("1969-12-31 23:59:59.999999"));
+        assert!(read_as(ColumnKind::DateTime, Conversion::UnixS, "1e40").is_err());
+        assert_eq!(read(ColumnKind::DateTime, "1700000000").unwrap_err().code, Code::WrongType.to_string());
+        assert_eq!(
+            read(ColumnKind::Date, "\"2023-11-15T00:13:20+02:00\""),
+            Ok(Value::Text("2023-11-14".into()))
+        );
+    }
+
+    #[test]
+    fn bytes_come_as_base64_or_hex() {
+        assert_eq!(read(ColumnKind::Binary, "\"AAEC/w==\""), Ok(Value::Bytes(vec![0, 1, 2, 255])));
+        assert_eq!(read(ColumnKind::Binary, "\"AAEC/w\""), Ok(Value::Bytes(vec![0, 1, 2, 255])));
+        assert!(read(ColumnKind::Binary, "\"***\"").is_err());
+        assert_eq!(read_as(ColumnKind::Binary, Conversion::Hex, "\"00ff\""), Ok(Value::Bytes(vec![0, 255])));
+        assert!(read_as(ColumnKind::Binary, Conversion::Hex, "\"0\"").is_err());
+    }
+
+    #[test]
+    fn json_goes_in_as_it_is_unless_no_server_could_read_it() {
+        assert_eq!(
+            read(ColumnKind::Json, "{\"a\": [1, 2.50]}"),
+            Ok(Value::Json("{\"a\": [1, 2.50]}".into()))
+        );
+        assert_eq!(
+            read(ColumnKind::Json, "\"\\ud83d\\ude80\""),
+            Ok(Value::Json("\"\\ud83d\\ude80\"".into()))
+        );
+        assert!(read(ColumnKind::Json, "\"\\ud800\"").is_err());
+        assert!(read(ColumnKind::Json, &format!("{}{}", "[".repeat(101), "]".repeat(101))).is_err());
+        assert!(read(ColumnKind::Json, &format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
+    }
+
+    #[test]
+    fn a_type_that_does_not_fit_is_refused_with_what_to_do() {
+        assert!(read(ColumnKind::Text, "{}").unwrap_err().reason.contains("as = \"json\""));
+        assert!(read(ColumnKind::Member, "1").is_err());
+        assert!(read(ColumnKind::Int, "\"abc\"").is_err());
+        assert!(read(ColumnKind::Text, "\"\\ud800\"").unwrap_err().reason.contains("surrogate"));
+        assert_eq!(read(ColumnKind::Int, "true"), Ok(Value::Int(1)));
+        assert_eq!(read(ColumnKind::Text, "null"), Ok(Value::Null));
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_number_is_the_number_it_was_read_from(mantissa in any::<i64>(), exponent in -30i32..30) {
+            let plain = Plain::parse(&format!("{mantissa}e{exponent}")).unwrap().to_string();
+            let expected: f64 = format!("{mantissa}e{exponent}").parse().unwrap();
+            prop_assert_eq!(plain.parse::<f64>().unwrap(), expected);
+            prop_assert!(!plain.contains('e'));
+        }
+
+        #[test]
+        fn every_integer_goes_through_unchanged(value in any::<i64>()) {
+            prop_assert_eq!(read(ColumnKind::Int, &value.to_string()), Ok(Value::Int(value)));
+        }
+    }
+}

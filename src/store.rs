@@ -1,0 +1,4 @@
+//! stub
+pub mod errors;
+mod schema;
+pub use schema::{Column, ColumnKind, TableSchema};
