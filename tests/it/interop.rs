@@ -1,0 +1,206 @@
+//! What the emitter publishes reaches real socket.io clients of a real Node server with the Redis adapter.
+
+#![allow(clippy::unwrap_used, reason = "in a test's own helper the panic is the report")]
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use rowcast::emitter::{ColumnName, Emitter, RowEvents, Scalar};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpStream,
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+/// Far longer than anything here takes; only a failure waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const INTEROP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
+
+/// A private Redis that ends with the test.
+async fn start_redis() -> (Child, String) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("redis-server cannot be started; install it with: apt-get install redis-server");
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        assert!(Instant::now() < deadline, "redis-server does not listen on port {port}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (server, format!("redis://127.0.0.1:{port}"))
+}
+
+/// The Node server of `tests/interop/server.mjs` with its clients, and what they print.
+struct Node {
+    lines: Lines<BufReader<ChildStdout>>,
+    /// The Node process ends when this is closed.
+    _stdin: ChildStdin,
+    _process: Child,
+}
+
+impl Node {
+    async fn start(redis_url: &str, args: &[&str]) -> Self {
+        let install = "the tests with real socket.io servers need Node and its packages; run `make tools`, or \
+                       `npm ci` in tests/interop";
+        assert!(std::path::Path::new(INTEROP).join("node_modules/socket.io").exists(), "{install}");
+        let mut process = Command::new("node")
+            .arg("server.mjs")
+            .arg(redis_url)
+            .args(args)
+            .current_dir(INTEROP)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect(install);
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut node = Self { lines, _stdin: process.stdin.take().unwrap(), _process: process };
+        let ready = node.line().await;
+        assert!(ready["ready"].is_u64(), "the Node server did not get ready: {ready}");
+        node
+    }
+
+    async fn line(&mut self) -> Value {
+        let line = timeout(PATIENCE, self.lines.next_line())
+            .await
+            .expect("the Node server printed nothing")
+            .unwrap();
+        serde_json::from_str(&line.expect("the Node server died; its error is above")).unwrap()
+    }
+
+    /// So many lines, sorted: clients of different rooms have no order among each other.
+    async fn sorted(&mut self, count: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        for _ in 0..count {
+            lines.push(self.line().await.to_string());
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Exactly these clients got the event, each once, and no other line came before the marker that is sent after it.
+    async fn only(&mut self, clients: &[&str], event: &str, args: Value) {
+        let mut expected: Vec<String> = clients
+            .iter()
+            .map(|client| json!({"client": client, "event": event, "args": args}).to_string())
+            .collect();
+        expected.sort();
+        assert_eq!(self.sorted(clients.len()).await, expected);
+    }
+}
+
+const ALL: [&str; 5] = ["/#", "/#room1", "/#room2", "/#room1,room2", "/#42"];
+
+async fn emitter(redis_url: &str) -> Emitter<redis::aio::MultiplexedConnection> {
+    let client = redis::Client::open(redis_url).unwrap();
+    Emitter::new(client.get_multiplexed_async_connection().await.unwrap())
+}
+
+#[tokio::test]
+async fn clients_of_a_node_server_get_what_is_meant_for_their_rooms_once_and_nothing_else() {
+    let (_redis, url) = start_redis().await;
+    let mut node = Node::start(&url, &[&ALL[..], &["/chat#room1"]].concat()).await;
+    let emitter = emitter(&url).await;
+
+    // Each client gets what comes on one connection in order, so an unexpected event would show as the next line.
+    let data = json!({"id": 1, "name": "é🚀", "nested": [1.5, null, {"deep": true}], "big": 9_007_199_254_740_993_i64});
+    let received =
+        json!([{"id": 1, "name": "é🚀", "nested": [1.5, null, {"deep": true}], "big": "9007199254740993"}]);
+    assert_eq!(emitter.emit("hello", &data).await.unwrap(), 1, "one server listens");
+    node.only(&ALL, "hello", received).await;
+
+    emitter.to("room1").emit_args("args", &(1, "two", [3, 4])).await.unwrap();
+    node.only(&["/#room1", "/#room1,room2"], "args", json!([1, "two", [3, 4]])).await;
+
+    emitter.to(["room1", "room2"]).emit("union", &0).await.unwrap();
+    node.only(&["/#room1", "/#room2", "/#room1,room2"], "union", json!([0])).await;
+
+    emitter.except("room2").emit("except", &0).await.unwrap();
+    node.only(&["/#", "/#room1", "/#42"], "except", json!([0])).await;
+
+    emitter.to("room1").except("room2").volatile().compress(false).emit("both", &0).await.unwrap();
+    node.only(&["/#room1"], "both", json!([0])).await;
+
+    emitter.to(42).emit("number", &0).await.unwrap();
+    node.only(&["/#42"], "number", json!([0])).await;
+
+    emitter.of("chat").to("room1").emit_args("chat", &()).await.unwrap();
+    node.only(&["/chat#room1"], "chat", json!([])).await;
+
+    emitter.to("nobody").emit("lost", &0).await.unwrap();
+    emitter.with_key("other").emit("lost", &0).await.unwrap();
+    emitter.emit("end", &0).await.unwrap();
+    node.only(&ALL, "end", json!([0])).await;
+}
+
+#[tokio::test]
+async fn a_node_server_joins_leaves_disconnects_and_hears_what_it_is_asked() {
+    let (_redis, url) = start_redis().await;
+    let mut node = Node::start(&url, &["--key", "myapp", "--on", "reload", "/#a", "/#b"]).await;
+    let emitter = emitter(&url).await.with_key("myapp");
+
+    emitter.to("a").sockets_join(["new", "newer"]).await.unwrap();
+    emitter.to("newer").emit("joined", &0).await.unwrap();
+    node.only(&["/#a"], "joined", json!([0])).await;
+
+    emitter.to("new").sockets_leave("newer").await.unwrap();
+    emitter.to(["newer", "b"]).emit("left", &0).await.unwrap();
+    node.only(&["/#b"], "left", json!([0])).await;
+
+    emitter.server_side_emit("reload", &("cfg", json!({"n": 1.0}))).await.unwrap();
+    assert_eq!(node.line().await, json!({"server": "/", "event": "reload", "args": ["cfg", {"n": 1}]}));
+
+    emitter.except("a").disconnect_sockets(true).await.unwrap();
+    let gone = node.line().await;
+    assert_eq!(gone["client"], "/#b");
+    assert!(gone["disconnected"].is_string(), "{gone}");
+    emitter.emit("end", &0).await.unwrap();
+    node.only(&["/#a"], "end", json!([0])).await;
+}
+
+#[tokio::test]
+async fn rows_of_the_hot_path_reach_clients_with_every_kind_of_value() {
+    let (_redis, url) = start_redis().await;
+    let mut node = Node::start(&url, &["/#pre_qqaccount", "/#account:7", "/#"]).await;
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+
+    let events = RowEvents::new("socket.io", "/", "row", "pre_qqaccount").unwrap();
+    let names = ["accountid", "price", "document", "photo", "text", "gone"].map(ColumnName::new);
+    let values = [
+        Scalar::UInt(u64::MAX),
+        Scalar::Str("12.50"),
+        Scalar::Json(r#"{"n": 12345678901234567890, "list": [1.0, "\ud83d\ude80"]}"#),
+        Scalar::Bin(&[0, 255]),
+        Scalar::Str("日本語"),
+        Scalar::Nil,
+    ];
+    let mut published = async |rooms: &[&str]| {
+        let mut payload = Vec::new();
+        events.encode(&mut payload, Scalar::Int(5), names.iter().zip(values), rooms).unwrap();
+        let channel = events.channel(rooms);
+        redis::cmd("PUBLISH").arg(&*channel).arg(payload).query_async::<u64>(&mut connection).await.unwrap();
+    };
+    let received = json!([{"table": "pre_qqaccount", "id": 5, "row": {
+        "accountid": "18446744073709551615",
+        "price": "12.50",
+        "document": {"n": "12345678901234567890", "list": [1, "🚀"]},
+        "photo": {"type": "Buffer", "data": [0, 255]},
+        "text": "日本語",
+        "gone": null,
+    }}]);
+
+    published(&["account:7"]).await;
+    node.only(&["/#account:7"], "row", received.clone()).await;
+    published(&["pre_qqaccount", "account:7"]).await;
+    node.only(&["/#pre_qqaccount", "/#account:7"], "row", received.clone()).await;
+    published(&[]).await;
+    node.only(&["/#pre_qqaccount", "/#account:7", "/#"], "row", received).await;
+}
