@@ -26,8 +26,12 @@ pub(super) enum JsonError {
 /// Appends the MessagePack form of one JSON text.
 pub(super) fn transcode(text: &str, out: &mut Vec<u8>) -> Result<(), JsonError> {
     let start = out.len();
-    let mut transcoder = Transcoder { text, at: 0, out, open: [Open::default(); MAX_DEPTH], depth: 0 };
-    let done = transcoder.run();
+    // Most values are scalars: they open nothing, and should not pay for clearing a stack.
+    let done = if text.trim_start().starts_with(['{', '[']) {
+        Transcoder { text, at: 0, out, open: &mut [Open::default(); MAX_DEPTH], depth: 0 }.run()
+    } else {
+        Transcoder { text, at: 0, out, open: &mut [], depth: 0 }.run()
+    };
     if done.is_err() {
         out.truncate(start);
     }
@@ -46,7 +50,7 @@ struct Transcoder<'t, 'o> {
     text: &'t str,
     at: usize,
     out: &'o mut Vec<u8>,
-    open: [Open; MAX_DEPTH],
+    open: &'o mut [Open],
     depth: usize,
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test's own helper the panic is the report")]
 
+mod official;
+
 use std::{
     process::Stdio,
     time::{Duration, Instant},
@@ -38,8 +40,16 @@ async fn start_redis() -> (Child, String) {
     (server, format!("redis://127.0.0.1:{port}"))
 }
 
+/// Says what to install when Node or its packages are missing.
+pub(crate) fn require_node() {
+    let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm) and its packages; \
+                   run `make tools`, or `npm ci` in tests/interop";
+    assert!(std::path::Path::new(INTEROP).join("node_modules/socket.io").exists(), "{install}");
+    std::process::Command::new("node").arg("--version").output().expect(install);
+}
+
 /// The Node server of `tests/interop/server.mjs` with its clients, and what they print.
-struct Node {
+pub(crate) struct Node {
     lines: Lines<BufReader<ChildStdout>>,
     /// The Node process ends when this is closed.
     _stdin: ChildStdin,
@@ -47,10 +57,9 @@ struct Node {
 }
 
 impl Node {
-    async fn start(redis_url: &str, args: &[&str]) -> Self {
-        let install = "the tests with real socket.io servers need Node and its packages; run `make tools`, or \
-                       `npm ci` in tests/interop";
-        assert!(std::path::Path::new(INTEROP).join("node_modules/socket.io").exists(), "{install}");
+    /// Returns when all clients are in their rooms; the arguments are those of `server.mjs`.
+    pub(crate) async fn start(redis_url: &str, args: &[&str]) -> Self {
+        require_node();
         let mut process = Command::new("node")
             .arg("server.mjs")
             .arg(redis_url)
@@ -60,7 +69,7 @@ impl Node {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect(install);
+            .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut node = Self { lines, _stdin: process.stdin.take().unwrap(), _process: process };
         let ready = node.line().await;
@@ -68,7 +77,8 @@ impl Node {
         node
     }
 
-    async fn line(&mut self) -> Value {
+    /// The next line that the Node process prints.
+    pub(crate) async fn line(&mut self) -> Value {
         let line = timeout(PATIENCE, self.lines.next_line())
             .await
             .expect("the Node server printed nothing")
