@@ -1,0 +1,193 @@
+//! The protocol of claim, commit, settle and rescue as a model, checked over every interleaving.
+//!
+//! Read it as the specification, in this order: `state` (what the world remembers), `claiming`, `committing`,
+//! `rescuing` (each step a function: its guard, then its effect), `protocol` (all steps in one table), `properties`
+//! (what always holds, and what must have been seen to happen), `rules` (the bounds, and what a test can break).
+//!
+//! Two workers and two rescuers take their steps in every order, breadth first, to the last state. A pause needs no
+//! step of its own: a process that is not chosen rests, for as long as it takes others to fence it, rescue it and
+//! delete its checkpoint; then it goes on where it was. Rescuers need no clock: they may take up any worker at any
+//! time, dead, asleep or well. Crashes and lost replies are drawn from a budget, and so can hit before every step.
+//! What was sent before them is still on its way: MySQL may apply a COMMIT, Redis may run a move, for a client that
+//! is gone.
+//!
+//! It does not model what is in a row (rejected jobs, duplicates), the order within a list, or a server that loses
+//! data. A queue here is a bag: any of its jobs may come next, which covers every order.
+//!
+//! The rules count as much as the check: each is broken on purpose, and the run that follows is found.
+
+mod claiming;
+mod committing;
+mod properties;
+mod protocol;
+mod rescuing;
+mod rules;
+mod state;
+
+use std::collections::BTreeSet;
+
+use properties::{FENCED, FINDS, INDEXED, ONE_EVENT, ONE_PLACE, ONE_ROW};
+use protocol::{Protocol, Step};
+use rules::{Broken, Rules};
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
+
+/// Two workers, two jobs, two rescuers: a crash or a lost reply anywhere, moves that run late.
+const TWO_WORKERS: Rules = Rules {
+    jobs: 2,
+    workers: 2,
+    claims: 2,
+    batch: 1,
+    faults: 1,
+    rescues: 2,
+    crash_limit: 2,
+    pipelining: true,
+    late_moves: true,
+    broken: &[],
+};
+
+/// One worker with its pipeline full: one claim fetched, one inserted, one settled; claims are topped up.
+const FULL_PIPELINE: Rules = Rules { jobs: 3, workers: 1, claims: 3, batch: 2, ..TWO_WORKERS };
+
+/// One worker, small: where a broken rule is quickly found.
+const ONE_WORKER: Rules = Rules { jobs: 2, workers: 1, claims: 3, faults: 2, rescues: 3, ..TWO_WORKERS };
+
+/// Two workers and one job: one doubles what the other has done.
+const ONE_JOB: Rules = Rules { jobs: 1, claims: 1, faults: 2, rescues: 3, ..TWO_WORKERS };
+
+#[test]
+fn every_interleaving_of_two_workers_keeps_each_job_in_one_place_with_one_row_and_one_event() {
+    holds(TWO_WORKERS);
+}
+
+#[test]
+fn every_interleaving_of_a_full_pipeline_keeps_each_job_in_one_place_with_one_row_and_one_event() {
+    holds(FULL_PIPELINE);
+}
+
+#[test]
+fn every_interleaving_with_repeated_faults_and_rescues_of_one_worker_keeps_the_guarantee() {
+    holds(Rules { crash_limit: 3, ..ONE_WORKER });
+}
+
+#[test]
+#[ignore = "a campaign: tens of millions of states, minutes and gigabytes; run it when the protocol changes"]
+fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
+    holds(Rules { batch: 2, faults: 2, ..TWO_WORKERS });
+    holds(Rules { faults: 3, rescues: 4, ..FULL_PIPELINE });
+}
+
+#[test]
+fn listing_before_fencing_doubles_a_row() {
+    breaks(ONE_ROW, &[Broken::ListBeforeFence], Rules { faults: 0, ..TWO_WORKERS });
+}
+
+#[test]
+fn deleting_the_checkpoint_before_listing_doubles_a_row() {
+    breaks(ONE_ROW, &[Broken::DeleteCheckpointBeforeListing], ONE_JOB);
+}
+
+#[test]
+fn a_retry_without_a_look_at_the_checkpoint_doubles_a_row() {
+    breaks(ONE_ROW, &[Broken::ForgetLookup], ONE_WORKER);
+}
+
+#[test]
+fn a_look_at_the_checkpoint_without_waiting_for_the_old_session_doubles_a_row() {
+    breaks(ONE_ROW, &[Broken::LookUpWithoutLock], ONE_WORKER);
+}
+
+#[test]
+fn a_settle_that_does_not_ask_for_its_claim_list_doubles_an_event() {
+    breaks(ONE_EVENT, &[Broken::SettleWithoutExistenceCheck], ONE_WORKER);
+}
+
+#[test]
+fn a_commit_before_the_settle_of_the_previous_claim_doubles_a_row() {
+    breaks(ONE_ROW, &[Broken::CommitBeforeSettleOfPrevious], TWO_WORKERS);
+}
+
+#[test]
+fn a_commit_before_the_settle_of_the_previous_claim_loses_an_event_if_older_claims_count_as_committed() {
+    let broken = &[Broken::CommitBeforeSettleOfPrevious, Broken::SettleUpToCheckpoint];
+    breaks(ONE_PLACE, broken, Rules { late_moves: false, ..ONE_WORKER });
+}
+
+#[test]
+fn a_checkpoint_that_ignores_the_fence_lets_a_fenced_worker_commit_and_doubles_a_row() {
+    breaks(FENCED, &[Broken::CheckpointWithoutFenceCheck], ONE_WORKER);
+    breaks(ONE_ROW, &[Broken::CheckpointWithoutFenceCheck], ONE_JOB);
+}
+
+#[test]
+fn a_rescue_before_the_worker_has_registered_lets_it_commit_after_its_fence_and_doubles_a_row() {
+    breaks(FENCED, &[Broken::RescueBeforeRegister], ONE_WORKER);
+    breaks(ONE_ROW, &[Broken::RescueBeforeRegister], ONE_JOB);
+}
+
+#[test]
+fn a_claim_without_a_look_at_the_open_ones_strands_a_job_in_a_forgotten_list() {
+    breaks(FINDS, &[Broken::ClaimWithoutLookup], Rules { late_moves: false, ..ONE_WORKER });
+}
+
+#[test]
+fn a_forgotten_list_is_lost_if_older_claims_count_as_committed() {
+    let broken = &[Broken::ClaimWithoutLookup, Broken::SettleUpToCheckpoint];
+    breaks(ONE_PLACE, broken, Rules { late_moves: false, ..ONE_WORKER });
+}
+
+#[test]
+fn a_move_that_runs_late_is_lost_if_older_claims_count_as_committed() {
+    holds(Rules { late_moves: false, broken: &[Broken::SettleUpToCheckpoint], ..ONE_WORKER });
+    breaks(ONE_PLACE, &[Broken::SettleUpToCheckpoint], ONE_WORKER);
+}
+
+#[test]
+fn a_number_that_is_used_again_after_a_lost_reply_loses_a_job() {
+    breaks(ONE_PLACE, &[Broken::ReuseSeqAfterLostReply], ONE_WORKER);
+}
+
+#[test]
+fn a_top_up_that_does_not_ask_for_its_claim_list_hides_a_job_from_the_index() {
+    breaks(INDEXED, &[Broken::TopUpWithoutExistenceCheck], Rules { batch: 2, ..ONE_WORKER });
+}
+
+#[test]
+fn an_index_entry_that_is_dropped_before_its_move_ran_hides_a_job() {
+    breaks(INDEXED, &[Broken::DropIntents], Rules { faults: 0, ..ONE_WORKER });
+}
+
+/// Checks every state, and shows the run that breaks a property, if there is one.
+fn holds(rules: Rules) {
+    let protocol = Protocol(rules);
+    let checker = protocol.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    println!("{} states, {} steps deep: {rules:?}", checker.unique_state_count(), checker.max_depth());
+    let mut found = checker.discoveries();
+    for property in protocol.properties() {
+        let path = found.remove(property.name).map(stateright::Path::into_actions);
+        match (property.expectation, path) {
+            (Expectation::Sometimes, None) => panic!("never {}, in {rules:?}", property.name),
+            (Expectation::Always, Some(run)) => panic!("broken: {}\n{}", property.name, told(&run)),
+            _ => {}
+        }
+    }
+}
+
+/// Looks for a run that breaks this property under these broken rules, and shows it.
+fn breaks(property: &'static str, broken: &'static [Broken], rules: Rules) {
+    let rules = Rules { broken, ..rules };
+    let enough = HasDiscoveries::AnyOf(BTreeSet::from([property]));
+    let checker = Protocol(rules).checker().finish_when(enough).spawn_bfs().join();
+    let Some(path) = checker.discovery(property) else {
+        panic!("{broken:?} was expected to break \"{property}\", and does not, in {rules:?}");
+    };
+    println!(
+        "{} states; {broken:?} breaks: {property}\n{}",
+        checker.unique_state_count(),
+        told(&path.into_actions())
+    );
+}
+
+/// A run, one step on a line.
+fn told(run: &[Step]) -> String {
+    run.iter().map(|step| format!("  {step:?}\n")).collect()
+}

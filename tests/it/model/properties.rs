@@ -1,0 +1,117 @@
+//! The guarantee, as invariants over every state; and what must be seen to happen, or the check proves nothing.
+
+use stateright::Property;
+
+use super::protocol::{At, Protocol};
+use super::rules::Rules;
+use super::state::{Claimer, Inserter, Job, Life, State};
+
+pub(super) const ONE_PLACE: &str =
+    "a job is in exactly one Redis list until its event is out, and in none after";
+pub(super) const ONE_ROW: &str = "a job has at most one row";
+pub(super) const ONE_EVENT: &str = "a job has at most one event";
+pub(super) const ROW_FIRST: &str = "no event comes before its row";
+pub(super) const INDEXED: &str = "every claim list is in the index";
+pub(super) const FENCED: &str = "a fenced worker never commits";
+pub(super) const DEAD: &str = "a dead letter has neither row nor event";
+pub(super) const DRAINED: &str =
+    "once all lists are drained every job has one row and one event, or is a dead letter";
+pub(super) const FINDS: &str = "a worker at rest finds every open claim of its own";
+
+/// Seen at least once, in a world that is large enough for it.
+const SEEN_ALL_DONE: &str = "seen: every job is done";
+const SEEN_DEAD: &str = "seen: a job that crashed too many workers is a dead letter";
+const SEEN_TWO_RESCUERS: &str = "seen: two rescuers at work on one worker";
+const SEEN_ZOMBIE: &str = "seen: a worker claims after its fence";
+const SEEN_LATE_COMMIT: &str = "seen: a COMMIT on its way whose sender is gone";
+const SEEN_LATE_MOVE: &str = "seen: a move on its way that nobody waits for";
+const SEEN_PIPELINE: &str = "seen: one claim fetched, one being inserted, one being settled";
+
+pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
+    let mut all = vec![
+        Property::always(ONE_PLACE, |_, state: &State| {
+            each(state, |job| job.lists() + u32::from(job.events > 0) == 1)
+        }),
+        Property::always(ONE_ROW, |_, state: &State| each(state, |job| job.rows <= 1)),
+        Property::always(ONE_EVENT, |_, state: &State| each(state, |job| job.events <= 1)),
+        Property::always(ROW_FIRST, |_, state: &State| each(state, |job| job.events == 0 || job.rows > 0)),
+        Property::always(INDEXED, |_, state: &State| {
+            (0..state.workers.len()).all(|who| state.workers[who].index.covers(state.open_claims(who)))
+        }),
+        Property::always(FINDS, |protocol: &Protocol, state: &State| {
+            (0..state.workers.len())
+                .all(|who| !state.rests_on_a_claim(who) || state.can_look_up(protocol, who))
+        }),
+        Property::always(FENCED, |_, state: &State| !state.fenced_commit),
+        Property::always(DEAD, |_, state: &State| {
+            each(state, |job| job.dead == 0 || job.rows + job.events == 0)
+        }),
+        Property::always(DRAINED, |_, state: &State| {
+            let waits = |job: &Job| job.lists() > u32::from(job.dead);
+            !each(state, |job| !waits(job))
+                || each(state, |job| job.dead == 1 || (job.rows, job.events) == (1, 1))
+        }),
+    ];
+    if rules.broken.is_empty() {
+        all.extend(seen(rules));
+    }
+    all
+}
+
+fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
+    let mut seen =
+        vec![Property::sometimes(SEEN_ALL_DONE, |_, state: &State| each(state, |job| job.events == 1))];
+    if rules.faults > 0 {
+        seen.push(Property::sometimes(SEEN_LATE_COMMIT, |_, state: &State| {
+            state.workers.iter().any(|worker| worker.commit != 0 && worker.current != worker.commit)
+        }));
+    }
+    if rules.faults > 0 && rules.late_moves {
+        seen.push(Property::sometimes(SEEN_LATE_MOVE, |_, state: &State| {
+            state.workers.iter().any(|worker| !worker.late_moves.is_empty())
+        }));
+    }
+    if rules.rescues > 0 {
+        seen.push(Property::sometimes(SEEN_ZOMBIE, |_, state: &State| {
+            state.workers.iter().any(|worker| worker.was_fenced && worker.claimer == Claimer::Moving)
+        }));
+    }
+    if rules.rescues >= 2 {
+        seen.push(Property::sometimes(SEEN_TWO_RESCUERS, |_, state: &State| {
+            let [one, two] = &state.rescuers;
+            one.step > 0 && two.step > 0 && one.target == two.target
+        }));
+    }
+    if rules.rescues >= rules.crash_limit {
+        seen.push(Property::sometimes(SEEN_DEAD, |_, state: &State| {
+            state.jobs.iter().any(|job| job.dead == 1)
+        }));
+    }
+    if rules.pipelining && rules.claims >= 3 && rules.jobs >= 3 {
+        seen.push(Property::sometimes(SEEN_PIPELINE, |_, state: &State| {
+            state
+                .workers
+                .iter()
+                .any(|worker| worker.claimer == Claimer::Ready && worker.current != 0 && worker.settling != 0)
+        }));
+    }
+    seen
+}
+
+fn each(state: &State, holds: impl Fn(&Job) -> bool) -> bool {
+    state.jobs.iter().filter(|job| job.exists).all(holds)
+}
+
+impl State {
+    /// A running worker waits for new jobs, while one of its claim lists holds some.
+    fn rests_on_a_claim(&self, who: usize) -> bool {
+        let worker = &self.workers[who];
+        let at_rest =
+            worker.claimer == Claimer::Quiet && worker.inserter == Inserter::Idle && worker.settling == 0;
+        worker.life == Life::Running && at_rest && self.forgotten_claim(who).is_some()
+    }
+
+    fn can_look_up(&self, protocol: &Protocol, who: usize) -> bool {
+        self.clone().lookup_open_claims(&protocol.0, At { who, ..At::default() }).is_some()
+    }
+}

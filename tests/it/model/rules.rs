@@ -1,0 +1,61 @@
+//! The bounds of a run, and the rules of the protocol that a test can break on purpose.
+
+/// How large a world is checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub jobs: usize,
+    pub workers: usize,
+    /// How many claims one worker makes at most.
+    pub claims: u8,
+    /// How many jobs one claim takes at most (1 or 2).
+    pub batch: u8,
+    /// Crashes and lost replies in one run. Pauses cost nothing: any process may rest before any step.
+    pub faults: u8,
+    /// Rescues begun in one run, by two rescuers.
+    pub rescues: u8,
+    /// How many crashes make a suspect a dead letter.
+    pub crash_limit: u8,
+    /// Whether the next claim is fetched and the last one settled while one is being inserted.
+    pub pipelining: bool,
+    /// Whether Redis may still run a move whose sender has lost its connection.
+    pub late_moves: bool,
+    /// The rules that this run breaks.
+    pub broken: &'static [Broken],
+}
+
+/// One rule of the protocol, broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The rescuer lists the open claims before it fences.
+    ListBeforeFence,
+    /// The rescuer deletes the checkpoint before it has listed and finished the claims.
+    DeleteCheckpointBeforeListing,
+    /// After a lost reply to COMMIT the worker runs the transaction again without a look at the checkpoint.
+    ForgetLookup,
+    /// The worker looks the checkpoint up without FOR UPDATE, so it does not wait for the old session's end.
+    LookUpWithoutLock,
+    /// Settle publishes whether or not the claim list still exists.
+    SettleWithoutExistenceCheck,
+    /// The worker commits a claim while the one before it is not settled.
+    CommitBeforeSettleOfPrevious,
+    /// The checkpoint is updated without `AND fenced = 0`.
+    CheckpointWithoutFenceCheck,
+    /// After a lost reply to a claim the worker claims anew, without a look at its open claims.
+    ClaimWithoutLookup,
+    /// The rescuer takes every claim up to the checkpoint's number for committed, not only that very one.
+    SettleUpToCheckpoint,
+    /// The worker gives the number of a claim whose reply was lost to its next claim.
+    ReuseSeqAfterLostReply,
+    /// The script that tops a claim up does not ask whether the claim list still exists.
+    TopUpWithoutExistenceCheck,
+    /// The rescuer deletes index entries that have no list (yet).
+    DropIntents,
+    /// Rescuers take up workers that have announced no claim, maybe before they have registered.
+    RescueBeforeRegister,
+}
+
+impl Rules {
+    pub(super) fn breaks(&self, rule: Broken) -> bool {
+        self.broken.contains(&rule)
+    }
+}

@@ -1,0 +1,252 @@
+//! What the protocol's world remembers: Redis lists, MySQL rows and checkpoints, and the memory of each process.
+//!
+//! Two workers, two rescuers and up to three jobs, in a few dozen bytes. What is on its way (a move that Redis has
+//! not run yet, a COMMIT that MySQL has not applied yet) is part of the world: it outlives the process that sent it.
+
+use std::hash::{Hash, Hasher};
+
+pub(super) const JOBS: usize = 3;
+pub(super) const WORKERS: usize = 2;
+pub(super) const RESCUERS: usize = 2;
+
+/// The number of a claim: 1, 2, 3 ... per worker; 0 is "none".
+pub(super) type Seq = u8;
+
+/// A small set of claim numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Seqs(u8);
+
+impl Seqs {
+    pub(super) fn has(self, seq: Seq) -> bool {
+        seq != 0 && self.0 & (1 << seq) != 0
+    }
+    pub(super) fn insert(&mut self, seq: Seq) {
+        self.0 |= 1 << seq;
+    }
+    pub(super) fn remove(&mut self, seq: Seq) {
+        self.0 &= !(1 << seq);
+    }
+    /// Takes `seq` out and says whether it was in.
+    pub(super) fn take(&mut self, seq: Seq) -> bool {
+        let had = self.has(seq);
+        self.remove(seq);
+        had
+    }
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+    pub(super) fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+    pub(super) fn newest(self) -> Option<Seq> {
+        (1..8).rev().find(|&seq| self.has(seq))
+    }
+    pub(super) fn covers(self, other: Seqs) -> bool {
+        other.0 & !self.0 == 0
+    }
+    pub(super) fn union(self, other: Seqs) -> Seqs {
+        Seqs(self.0 | other.0)
+    }
+}
+
+/// Where one worker's process, or a transaction of its, still holds a job outside of Redis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Memory {
+    /// In the claim that is being fetched, or waits for the inserter.
+    pub claiming: bool,
+    /// In the claim that is being inserted.
+    pub current: bool,
+    /// In the claim that is committed and being settled.
+    pub settling: bool,
+    /// In the open transaction's rows.
+    pub inserted: bool,
+    /// In the rows of a COMMIT that was sent and not applied yet.
+    pub sent: bool,
+    /// The claim under which this worker last committed it: what its checkpoint's outcome says of it.
+    pub recorded: Seq,
+}
+
+/// One job: how often it lies in each Redis list, how many rows and events it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Job {
+    pub exists: bool,
+    pub queued: u8,
+    pub suspected: u8,
+    pub dead: u8,
+    /// In which claim lists of each worker.
+    pub claimed: [Seqs; WORKERS],
+    pub rows: u8,
+    pub events: u8,
+    /// How many workers crashed while they held it.
+    pub crashes: u8,
+    pub memory: [Memory; WORKERS],
+}
+
+impl Job {
+    /// In how many Redis lists it lies.
+    pub(super) fn lists(&self) -> u32 {
+        let claims: u32 = self.claimed.iter().map(|claims| claims.len()).sum();
+        u32::from(self.queued + self.suspected + self.dead) + claims
+    }
+}
+
+/// The life of a worker's process. A pause is no state: it is a step that is not taken for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Life {
+    #[default]
+    Starting,
+    Running,
+    /// Fenced or stopped: it hands back what it has not committed, settles what it has, and exits.
+    Leaving,
+    /// Exited or crashed.
+    Gone,
+}
+
+/// What fetches the next claim while the current one is being inserted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Claimer {
+    #[default]
+    Quiet,
+    /// The index has the claim; the blocking move was sent.
+    Moving,
+    /// The script that takes one suspect was sent.
+    Isolating,
+    /// One job is there; the script that takes more was sent.
+    ToppingUp,
+    /// Fetched; the inserter may take it.
+    Ready,
+    /// After an error of Redis: which of my claims are open?
+    LookingUp,
+}
+
+/// What turns the current claim into rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Inserter {
+    #[default]
+    Idle,
+    /// It has a claim and no transaction: the last attempt was rolled back.
+    Claimed,
+    Inserted,
+    /// The checkpoint is updated: the transaction holds the row's lock.
+    Checkpointed,
+    /// COMMIT was sent. Its reply is on its way once MySQL has applied it.
+    CommitSent,
+    /// After a lost reply: was it committed?
+    LookingUp,
+}
+
+/// The checkpoint's row in MySQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Checkpoint {
+    pub seq: Seq,
+    pub fenced: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Worker {
+    pub life: Life,
+    /// The last number it gave to a claim. It never uses one twice.
+    pub seq: Seq,
+    pub claimer: Claimer,
+    pub claiming: Seq,
+    pub inserter: Inserter,
+    pub current: Seq,
+    pub settling: Seq,
+
+    // In Redis.
+    /// The index: the numbers of its open claims, and of claims that it announced.
+    pub index: Seqs,
+    /// Blocking moves that were sent and have not run.
+    pub moves: Seqs,
+    /// The same, of a connection that the worker has given up.
+    pub late_moves: Seqs,
+    /// Scripts that were sent and have not run.
+    pub isolations: Seqs,
+    pub top_ups: Seqs,
+
+    // In MySQL.
+    pub checkpoint: Option<Checkpoint>,
+    /// A COMMIT that was sent and has not been applied; it holds the checkpoint's lock.
+    pub commit: Seq,
+    /// Only for the property that a fenced worker never commits.
+    pub was_fenced: bool,
+}
+
+impl Worker {
+    /// Whether a transaction of this worker holds the lock of its checkpoint.
+    pub(super) fn locks_checkpoint(&self) -> bool {
+        self.inserter == Inserter::Checkpointed || self.commit != 0
+    }
+    /// Whether it waits for the reply to the step that begins a claim.
+    pub(super) fn awaits_move(&self) -> bool {
+        matches!(self.claimer, Claimer::Moving | Claimer::Isolating)
+    }
+    /// Whether Redis has yet to run something for this claim.
+    pub(super) fn awaits_redis(&self, seq: Seq) -> bool {
+        self.moves.has(seq) || self.late_moves.has(seq) || self.isolations.has(seq) || self.top_ups.has(seq)
+    }
+}
+
+/// Whoever rescues a worker. One that crashes is replaced by one that knows nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Rescuer {
+    /// How many steps of the rescue it has done; 0 is "at rest".
+    pub step: u8,
+    pub target: u8,
+    /// What it read in the checkpoint.
+    pub seq: Seq,
+    /// What it listed and has not worked on yet.
+    pub todo: Seqs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    pub jobs: [Job; JOBS],
+    pub workers: [Worker; WORKERS],
+    pub rescuers: [Rescuer; RESCUERS],
+    /// How many more crashes and lost replies the world has in store.
+    pub faults: u8,
+    /// How many more rescues begin.
+    pub rescues: u8,
+    /// Only for a property: MySQL applied a commit of a worker that had been fenced.
+    pub fenced_commit: bool,
+}
+
+impl State {
+    /// The numbers of a worker's claim lists that exist (a Redis list exists while it has an element).
+    pub(super) fn open_claims(&self, worker: usize) -> Seqs {
+        self.jobs.iter().fold(Seqs::default(), |all, job| all.union(job.claimed[worker]))
+    }
+
+    fn with_workers_swapped(&self) -> State {
+        let mut other = self.clone();
+        other.workers.swap(0, 1);
+        for job in &mut other.jobs {
+            job.claimed.swap(0, 1);
+            job.memory.swap(0, 1);
+        }
+        for rescuer in other.rescuers.iter_mut().filter(|rescuer| rescuer.step != 0) {
+            rescuer.target = 1 - rescuer.target;
+        }
+        other
+    }
+
+    fn with_jobs_and_rescuers_sorted(mut self) -> State {
+        self.jobs.sort_unstable();
+        self.rescuers.sort_unstable();
+        self
+    }
+}
+
+/// Symmetry: jobs, workers and rescuers are interchangeable, so states that differ only in who is who count as one.
+/// The checker knows states by their hash alone; hashing a representative therefore checks one of each kind, and
+/// the paths that it prints remain real ones.
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let this = self.clone().with_jobs_and_rescuers_sorted();
+        let that = self.with_workers_swapped().with_jobs_and_rescuers_sorted();
+        let key = |state: &State| (state.workers, state.jobs, state.rescuers);
+        let first = if key(&this) <= key(&that) { this } else { that };
+        (key(&first), first.faults, first.rescues, first.fenced_commit).hash(hasher);
+    }
+}
