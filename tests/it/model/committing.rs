@@ -104,7 +104,7 @@ impl State {
         self.fault()
     }
 
-    /// `SELECT .. FOR UPDATE` on a new connection: it waits for the end of the old session, then it knows.
+    /// `SELECT .. FOR UPDATE` on a new connection: it waits for the end of the old connection, then it knows.
     pub(super) fn lookup_checkpoint(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
         when(worker.inserter == Inserter::LookingUp && worker.settling == 0)?;

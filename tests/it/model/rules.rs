@@ -32,7 +32,7 @@ pub(super) enum Broken {
     DeleteCheckpointBeforeListing,
     /// After a lost reply to COMMIT the worker runs the transaction again without a look at the checkpoint.
     ForgetLookup,
-    /// The worker looks the checkpoint up without FOR UPDATE, so it does not wait for the old session's end.
+    /// The worker looks the checkpoint up without FOR UPDATE, so it does not wait for the old connection's end.
     LookUpWithoutLock,
     /// Settle publishes whether or not the claim list still exists.
     SettleWithoutExistenceCheck,
