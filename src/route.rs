@@ -140,7 +140,7 @@ impl Route {
                 self.queue
             ));
         }
-        if crate::emitter::is_reserved(&self.event) {
+        if crate::emitter::RESERVED_EVENTS.contains(&self.event.as_str()) {
             return Err(format!("event {:?} is reserved by socket.io; choose another name", self.event));
         }
         if let Some(columns) = &self.columns {

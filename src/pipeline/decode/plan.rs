@@ -98,7 +98,7 @@ impl Plan {
             max_job_bytes,
         };
         for (column, mapping) in chosen(route, schema)? {
-            plan.add(column, mapping);
+            plan.add(column, &mapping);
         }
         plan.unknown = match &route.unknown {
             Unknown::Ignore => Others::Ignore,
