@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS rowcast_checkpoints (
     route      VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     claim_seq  BIGINT UNSIGNED NOT NULL DEFAULT 0,
     fenced     TINYINT NOT NULL DEFAULT 0,
-    outcome    MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    outcome    LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),
     PRIMARY KEY (worker_id, route)
 ) ENGINE = InnoDB COMMENT = 'rowcast: last committed claim of each worker and route';

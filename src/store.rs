@@ -1,4 +1,238 @@
-//! stub
+//! MySQL and MariaDB: the only owner of SQL.
+//!
+//! A [`Store`] is one route's connection. It promises that rows and checkpoint commit together, that identifiers come
+//! from the live schema and are quoted, that no text of a job ever becomes SQL, and that an error is judged once, by
+//! [`errors`]. It does not decide what to do about an error.
+
+mod batch;
+mod checkpoint;
 pub mod errors;
 mod schema;
+mod session;
+mod value;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::{MySqlConnection, mysql::MySqlConnectOptions};
+
+pub use batch::{InsertError, Inserted, JobFault, Shape};
+pub use checkpoint::Checkpoint;
 pub use schema::{Column, ColumnKind, TableSchema};
+pub use value::Value;
+
+use crate::{config::SecretUrl, route::Table};
+
+/// One route's connection to its database.
+#[derive(Debug)]
+pub struct Store {
+    options: MySqlConnectOptions,
+    live: Option<Live>,
+    /// The statements' texts by their shape, so that the server's prepared ones are found again.
+    statements: HashMap<StatementKey, Arc<str>>,
+    /// The most rows of one statement; halved when one takes too long.
+    most_rows: usize,
+}
+
+/// A connection with what was learnt of its server.
+#[derive(Debug)]
+struct Live {
+    connection: MySqlConnection,
+    server: Server,
+    /// Whether a transaction was begun and not ended: such a connection is not used again.
+    open: bool,
+    used: std::time::Instant,
+}
+
+/// What was learnt of the server when it was connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// The step between two counted ids (`auto_increment_increment`).
+    pub id_step: u64,
+    /// The most bytes of one statement (`max_allowed_packet`).
+    pub max_packet: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct StatementKey {
+    kind: batch::Kind,
+    columns: Vec<u16>,
+    rows: usize,
+}
+
+/// Why the store cannot go on, in words, by what has to happen next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The transaction lost a race and was rolled back: begin it anew.
+    #[error("{0}")]
+    Retry(String),
+    /// The server cannot serve: wait and connect anew.
+    #[error("{0}")]
+    Server(String),
+    /// The table, a column or a right is not as the route says: read the schema again, then wait.
+    #[error("{0}")]
+    Route(String),
+    /// This worker was fenced: it can never commit again.
+    #[error("another worker has taken over this worker's claims")]
+    Fenced,
+}
+
+/// How long one statement may take. Longer than the server's waits for a lock, shorter than the patience of whoever
+/// watches the worker.
+const STATEMENT: Duration = Duration::from_secs(40);
+const CONNECT: Duration = Duration::from_secs(10);
+/// A prepared statement takes so many placeholders and no more.
+pub const MAX_PLACEHOLDERS: usize = 65_535;
+
+impl Store {
+    /// Takes the address; nothing is connected yet.
+    ///
+    /// # Errors
+    /// An address that cannot be read.
+    pub fn new(url: &SecretUrl) -> sqlx::Result<Self> {
+        Ok(Self {
+            options: session::options(url)?,
+            live: None,
+            statements: HashMap::new(),
+            most_rows: usize::MAX,
+        })
+    }
+
+    /// Connects, if need be, and says what was learnt of the server.
+    ///
+    /// # Errors
+    /// [`Fault::Server`], in words that name what refused.
+    pub async fn connect(&mut self) -> Result<Server, Fault> {
+        Ok(self.live().await?.server)
+    }
+
+    /// Reads the live schema of a table.
+    ///
+    /// # Errors
+    /// [`Fault::Route`] when the table is not there or may not be seen, otherwise as the server says.
+    pub async fn schema(&mut self, table: &Table) -> Result<TableSchema, Fault> {
+        self.statements.clear();
+        let read = self.run(async |connection| TableSchema::read(connection, table).await).await?;
+        let missing = || {
+            Fault::Route(format!(
+                "table {table} does not exist, or the user in DATABASE_URL has no right to it; \
+                 create it, or run `rowcast migrate` for the default one"
+            ))
+        };
+        read.ok_or_else(missing)
+    }
+
+    /// Keeps a connection that has been idle for some time from being closed by the server.
+    ///
+    /// # Errors
+    /// As the server says; the next use connects anew.
+    pub async fn keep_alive(&mut self) -> Result<(), Fault> {
+        match &self.live {
+            Some(live) if live.used.elapsed() > session::IDLE / 3 => {
+                self.run(async |connection| sqlx::Connection::ping(connection).await).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the connection; the server rolls back what was not committed.
+    pub fn disconnect(&mut self) {
+        self.live = None;
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn begin(&mut self) -> Result<(), Fault> {
+        let fresh = self.live.is_none();
+        match self.run(async |connection| execute(connection, "BEGIN").await).await {
+            // The server may have closed an idle connection, or restarted, while nothing was at stake.
+            Err(Fault::Server(_)) if !fresh => {
+                self.disconnect();
+                self.run(async |connection| execute(connection, "BEGIN").await).await?;
+            }
+            result => result?,
+        }
+        self.live().await?.open = true;
+        Ok(())
+    }
+
+    /// Rolls the transaction back.
+    pub async fn rollback(&mut self) {
+        let rolled_back = self.run(async |connection| execute(connection, "ROLLBACK").await).await;
+        match (&mut self.live, rolled_back) {
+            (Some(live), Ok(())) => live.open = false,
+            // A connection that cannot roll back is closed, which does the same.
+            _ => self.disconnect(),
+        }
+    }
+
+    /// Commits the transaction. After an error it may have been committed nevertheless: look up the checkpoint.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn commit(&mut self) -> Result<(), Fault> {
+        self.run(async |connection| execute(connection, "COMMIT").await).await?;
+        if let Some(live) = &mut self.live {
+            live.open = false;
+        }
+        Ok(())
+    }
+
+    async fn live(&mut self) -> Result<&mut Live, Fault> {
+        if self.live.is_none() {
+            self.live = Some(session::connect(&self.options).await?);
+        }
+        self.live.as_mut().ok_or_else(|| Fault::Server("not connected".into()))
+    }
+
+    /// Runs statements on the connection. One that fails otherwise than by the server's word is not used again.
+    async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut MySqlConnection) -> sqlx::Result<T>,
+    ) -> Result<T, Fault> {
+        let live = self.live().await?;
+        live.used = std::time::Instant::now();
+        let result = match tokio::time::timeout(STATEMENT, work(&mut live.connection)).await {
+            Ok(result) => result.map_err(Fault::from),
+            Err(_) => Err(Fault::Server(format!("no answer to a statement for {} s", STATEMENT.as_secs()))),
+        };
+        if let Err(Fault::Server(_)) = result {
+            self.disconnect();
+        }
+        result
+    }
+}
+
+async fn execute(connection: &mut MySqlConnection, sql: &'static str) -> sqlx::Result<()> {
+    sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(database) = session::database_error(&error) else {
+            return Self::Server(session::describe(&error));
+        };
+        let text = format!("{} ({})", database.message(), database.number());
+        match errors::judge(database) {
+            errors::Kind::Retry => Self::Retry(text),
+            errors::Kind::Route => Self::Route(text),
+            errors::Kind::Server | errors::Kind::Job => Self::Server(text),
+        }
+    }
+}
+
+/// Quotes an identifier of the live schema.
+fn quote(identifier: &str) -> String {
+    format!("`{}`", identifier.replace('`', "``"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_quoted_whatever_it_holds() {
+        assert_eq!(quote("a`; DROP TABLE x"), "`a``; DROP TABLE x`");
+    }
+}

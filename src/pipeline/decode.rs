@@ -13,7 +13,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, RowId, Target};
-pub use value::Value;
+
+use crate::store::Value;
 
 /// The jobs of one claim, decoded: rows in a flat vector, [`Plan::width`] values for each.
 #[derive(Debug, Default)]

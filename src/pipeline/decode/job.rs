@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::value::RawValue;
 
 use super::{Code, Plan, Rejection, plan::Others, value};
-use crate::pipeline::decode::Value;
+use crate::store::Value;
 
 /// Appends a job's rows and returns how many there are. On an error the caller cuts off what was appended.
 pub(super) fn decode<'a>(

@@ -7,32 +7,10 @@ use serde_json::value::RawValue;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{Code, Rejection, plan::Target};
-use crate::{route::Conversion, store::ColumnKind};
-
-/// A value, ready to be bound. Text that the job holds unescaped is borrowed from it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
-    /// The job does not have it: the column is left out, so that the server's default applies.
-    Absent,
-    /// NULL.
-    Null,
-    /// A whole number.
-    Int(i64),
-    /// A whole number above what a signed one holds.
-    UInt(u64),
-    /// A number for FLOAT and DOUBLE.
-    Float(f64),
-    /// Text; also numbers that keep their own digits.
-    Text(Cow<'a, str>),
-    /// Digits for DECIMAL, or for a whole number that no type holds: the server judges those.
-    Digits(Cow<'a, str>),
-    /// JSON text.
-    Json(Cow<'a, str>),
-    /// Bytes.
-    Bytes(Vec<u8>),
-    /// A date and time in UTC, as SQL writes it: `2026-01-31 23:59:59.5`.
-    DateTime(String),
-}
+use crate::{
+    route::Conversion,
+    store::{ColumnKind, Value},
+};
 
 /// How deep JSON for a JSON column may nest; MySQL's own limit. MariaDB's is 32, and it says so itself.
 const DEPTH: usize = 100;
@@ -222,7 +200,7 @@ fn sql_time(at: OffsetDateTime) -> Option<String> {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-    (digits.len() % 2 == 0).then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    digits.len().is_multiple_of(2).then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 /// The text of a JSON string: borrowed when nothing in it is escaped.
@@ -280,23 +258,6 @@ fn brief(text: &str) -> Cow<'_, str> {
         return text.into();
     }
     format!("{}... ({} characters)", text.chars().take(24).collect::<String>(), text.chars().count()).into()
-}
-
-impl Value<'_> {
-    fn into_owned(self) -> Value<'static> {
-        match self {
-            Value::Text(text) => Value::Text(text.into_owned().into()),
-            Value::Digits(text) => Value::Digits(text.into_owned().into()),
-            Value::Json(text) => Value::Json(text.into_owned().into()),
-            Value::Absent => Value::Absent,
-            Value::Null => Value::Null,
-            Value::Int(value) => Value::Int(value),
-            Value::UInt(value) => Value::UInt(value),
-            Value::Float(value) => Value::Float(value),
-            Value::Bytes(bytes) => Value::Bytes(bytes),
-            Value::DateTime(text) => Value::DateTime(text),
-        }
-    }
 }
 
 /// A JSON number as its digits and the place of its point, without loss.

@@ -1,0 +1,239 @@
+//! Rows into a table: one prepared statement for many of them, whose shape repeats so that the server's prepared form
+//! is found again.
+
+use std::{collections::HashSet, fmt::Write, sync::Arc};
+
+use sqlx::{AssertSqlSafe, Row, mysql::MySqlArguments};
+
+use super::{Fault, MAX_PLACEHOLDERS, StatementKey, Store, Value, errors, quote, session};
+
+/// Where rows go: a table and the columns that they give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// The names of all columns that a row has a value for.
+    pub columns: Vec<String>,
+}
+
+/// What one statement inserted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inserted {
+    /// The counted id of the first row; the others follow in steps of [`super::Server::id_step`]. 0 without one.
+    pub first_id: u64,
+}
+
+/// Why a statement did not insert its rows; it inserted none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InsertError {
+    /// One of the jobs is at fault.
+    Job(JobFault),
+    /// Something else is.
+    Other(Fault),
+}
+
+/// The server's word on a job that cannot become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFault {
+    /// The error's number.
+    pub code: u16,
+    /// The column that it names.
+    pub column: Option<String>,
+    /// Its text.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Insert,
+    Upsert,
+    Known,
+}
+
+/// The most that a server's text takes in a dead letter.
+const MESSAGE: usize = 500;
+
+impl Store {
+    /// Inserts rows with one statement: all of them or none. `present` are the places of the columns that the rows
+    /// give; they leave out the others.
+    ///
+    /// # Errors
+    /// See [`InsertError`].
+    pub async fn insert(
+        &mut self,
+        shape: &Shape,
+        present: &[u16],
+        rows: &[&[Value<'_>]],
+    ) -> Result<Inserted, InsertError> {
+        self.write(Kind::Insert, shape, present, rows).await
+    }
+
+    /// Inserts rows, or updates those whose unique key is there already.
+    ///
+    /// # Errors
+    /// See [`InsertError`].
+    pub async fn upsert(
+        &mut self,
+        shape: &Shape,
+        present: &[u16],
+        rows: &[&[Value<'_>]],
+    ) -> Result<Inserted, InsertError> {
+        self.write(Kind::Upsert, shape, present, rows).await
+    }
+
+    /// Which of these values the column holds already, as [`Value::key_text`] writes them.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn known(
+        &mut self,
+        shape: &Shape,
+        column: u16,
+        values: &[&Value<'_>],
+    ) -> Result<HashSet<Vec<u8>>, Fault> {
+        let mut known = HashSet::new();
+        for chunk in values.chunks(1024) {
+            // The list is filled up with its last value to a power of two, so that few shapes occur.
+            let rows = chunk.len().next_power_of_two();
+            let sql = self.statement(Kind::Known, shape, &[column], rows);
+            let mut arguments = MySqlArguments::default();
+            for at in 0..rows {
+                chunk[at.min(chunk.len() - 1)].bind(&mut arguments).map_err(sqlx::Error::Encode)?;
+            }
+            let found = self
+                .run(async |connection| {
+                    sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(connection).await
+                })
+                .await?;
+            for row in found {
+                known.insert(row.try_get_unchecked::<Vec<u8>, _>(0)?);
+            }
+        }
+        Ok(known)
+    }
+
+    /// How many rows of these sizes fit one statement, at least one.
+    pub fn fit(&self, present: usize, rows: &[&[Value<'_>]]) -> usize {
+        let most = (MAX_PLACEHOLDERS / present.max(1)).min(self.most_rows).max(1);
+        let packet = self.live.as_ref().map_or(1 << 20, |live| live.server.max_packet);
+        // Beside the values stand types, the statement's head and room for what `size` does not see.
+        let mut room = packet.saturating_sub(packet / 8 + 1024);
+        let mut fit = 0;
+        for row in rows.iter().take(most) {
+            let size: usize = row.iter().map(|value| value.size() + 3).sum();
+            if size > room {
+                break;
+            }
+            room -= size;
+            fit += 1;
+        }
+        fit.max(1)
+    }
+
+    async fn write(
+        &mut self,
+        kind: Kind,
+        shape: &Shape,
+        present: &[u16],
+        rows: &[&[Value<'_>]],
+    ) -> Result<Inserted, InsertError> {
+        let sql = self.statement(kind, shape, present, rows.len());
+        let arguments =
+            arguments(present, rows).map_err(|e| InsertError::Other(sqlx::Error::Encode(e).into()))?;
+        // A job's fault is no failure of the connection, so it travels inside the result.
+        let work = self.run(async |connection| {
+            match sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await {
+                Ok(done) => Ok(Ok(Inserted { first_id: done.last_insert_id() })),
+                Err(error) => job_fault(&error).map(Err).ok_or(error),
+            }
+        });
+        match work.await {
+            Ok(Ok(inserted)) => Ok(inserted),
+            Ok(Err(fault)) => Err(InsertError::Job(fault)),
+            Err(fault) => {
+                if let Fault::Server(_) = fault {
+                    self.most_rows = (rows.len() / 2).clamp(16, self.most_rows.max(16));
+                }
+                Err(InsertError::Other(fault))
+            }
+        }
+    }
+
+    fn statement(&mut self, kind: Kind, shape: &Shape, columns: &[u16], rows: usize) -> Arc<str> {
+        let key = StatementKey { kind, columns: columns.to_vec(), rows };
+        // Odd shapes (arrays, columns left out) must not pile up.
+        if self.statements.len() > 256 {
+            self.statements.clear();
+        }
+        self.statements.entry(key).or_insert_with(|| text(kind, shape, columns, rows).into()).clone()
+    }
+}
+
+fn arguments(present: &[u16], rows: &[&[Value<'_>]]) -> Result<MySqlArguments, sqlx::error::BoxDynError> {
+    use sqlx::Arguments;
+    let mut arguments = MySqlArguments::default();
+    arguments.reserve(rows.len() * present.len(), rows.len() * present.len() * 16);
+    for row in rows {
+        for &column in present {
+            row[usize::from(column)].bind(&mut arguments)?;
+        }
+    }
+    Ok(arguments)
+}
+
+fn text(kind: Kind, shape: &Shape, columns: &[u16], rows: usize) -> String {
+    let table = format!("{}.{}", quote(&shape.database), quote(&shape.table));
+    let names: Vec<String> = columns.iter().map(|&at| quote(&shape.columns[usize::from(at)])).collect();
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    if kind == Kind::Known {
+        // CAST, because the text is compared: each type would come back in a form of its own.
+        return format!(
+            "SELECT CAST({0} AS CHAR) FROM {table} WHERE {0} IN ({1})",
+            names[0],
+            vec!["?"; rows].join(",")
+        );
+    }
+    let mut sql = format!("INSERT INTO {table} ({}) VALUES {}", names.join(","), vec![row; rows].join(","));
+    if kind == Kind::Upsert {
+        let sets: Vec<String> = names.iter().map(|name| format!("{name}=VALUES({name})")).collect();
+        write!(sql, " ON DUPLICATE KEY UPDATE {}", sets.join(",")).unwrap_or_default();
+    }
+    sql
+}
+
+/// The job's fault in an error, if it is the job's.
+fn job_fault(error: &sqlx::Error) -> Option<JobFault> {
+    let database = session::database_error(error)?;
+    if errors::judge(database) != errors::Kind::Job {
+        return None;
+    }
+    Some(JobFault {
+        code: database.number(),
+        column: errors::column_in(database.message()).map(str::to_owned),
+        message: database.message().chars().take(MESSAGE).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape() -> Shape {
+        Shape { database: "d".into(), table: "t".into(), columns: vec!["a".into(), "b`".into()] }
+    }
+
+    #[test]
+    fn a_statement_has_a_place_for_each_value_and_quotes_its_names() {
+        assert_eq!(
+            text(Kind::Insert, &shape(), &[0, 1], 2),
+            "INSERT INTO `d`.`t` (`a`,`b```) VALUES (?,?),(?,?)"
+        );
+        assert_eq!(
+            text(Kind::Upsert, &shape(), &[0], 1),
+            "INSERT INTO `d`.`t` (`a`) VALUES (?) ON DUPLICATE KEY UPDATE `a`=VALUES(`a`)"
+        );
+        assert_eq!(text(Kind::Insert, &shape(), &[], 2), "INSERT INTO `d`.`t` () VALUES (),()");
+    }
+}
