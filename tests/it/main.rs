@@ -1,4 +1,6 @@
 //! The one integration-test binary.
 
+#![allow(clippy::unwrap_used, reason = "In a test the panic is the report, in its helpers too.")]
+
 mod sandbox;
 mod support;

@@ -26,6 +26,8 @@ pub(crate) struct Env {
     pub(crate) redis_url: String,
     /// The URL of the test's own, empty database; stays the same over restarts.
     pub(crate) database_url: String,
+    /// The port of the SQL server, for a [`super::Proxy`] before it.
+    pub(crate) sql_port: u16,
     /// The database's name.
     pub(crate) database: String,
     /// A name for the queue, or the beginning of several.
@@ -58,6 +60,7 @@ impl Env {
             redis,
             own_sql: None,
             database_url: sql.url(&database),
+            sql_port: sql.port(),
             database,
             queue: format!("q:{id}"),
             flavour: sql.flavour(),
