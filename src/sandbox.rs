@@ -45,13 +45,19 @@ impl Sandbox {
     /// other's data), at the same time, and returns when both answer.
     pub async fn start(root: &Path, wanted: Wanted<'_>) -> Result<Self> {
         let binary = SqlBinary::find(wanted)?;
-        let sql_folder = root.join(binary.flavour.name());
-        let (redis_folder, redis_options, sql_options) =
-            (root.join("redis"), RedisOptions::default(), SqlOptions::default());
-        let (redis, sql) = tokio::try_join!(
-            Redis::start(&redis_folder, &redis_options),
-            Sql::start(&sql_folder, &binary, &sql_options),
-        )?;
+        Self::start_with(root, &binary, &RedisOptions::default(), &SqlOptions::default()).await
+    }
+
+    /// Like [`Sandbox::start`], with each server's options.
+    pub async fn start_with(
+        root: &Path,
+        binary: &SqlBinary,
+        redis: &RedisOptions,
+        sql: &SqlOptions,
+    ) -> Result<Self> {
+        let (redis_folder, sql_folder) = (root.join("redis"), root.join(binary.flavour.name()));
+        let (redis, sql) =
+            tokio::try_join!(Redis::start(&redis_folder, redis), Sql::start(&sql_folder, binary, sql))?;
         Ok(Self { redis, sql })
     }
 

@@ -15,11 +15,15 @@ use tokio::task::spawn_blocking;
 
 use super::binary::{Flavour, SqlBinary, find_program};
 
+/// In the names of folders that are being filled.
+const UNFINISHED: &str = ".unfinished-";
+
 /// Makes sure that `data` exists: by a copy of the template if there is to be one, else by the server's own means.
 pub(super) async fn ensure(data: &Path, binary: &SqlBinary, template: Option<&Path>) -> Result<()> {
     if data.exists() {
         return Ok(());
     }
+    remove_unfinished(data)?;
     let Some(template) = template else { return create(data, binary).await };
     if !template.exists() {
         create(template, binary).await?;
@@ -28,6 +32,18 @@ pub(super) async fn ensure(data: &Path, binary: &SqlBinary, template: Option<&Pa
     spawn_blocking(move || make_whole(&to, |unfinished| copy(&from, unfinished)))
         .await?
         .with_context(|| format!("cannot copy the prepared data directory {}", template.display()))
+}
+
+/// Removes what a killed first start left behind. The folder around the data is this process's alone.
+fn remove_unfinished(data: &Path) -> Result<()> {
+    let parent = data.parent().context("a data directory needs a folder around it")?;
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().contains(UNFINISHED)) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets the server's own tool create its system tables.
@@ -69,9 +85,12 @@ fn installer(data: &Path, binary: &SqlBinary) -> Result<Command> {
     if geteuid().is_root() {
         command.arg("--user=root");
     }
-    let mut option = OsString::from("--datadir=");
-    option.push(data);
-    command.arg(option);
+    // A name without its folder: mariadb-install-db splits a path at its spaces.
+    let (folder, name) =
+        data.parent().zip(data.file_name()).context("a data directory needs a folder around it")?;
+    let mut option = OsString::from("--datadir=./");
+    option.push(name);
+    command.arg(option).current_dir(folder);
     Ok(command)
 }
 
@@ -105,7 +124,7 @@ fn finish(unfinished: &Path, target: &Path) -> Result<()> {
 /// A name beside the target that nobody else uses at the same time.
 fn unfinished(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".unfinished-{}", ulid::Ulid::generate()));
+    name.push(format!("{UNFINISHED}{}", ulid::Ulid::generate()));
     target.with_file_name(name)
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::{Pid, getpgid, getpgrp};
 use rowcast::sandbox::{Flavour, Redis, RedisOptions, Sandbox, Sql, SqlOptions, Wanted};
 use sqlx::{Connection, Executor, MySqlConnection};
 
-use crate::support::{Env, eventually, new_folder, sql_binary, within};
+use crate::support::{Env, eventually, new_folder, sql_binary, template, within};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -32,9 +32,11 @@ impl Drop for Scratch {
     }
 }
 
-/// Starts a sandbox whose SQL server is the one under test.
+/// Starts a sandbox whose SQL server is the one under test, from a prepared data directory.
 async fn start(root: &Path) -> Sandbox {
-    Sandbox::start(root, Wanted::Program(&sql_binary().path)).await.expect("a sandbox")
+    let binary = sql_binary();
+    let options = SqlOptions { template: Some(template(&binary)), ..SqlOptions::default() };
+    Sandbox::start_with(root, &binary, &RedisOptions::default(), &options).await.expect("a sandbox")
 }
 
 async fn connect(sandbox: &Sandbox, database: &str) -> MySqlConnection {
@@ -160,6 +162,31 @@ async fn a_second_start_goes_on_with_the_data_and_the_ports() {
     let mut redis = client.get_multiplexed_async_connection().await.unwrap();
     let kept: String = redis::cmd("GET").arg("kept").query_async(&mut redis).await.unwrap();
     assert_eq!(kept, "yes");
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_path_with_spaces_is_served_without_a_unix_socket() {
+    let root = Scratch::new();
+    let long = root.0.join("a folder with a long name, ".repeat(5));
+    let mut sandbox = Sandbox::start(&long, Wanted::Program(&sql_binary().path)).await.unwrap();
+    assert_eq!((sandbox.redis.socket(), sandbox.sql.socket()), (None, None));
+    connect(&sandbox, "").await.ping().await.unwrap();
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_data_directory_left_half_made_is_not_used() {
+    let root = Scratch::new();
+    let binary = sql_binary();
+    let folder = root.0.join(binary.flavour.name());
+    fs::create_dir_all(folder.join("data.unfinished-1")).unwrap();
+    let mut sandbox = start(&root.0).await;
+    connect(&sandbox, "").await.ping().await.unwrap();
+    assert!(
+        !folder.join("data.unfinished-1").exists(),
+        "the half-made data directory should have been removed"
+    );
     sandbox.stop().await.unwrap();
 }
 

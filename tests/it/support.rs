@@ -16,6 +16,6 @@ mod wait;
 
 pub(crate) use env::Env;
 pub(crate) use proxy::{Proxy, Side};
-pub(crate) use servers::{new_folder, sql_binary};
+pub(crate) use servers::{new_folder, sql_binary, template};
 pub(crate) use subscriber::Subscriber;
 pub(crate) use wait::{eventually, within};

@@ -55,7 +55,7 @@ pub(crate) fn new_folder(name: &str) -> PathBuf {
 }
 
 /// The prepared data directory of this server in this version.
-fn template(binary: &SqlBinary) -> PathBuf {
+pub(crate) fn template(binary: &SqlBinary) -> PathBuf {
     let mut name = format!("template-{}-", binary.flavour.name());
     let version = binary.version.split_once("Ver ").map_or("", |(_, version)| version);
     let version = version.split_whitespace().next().unwrap_or_default();
