@@ -19,6 +19,8 @@ use super::server::until;
 
 /// How long a leftover server may take to stop before it is killed.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(20);
+/// How long the folder's lock may be held by somebody who is just going.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// Longest path that fits into the kernel's address of a unix socket.
 const SOCKET_PATH_MAX: usize = 107;
 /// How much of the log's end is read for an error.
@@ -44,16 +46,19 @@ impl Folder {
         created.with_context(|| format!("cannot create the sandbox's folder {}", path.display()))?;
         let path = path.canonicalize()?;
         let lock = File::create(path.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "another rowcast runs the server in {}: stop that one, or use another folder",
+        // Not at once: a child process between fork and exec holds what its parent has just let go.
+        let mut locked = lock.try_lock();
+        until(LOCK_PATIENCE, async || {
+            locked = lock.try_lock();
+            !matches!(locked, Err(TryLockError::WouldBlock))
+        })
+        .await;
+        locked.with_context(|| {
+            format!(
+                "cannot have {} alone: if another rowcast runs the server there, stop that one, or use another folder",
                 path.display()
-            ),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
-        }
+            )
+        })?;
         let folder = Self { path, _lock: lock };
         folder.stop_leftover().await?;
         folder.rotate_log()?;

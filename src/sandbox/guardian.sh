@@ -45,4 +45,6 @@ while :; do
   kill -0 "$server" 2>/dev/null || break
 done
 kill -USR1 "$watcher" 2>/dev/null
+# A next run may have written its own by now.
+[ "$(cat "$folder/pid" 2>/dev/null)" = "$server" ] && rm -f "$folder/pid"
 exit "$status"

@@ -44,6 +44,11 @@ impl Redis {
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port())
     }
+
+    /// The command line with which a person looks into it; more arguments may follow.
+    pub fn client_line(&self) -> String {
+        format!("redis-cli -p {}", self.port())
+    }
 }
 
 impl Kind for RedisKind {

@@ -8,7 +8,7 @@ use nix::unistd::geteuid;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection};
 
-use super::binary::{Flavour, SqlBinary};
+use super::binary::{Flavour, SqlBinary, find_program};
 use super::data_dir;
 use super::folder::Folder;
 use super::server::{Kind, SOCKET, Server, ServerFolder};
@@ -56,6 +56,13 @@ impl Sql {
     /// The URL of a database on it, as `DATABASE_URL` takes it.
     pub fn url(&self, database: &str) -> String {
         format!("mysql://root@127.0.0.1:{}/{database}?ssl-mode=disabled", self.port())
+    }
+
+    /// The command line with which a person looks into a database; more arguments may follow.
+    pub fn client_line(&self, database: &str) -> String {
+        // Either client talks to either server; an unpacked MySQL comes without one.
+        let client = if find_program("mariadb").is_ok() { "mariadb" } else { "mysql" };
+        format!("{client} -h 127.0.0.1 -P {} -u root {database}", self.port())
     }
 
     /// Creates a database if it does not exist. The name may hold anything but a backtick.

@@ -1,6 +1,7 @@
 //! The sandbox's promises, on real servers.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -191,10 +192,61 @@ async fn a_data_directory_left_half_made_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_restarted_server_waits_for_its_port_when_somebody_took_it() {
+    let mut env = Env::own_servers().await;
+    env.redis.stop().await.unwrap();
+    env.sql().stop().await.unwrap();
+    let taken = [env.redis.port(), env.sql_port].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let sql = env.own_sql.as_mut().unwrap();
+    let (log_of_redis, log_of_sql) = (env.redis.log(), sql.log());
+    let release = async {
+        for log in [log_of_redis, log_of_sql] {
+            eventually(LIMIT, "the server has found its port taken", async || {
+                let text = fs::read_to_string(&log).unwrap();
+                if text.contains("Address already in use") { Ok(()) } else { Err(text) }
+            })
+            .await;
+        }
+        drop(taken);
+    };
+    let (redis, sql, ()) = tokio::join!(env.redis.restart(), sql.restart(), release);
+    redis.and(sql).unwrap();
+    env.execute("CREATE TABLE t (id INT)").await;
+}
+
+#[tokio::test]
+async fn a_new_start_takes_another_port_when_the_last_one_is_taken() {
+    let root = Scratch::new();
+    let mut redis = Redis::start(&root.0, &RedisOptions::default()).await.unwrap();
+    let last = redis.port();
+    redis.stop().await.unwrap();
+    drop(redis);
+    let taken = TcpListener::bind(("127.0.0.1", last)).unwrap();
+    let mut redis = Redis::start(&root.0, &RedisOptions::default()).await.unwrap();
+    assert_ne!(redis.port(), last);
+    redis.stop().await.unwrap();
+    drop(taken);
+}
+
+#[tokio::test]
+async fn the_lines_for_people_work_as_they_are_printed() {
+    let env = Env::own_servers().await;
+    let sql = env.own_sql.as_ref().unwrap();
+    for (line, expected) in [
+        (format!("{} LPUSH {} '{{\"time\":1}}'", env.redis.client_line(), env.queue), "1"),
+        (format!("{} -N -e 'SELECT DATABASE()'", sql.client_line(&env.database)), &env.database),
+    ] {
+        let output = tokio::process::Command::new("sh").args(["-c", &line]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        assert_eq!(said, expected, "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_is_in_use_is_refused() {
     let env = Env::new().await;
     let error = Redis::start(env.redis.folder(), &RedisOptions::default()).await.unwrap_err();
-    assert!(error.to_string().contains("another rowcast runs the server"), "{error:#}");
+    assert!(error.to_string().contains("if another rowcast runs the server there"), "{error:#}");
 }
 
 #[tokio::test]
