@@ -51,9 +51,14 @@ async fn create(data: &Path, binary: &SqlBinary) -> Result<()> {
     let unfinished = unfinished(data);
     let parent = data.parent().context("a data directory needs a folder around it")?;
     fs::create_dir_all(parent)?;
+    // Its own, because a starting MariaDB removes the temporary tables that it finds, whoever's they are.
+    let temporary = unfinished.with_added_extension("tmp");
+    fs::create_dir(&temporary)?;
     let mut command = installer(&unfinished, binary)?;
+    command.env("TMPDIR", &temporary);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.with_context(|| format!("cannot run {:?}", command.as_std().get_program()))?;
+    remove(&temporary)?;
     if !output.status.success() {
         remove(&unfinished)?;
         bail!(

@@ -1,7 +1,7 @@
 //! A server's folder: who may use it, what is remembered in it, and what a crashed run left behind.
 //!
 //! ```text
-//! .sandbox/mariadb/   data/  log  log.old  port  pid  lock  mysqld.sock
+//! .sandbox/mariadb/   data/  tmp/  log  log.old  port  pid  lock  sock  guardian.sh
 //! ```
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -73,6 +73,12 @@ impl Folder {
     /// Where the server keeps its data.
     pub(super) fn data(&self) -> PathBuf {
         self.path.join("data")
+    }
+
+    /// For the server's temporary files. Not the machine's own /tmp: a starting MariaDB removes the temporary tables
+    /// that it finds there, those of other running servers too.
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.path.join("tmp")
     }
 
     /// What the server writes to standard output and standard error.

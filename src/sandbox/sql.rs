@@ -43,6 +43,7 @@ impl Sql {
     pub async fn start(folder: &Path, binary: &SqlBinary, options: &SqlOptions) -> Result<Self> {
         let folder = Folder::open(folder).await?;
         data_dir::ensure(&folder.data(), binary, options.template.as_deref()).await?;
+        fs::create_dir_all(folder.temporary())?;
         remove_stale_socket(&folder)?;
         let kind = SqlKind { binary: binary.clone(), options: options.clone() };
         Self::launch(folder, kind, options.throwaway).await
@@ -84,6 +85,7 @@ impl Kind for SqlKind {
         let mut args = vec![
             "--no-defaults".to_owned(),
             format!("--datadir={}", folder.0.data().display()),
+            format!("--tmpdir={}", folder.0.temporary().display()),
             format!("--socket={}", socket.display()),
             format!("--pid-file={}", folder.0.path().join("server.pid").display()),
             format!("--port={port}"),

@@ -300,6 +300,14 @@ async fn the_sql_server_has_its_own_default_durability() {
 }
 
 #[tokio::test]
+async fn a_sql_server_keeps_its_temporary_tables_from_other_servers() {
+    let env = Env::own_servers().await;
+    let mut connection = env.sql_connection().await;
+    let folder: String = sqlx::query_scalar("SELECT @@tmpdir").fetch_one(&mut connection).await.unwrap();
+    assert!(Path::new(&folder).starts_with(env.own_sql.as_ref().unwrap().folder()), "{folder}");
+}
+
+#[tokio::test]
 async fn servers_listen_on_the_loopback_only() {
     let env = Env::own_servers().await;
     let ports = [env.redis.port(), env.sql_port];
