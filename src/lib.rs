@@ -3,10 +3,11 @@
 //!
 //! The modules stand in reading order.
 
-pub mod backoff;
 pub mod config;
-pub mod emitter;
+pub mod route;
 pub mod pipeline;
 pub mod queue;
-pub mod route;
 pub mod store;
+pub mod emitter;
+pub mod backoff;
+pub mod sandbox;

@@ -1,4 +1,8 @@
 //! The one integration-test binary.
 
+#![allow(clippy::unwrap_used, reason = "In a test the panic is the report, in its helpers too.")]
+
 mod interop;
 mod model;
+mod sandbox;
+mod support;

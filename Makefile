@@ -1,0 +1,43 @@
+# `make` lists the targets. Everything else is done by cargo and by scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test unit integration check clean-sandbox
+SHELL := /bin/sh
+
+# A real MySQL, if there is one: unpacked by scripts/install-mysql, or the machine's own. Debian's MariaDB is called
+# mysqld too, so its version is asked.
+MYSQLD = $(shell for file in .mysql/bin/mysqld $$(PATH=$$PATH:/usr/sbin command -v mysqld); do \
+	[ -x $$file ] && $$file --no-defaults --version | grep -qv MariaDB && echo $$file && break; done)
+MARIADBD = $(shell PATH=$$PATH:/usr/sbin command -v mariadbd)
+
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## Install what is missing, build, and run everything here on private servers with a demo.
+	@scripts/install-tools run
+	cargo build --release
+	target/release/rowcast up --sandbox --demo
+
+test: ## Install what is missing, and run every test, on each SQL server that is there.
+	@scripts/install-tools test
+	@$(MAKE) --no-print-directory unit integration
+
+unit: ## The tests that need no servers; seconds.
+	cargo test --lib --bins
+
+integration:
+	@[ -n "$(MARIADBD)$(MYSQLD)" ] || { echo "No SQL server to test with: run scripts/install-tools test" >&2; exit 1; }
+	@[ -z "$(MARIADBD)" ] || $(MAKE) --no-print-directory integration-mariadb
+	@[ -z "$(MYSQLD)" ] || $(MAKE) --no-print-directory integration-mysql
+	@[ -n "$(MYSQLD)" ] || echo "Not tested with a real MySQL: there is none. scripts/install-mysql unpacks one."
+
+integration-%: ## The integration tests with one server: integration-mariadb or integration-mysql.
+	ROWCAST_TEST_SQL=$* cargo test --features fault-points --test it
+
+check: ## Formatting, lints and documentation, warnings denied.
+	cargo fmt --check
+	cargo clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+
+clean-sandbox: ## Remove the private servers' data. Stop `make run` first.
+	rm -rf .sandbox

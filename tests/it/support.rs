@@ -1,0 +1,21 @@
+//! What the tests stand on: real servers, connections that break when told to, waits that end.
+//!
+//! - [`Env`]: a test's own database and Redis. `Env::new()` for most, `Env::own_servers()` to kill and restart them.
+//! - [`eventually`]: waits for a condition, and fails with what it saw last.
+//! - [`Proxy`]: stands before a server, and cuts, holds or loses what goes through.
+//! - [`Subscriber`]: collects what is published.
+
+#![allow(dead_code, reason = "a toolbox: not every test run needs each tool")]
+
+mod env;
+mod proxy;
+mod proxy_tests;
+mod servers;
+mod subscriber;
+mod wait;
+
+pub(crate) use env::Env;
+pub(crate) use proxy::{Proxy, Side};
+pub(crate) use servers::{new_folder, sql_binary, template};
+pub(crate) use subscriber::Subscriber;
+pub(crate) use wait::{eventually, within};
