@@ -3,11 +3,11 @@
 //!
 //! The modules stand in reading order.
 
+pub mod backoff;
 pub mod config;
-pub mod route;
+pub mod emitter;
 pub mod pipeline;
 pub mod queue;
-pub mod store;
-pub mod emitter;
-pub mod backoff;
+pub mod route;
 pub mod sandbox;
+pub mod store;

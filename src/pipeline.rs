@@ -1,2 +1,5 @@
 //! stub
 pub mod decode;
+pub mod events;
+pub mod insert;
+pub mod outcome;

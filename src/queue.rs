@@ -37,6 +37,15 @@ pub struct Limits {
     pub bytes: usize,
 }
 
+/// Whether a claim is made ahead of its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// No other claim is in hand.
+    Next,
+    /// Another claim is in hand: no suspect, and no blocking afterwards.
+    Ahead,
+}
+
 /// What a request for a claim brought.
 #[derive(Debug)]
 pub enum Claimed {
@@ -111,7 +120,7 @@ impl Queue {
     ///
     /// # Errors
     /// Any error of Redis; the claim may have been made nevertheless, so ask again with the same `seq`.
-    pub async fn claim(&self, seq: u64, limits: Limits) -> RedisResult<Claimed> {
+    pub async fn claim(&self, seq: u64, limits: Limits, when: When) -> RedisResult<Claimed> {
         static SCRIPT: Script = Script::new(include_str!("queue/claim.lua"));
         let claim = self.keys.claim(&self.worker, seq);
         let landing = self.keys.claim(&self.worker, 0);
@@ -119,6 +128,7 @@ impl Queue {
         let keys: [&str; 7] = [queue, &claim, claims, suspects, totals, paused, &landing];
         let mut call = SCRIPT.on(&self.link, &keys).await?;
         call.arg(&self.worker).arg(seq).arg(limits.jobs).arg(limits.bytes);
+        call.arg(if when == When::Ahead { "ahead" } else { "next" });
         read_claim(seq, call.send().await?)
     }
 

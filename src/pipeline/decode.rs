@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Plan, RowId, Target};
+pub use plan::{Absent, Plan, RowId, Target};
 
 use crate::store::Value;
 
@@ -112,6 +112,26 @@ impl Rejection {
         )
     }
 
+    /// A job that the server refused.
+    pub fn server(code: &str, column: Option<String>, message: &str) -> Self {
+        Self { code: code.to_owned(), column, reason: message.to_owned() }
+    }
+
+    /// An array with more rows than one statement takes.
+    pub fn too_many_rows(rows: usize, fit: usize) -> Self {
+        let reason = format!(
+            "its {rows} rows go in whole or not at all, and one statement takes {fit} of them; send fewer"
+        );
+        Self::new(Code::TooLarge, reason)
+    }
+
+    /// An array whose rows do not give the same columns.
+    pub fn uneven_rows() -> Self {
+        let reason = "some of its rows leave out columns with a default that others give; \
+                      give them in all rows of an array or in none";
+        Self::new(Code::Missing, reason)
+    }
+
     /// An array of which only some rows are in the table.
     pub fn partly_duplicate(known: usize, of: usize) -> Self {
         Self::new(
@@ -159,7 +179,6 @@ mod tests {
             type_name: "type".into(),
             nullable,
             has_default: auto_increment,
-            default_is_null: nullable,
             auto_increment,
             generated: false,
             unique: auto_increment,
@@ -199,8 +218,8 @@ mod tests {
         let batch = Batch::decode(&plan, &jobs);
         assert_eq!(batch.jobs, [Ok(Rows { first: 0, count: 1 }), Ok(Rows { first: 1, count: 2 })]);
         assert_eq!(batch.row(&plan, 1), [Value::Int(2), Value::Text("y".into())]);
-        assert_eq!(batch.row(&plan, 2), [Value::Int(3), Value::Absent]);
-        assert!(batch.has_absent);
+        assert_eq!(batch.row(&plan, 2), [Value::Int(3), Value::Null]);
+        assert!(!batch.has_absent);
     }
 
     #[test]
@@ -237,7 +256,7 @@ mod tests {
     fn unknown_keys_are_left_out_rejected_or_collected() {
         let job = [br#"{"z":[1,{"q":2}],"a":1,"w\n":"\u00e9"}"#.to_vec()];
         let ignore = plan(|_| ());
-        assert_eq!(Batch::decode(&ignore, &job).values, [Value::Int(1), Value::Absent]);
+        assert_eq!(Batch::decode(&ignore, &job).values, [Value::Int(1), Value::Null]);
         let reject = plan(|route| route.unknown = Unknown::Reject);
         assert_eq!(code_of(&reject, &job[0]), "unknown_key");
         let collect = plan(|route| route.unknown = Unknown::Column("extra".into()));

@@ -1,11 +1,12 @@
 -- Claims jobs, or finds again what this claim holds already, so that a lost reply costs nothing.
 --
 -- KEYS 1 queue  2 claim list  3 claims (the index)  4 suspects  5 totals  6 paused  7 landing list
--- ARGV 1 worker  2 sequence number  3 most jobs  4 most bytes
+-- ARGV 1 worker  2 sequence number  3 most jobs  4 most bytes  5 "ahead" while another claim is in hand, or "next"
 -- Reply: { state, crashes, job, job, ... }, oldest job first; state is "claimed", "empty", "paused" or "stale".
 --
 -- Promise: a job leaves the queue, the suspects or the landing list only for the claim list, and the claim is in the
--- index as long as its list exists. A suspect is claimed alone. A request that comes late, for a claim which has
+-- index as long as its list exists. A suspect is claimed alone, and not ahead: a crash must not be
+-- charged to it that another claim caused. A request that comes late, for a claim which has
 -- ended, claims nothing.
 local queue, claim, index, suspects, totals, paused, landing = unpack(KEYS)
 local worker, seq, most, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -53,6 +54,8 @@ if stop then
   return { 'paused', 0 }
 end
 
+local ahead = ARGV[5] == 'ahead'
+if ahead and redis.call('LLEN', suspects) > 0 then return { 'empty', 0 } end
 -- What a blocking move brought is older than anything in the queue.
 take(landing, 'LPOP', most)
 if #reply == 2 then
@@ -75,6 +78,7 @@ while #reply - 2 < most and (size < bytes or #reply == 2) do
   if not take(queue, 'RPOP', math.max(1, math.min(500, most - #reply + 2, room))) then break end
 end
 if #reply > 2 then return finish() end
+if ahead then return { 'empty', 0 } end
 -- The caller will block now. Its landing list is indexed first, so that a rescuer knows to look there.
 redis.call('HSET', index, worker .. ':0', string.format('%.0f:0', now))
 return { 'empty', 0 }

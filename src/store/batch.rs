@@ -50,6 +50,7 @@ pub(super) enum Kind {
     Insert,
     Upsert,
     Known,
+    KnownNow,
 }
 
 /// The most that a server's text takes in a dead letter.
@@ -93,11 +94,35 @@ impl Store {
         column: u16,
         values: &[&Value<'_>],
     ) -> Result<HashSet<Vec<u8>>, Fault> {
+        self.look_up(Kind::Known, shape, column, values).await
+    }
+
+    /// How many of these values the column holds by its own collation, another transaction's commit of this instant
+    /// included.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn count_known(
+        &mut self,
+        shape: &Shape,
+        column: u16,
+        values: &[&Value<'_>],
+    ) -> Result<usize, Fault> {
+        self.look_up(Kind::KnownNow, shape, column, values).await.map(|known| known.len())
+    }
+
+    async fn look_up(
+        &mut self,
+        kind: Kind,
+        shape: &Shape,
+        column: u16,
+        values: &[&Value<'_>],
+    ) -> Result<HashSet<Vec<u8>>, Fault> {
         let mut known = HashSet::new();
         for chunk in values.chunks(1024) {
             // The list is filled up with its last value to a power of two, so that few shapes occur.
             let rows = chunk.len().next_power_of_two();
-            let sql = self.statement(Kind::Known, shape, &[column], rows);
+            let sql = self.statement(kind, shape, &[column], rows);
             let mut arguments = MySqlArguments::default();
             for at in 0..rows {
                 chunk[at.min(chunk.len() - 1)].bind(&mut arguments).map_err(sqlx::Error::Encode)?;
@@ -187,13 +212,11 @@ fn text(kind: Kind, shape: &Shape, columns: &[u16], rows: usize) -> String {
     let table = format!("{}.{}", quote(&shape.database), quote(&shape.table));
     let names: Vec<String> = columns.iter().map(|&at| quote(&shape.columns[usize::from(at)])).collect();
     let row = format!("({})", vec!["?"; columns.len()].join(","));
-    if kind == Kind::Known {
+    if matches!(kind, Kind::Known | Kind::KnownNow) {
         // CAST, because the text is compared: each type would come back in a form of its own.
-        return format!(
-            "SELECT CAST({0} AS CHAR) FROM {table} WHERE {0} IN ({1})",
-            names[0],
-            vec!["?"; rows].join(",")
-        );
+        let places = vec!["?"; rows].join(",");
+        let sql = format!("SELECT CAST({0} AS CHAR) FROM {table} WHERE {0} IN ({places})", names[0]);
+        return if kind == Kind::Known { sql } else { sql + " LOCK IN SHARE MODE" };
     }
     let mut sql = format!("INSERT INTO {table} ({}) VALUES {}", names.join(","), vec![row; rows].join(","));
     if kind == Kind::Upsert {

@@ -85,12 +85,15 @@ impl Store {
         .await
     }
 
-    /// Fences a worker: it never commits again. Waits for a commit in flight, and makes the checkpoint of a worker
-    /// that has none.
+    /// Fences a worker: it never commits again. Makes the checkpoint of a worker that has none.
     ///
     /// # Errors
-    /// As the server says; [`Fault::Retry`] when a transaction of that worker takes too long.
+    /// As the server says; [`Fault::Retry`] at once while a transaction of that worker has the checkpoint in hand,
+    /// so that a rescuer can do other work meanwhile.
     pub async fn fence(&mut self, worker: &str, route: &str) -> Result<(), Fault> {
+        let look = "SELECT 1 FROM rowcast_checkpoints WHERE worker_id = ? AND route = ? FOR UPDATE NOWAIT";
+        self.run(async |connection| sqlx::query(look).bind(worker).bind(route).execute(connection).await)
+            .await?;
         let fence = "INSERT INTO rowcast_checkpoints (worker_id, route, fenced, outcome) VALUES (?, ?, 1, '') \
                      ON DUPLICATE KEY UPDATE fenced = 1";
         self.run(async |connection| sqlx::query(fence).bind(worker).bind(route).execute(connection).await)

@@ -29,6 +29,8 @@ const TABLE: &[(u16, Kind)] = &[
     (1205, Kind::Retry),
     // MariaDB's snapshot isolation: the record has changed since it was read.
     (1020, Kind::Retry),
+    // MySQL: a lock that was asked for without waiting is taken.
+    (3572, Kind::Retry),
     // Duplicate keys under their three codes: the row's key, the key's name in the text, a unique constraint.
     (1062, Kind::Job),
     (1586, Kind::Job),

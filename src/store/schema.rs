@@ -28,10 +28,8 @@ pub struct Column {
     pub type_name: String,
     /// Whether NULL is allowed.
     pub nullable: bool,
-    /// Whether a row may leave it out although NULL is not allowed.
-    pub has_default: bool,
     /// Whether leaving it out means a value other than NULL.
-    pub default_is_null: bool,
+    pub has_default: bool,
     /// Whether the server counts it up.
     pub auto_increment: bool,
     /// Whether the server computes it.
@@ -130,7 +128,6 @@ fn column(row: &MySqlRow) -> sqlx::Result<Column> {
         type_name: row.try_get(3)?,
         nullable: row.try_get::<String, _>(4)? == "YES",
         has_default: default.is_some() || auto_increment,
-        default_is_null: default.is_none() && !auto_increment,
         auto_increment,
         generated: extra.contains("generated") && !extra.contains("default_generated")
             || extra.contains("virtual")

@@ -25,7 +25,7 @@ pub enum Value<'a> {
     Json(Cow<'a, str>),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A date and time in UTC, as SQL writes it: `2026-01-31 23:59:59.5`.
+    /// A date and time in UTC, as RFC 3339 writes it: `2026-01-31T23:59:59.5Z`.
     DateTime(String),
 }
 
@@ -39,7 +39,8 @@ impl Value<'_> {
             Self::Float(value) => arguments.add(*value),
             Self::Text(text) | Self::Digits(text) | Self::Json(text) => arguments.add(&**text),
             Self::Bytes(bytes) => arguments.add(bytes.as_slice()),
-            Self::DateTime(text) => arguments.add(text.as_str()),
+            // The servers take the T, but not the zone; the session's is UTC.
+            Self::DateTime(text) => arguments.add(text.trim_end_matches('Z')),
         }
     }
 
@@ -63,7 +64,7 @@ impl Value<'_> {
             Self::Float(value) => Some(value.to_string().into_bytes().into()),
             Self::Text(text) | Self::Digits(text) | Self::Json(text) => Some(text.as_bytes().into()),
             Self::Bytes(bytes) => Some(bytes.as_slice().into()),
-            Self::DateTime(text) => Some(text.as_bytes().into()),
+            Self::DateTime(text) => Some(text.trim_end_matches('Z').replace('T', " ").into_bytes().into()),
         }
     }
 

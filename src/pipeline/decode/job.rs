@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Code, Plan, Rejection, plan::Others, value};
+use super::{Absent, Code, Plan, Rejection, plan::Others, value};
 use crate::store::Value;
 
 /// Appends a job's rows and returns how many there are. On an error the caller cuts off what was appended.
@@ -59,14 +59,30 @@ fn object<'a>(plan: &Plan, text: &'a str, values: &mut Vec<Value<'a>>) -> Result
         return Err(fault);
     }
     parsed.map_err(|e| not_json(&e))?;
-    let missing =
-        |(value, target): &(&Value<'_>, &super::Target)| **value == Value::Absent && !target.optional;
-    match values[start..].iter().zip(&plan.targets).find(missing) {
-        None => Ok(()),
-        Some((_, target)) => {
-            Err(target.reject(Code::Missing, "has no default, and the job has no value for it".into()))
+    fill_in(plan, &mut values[start..])
+}
+
+/// Gives the columns that the job does not name what an absent value means for them.
+fn fill_in(plan: &Plan, row: &mut [Value<'_>]) -> Result<(), Rejection> {
+    for (value, target) in row.iter_mut().zip(&plan.targets) {
+        // The server counts up for a NULL as for an absent value; taking both alike keeps its ids in one run.
+        let counted = *value == Value::Null && plan.auto_increment.as_deref() == Some(target.column.as_str());
+        if counted {
+            *value = Value::Absent;
+        }
+        if *value != Value::Absent {
+            continue;
+        }
+        match target.absent {
+            Absent::Null => *value = Value::Null,
+            Absent::LeftOut => {}
+            Absent::Rejected => {
+                let problem = "has no default, and the job has no value for it";
+                return Err(target.reject(Code::Missing, problem.into()));
+            }
         }
     }
+    Ok(())
 }
 
 fn not_json(error: &serde_json::Error) -> Rejection {

@@ -41,8 +41,19 @@ pub struct Target {
     pub type_name: String,
     /// A conversion that the route names.
     pub conversion: Option<Conversion>,
-    /// Whether a job may leave it out.
-    pub optional: bool,
+    /// What becomes of a row that has no value for it.
+    pub absent: Absent,
+}
+
+/// What becomes of a row that has no value for a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// The value is NULL, which is the column's default.
+    Null,
+    /// The statement leaves the column out, so that the server's default applies.
+    LeftOut,
+    /// The job is rejected.
+    Rejected,
 }
 
 /// Where a row's id comes from.
@@ -129,7 +140,7 @@ impl Plan {
             kind: column.kind,
             type_name: column.type_name.clone(),
             conversion: mapping.conversion,
-            optional: column.nullable || column.has_default,
+            absent: Absent::of(column),
         });
         let Source(path) = &mapping.from;
         let at = self.keys.iter().position(|key| key.name == path[0]).unwrap_or_else(|| {
@@ -160,7 +171,7 @@ impl Plan {
             kind: column.kind,
             type_name: column.type_name.clone(),
             conversion: None,
-            optional: true,
+            absent: Absent::of(column),
         });
         Ok(self.targets.len() - 1)
     }
@@ -214,6 +225,16 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+impl Absent {
+    fn of(column: &Column) -> Self {
+        match column {
+            Column { has_default: true, .. } => Self::LeftOut,
+            Column { nullable: true, .. } => Self::Null,
+            _ => Self::Rejected,
+        }
     }
 }
 

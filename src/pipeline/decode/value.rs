@@ -164,27 +164,27 @@ fn unix(target: &Target, text: &str, digits: usize) -> Result<Value<'static>, Re
     let number = Plain::parse(text.trim_matches('"')).ok_or_else(bad)?;
     let nanoseconds = number.scaled(9 - digits).ok_or_else(bad)?;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| bad())?;
-    let text = sql_time(at).ok_or_else(bad)?;
+    let text = utc_text(at).ok_or_else(bad)?;
     Ok(match target.kind {
         ColumnKind::Date => Value::Text(text[..10].to_owned().into()),
         _ => Value::DateTime(text),
     })
 }
 
-/// An RFC 3339 date and time, or SQL's own form (taken as UTC), to SQL's form in UTC.
+/// An RFC 3339 date and time, or SQL's own form (taken as UTC), to RFC 3339 in UTC.
 fn rfc3339(text: &str) -> Option<String> {
     let at = OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(&format!("{}Z", text.replacen(' ', "T", 1)), &Rfc3339));
-    sql_time(at.ok()?.to_offset(UtcOffset::UTC))
+    utc_text(at.ok()?.to_offset(UtcOffset::UTC))
 }
 
-fn sql_time(at: OffsetDateTime) -> Option<String> {
+fn utc_text(at: OffsetDateTime) -> Option<String> {
     if !(0..=9999).contains(&at.year()) {
         return None;
     }
     let (date, time) = (at.date(), at.time());
     let mut text = format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
         date.year(),
         u8::from(date.month()),
         date.day(),
@@ -195,12 +195,16 @@ fn sql_time(at: OffsetDateTime) -> Option<String> {
     if time.microsecond() > 0 {
         text.push_str(format!(".{:06}", time.microsecond()).trim_end_matches('0'));
     }
+    text.push('Z');
     Some(text)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-    digits.len().is_multiple_of(2).then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    digits
+        .len()
+        .is_multiple_of(2)
+        .then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 /// The text of a JSON string: borrowed when nothing in it is escaped.
@@ -331,10 +335,16 @@ impl std::fmt::Display for Plain {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::plan::Absent, *};
 
     fn target(kind: ColumnKind) -> Target {
-        Target { column: "c".into(), kind, type_name: "type".into(), conversion: None, optional: true }
+        Target {
+            column: "c".into(),
+            kind,
+            type_name: "type".into(),
+            conversion: None,
+            absent: Absent::LeftOut,
+        }
     }
 
     fn read(kind: ColumnKind, json: &str) -> Result<Value<'static>, Rejection> {
@@ -376,18 +386,21 @@ mod tests {
         let at = |text: &str| Ok(Value::DateTime(text.to_owned()));
         assert_eq!(
             read(ColumnKind::DateTime, "\"2023-11-15T00:13:20.123+02:00\""),
-            at("2023-11-14 22:13:20.123")
+            at("2023-11-14T22:13:20.123Z")
         );
-        assert_eq!(read(ColumnKind::DateTime, "\"2023-11-14 22:13:20\""), at("2023-11-14 22:13:20"));
+        assert_eq!(read(ColumnKind::DateTime, "\"2023-11-14 22:13:20\""), at("2023-11-14T22:13:20Z"));
         assert_eq!(
             read_as(ColumnKind::DateTime, Conversion::UnixMs, "1700000000123"),
-            at("2023-11-14 22:13:20.123")
+            at("2023-11-14T22:13:20.123Z")
         );
         assert_eq!(
             read_as(ColumnKind::DateTime, Conversion::UnixS, "1700000000.5"),
             at("2023-11-14 22:13:20.5")
         );
-        assert_eq!(read_as(ColumnKind::DateTime, Conversion::UnixUs, "-1"), at("1969-12-31 23:59:59.999999"));
+        assert_eq!(
+            read_as(ColumnKind::DateTime, Conversion::UnixUs, "-1"),
+            at("1969-12-31T23:59:59.999999Z")
+        );
         assert!(read_as(ColumnKind::DateTime, Conversion::UnixS, "1e40").is_err());
         assert_eq!(read(ColumnKind::DateTime, "1700000000").unwrap_err().code, Code::WrongType.to_string());
         assert_eq!(

@@ -1,0 +1,212 @@
+//! Rows into the table: one statement for many jobs, halved around those that are at fault.
+//!
+//! Everything here happens inside one transaction that the caller begins and commits. A statement that fails inserts
+//! nothing, so after a job's fault the same rows are tried in halves until the faulty job stands alone.
+
+mod known;
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{
+    decode::{Batch, Plan, Rejection, RowId},
+    outcome::{JobOutcome, Outcome},
+};
+use crate::{
+    route::OnDuplicate,
+    store::{Fault, InsertError, Inserted, JobFault, Shape, Store, Value, errors},
+};
+
+/// Inserts the rows of a claim and says what became of each job.
+///
+/// # Errors
+/// What is not a job's fault; the transaction is then worth nothing.
+pub async fn insert(
+    store: &mut Store,
+    plan: &Plan,
+    on_duplicate: OnDuplicate,
+    batch: &Batch<'_>,
+) -> Result<Outcome, Fault> {
+    let id_step = store.connect().await?.id_step;
+    let outcomes =
+        batch.jobs.iter().map(|job| job.as_ref().err().cloned().map(JobOutcome::Rejected)).collect();
+    let mut work = Work { store, plan, on_duplicate, batch, shape: shape(plan), outcomes, id_step };
+    let aside = work.set_known_aside().await?;
+    for (present, jobs) in work.groups(&aside) {
+        work.write_all(Write::Insert, &present, &jobs).await?;
+    }
+    work.finish_known(aside).await?;
+    let missed = || JobOutcome::Rejected(Rejection::server("0", None, "the job was passed over"));
+    let jobs = work.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missed)).collect();
+    Ok(Outcome { jobs, id_step })
+}
+
+fn shape(plan: &Plan) -> Shape {
+    Shape {
+        database: plan.database.clone(),
+        table: plan.table.clone(),
+        columns: plan.targets.iter().map(|target| target.column.clone()).collect(),
+    }
+}
+
+/// The work on one claim.
+struct Work<'w, 'b> {
+    store: &'w mut Store,
+    plan: &'w Plan,
+    on_duplicate: OnDuplicate,
+    batch: &'w Batch<'b>,
+    shape: Shape,
+    /// What became of each job, as far as it is decided.
+    outcomes: Vec<Option<JobOutcome>>,
+    id_step: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Write {
+    Insert,
+    /// Insert, or update where the key is there already.
+    Upsert,
+}
+
+/// Columns that a row gives, by their places in the plan.
+type Present = Vec<u16>;
+
+impl<'w, 'b> Work<'w, 'b> {
+    /// The undecided jobs by the columns that their rows give: most often all give all.
+    fn groups(&mut self, aside: &known::Aside) -> BTreeMap<Present, Vec<usize>> {
+        let mut groups = BTreeMap::<Present, Vec<usize>>::new();
+        for job in 0..self.outcomes.len() {
+            if self.outcomes[job].is_some() || aside.holds(job) {
+                continue;
+            }
+            match self.present(job) {
+                Ok(present) => groups.entry(present).or_default().push(job),
+                Err(rejection) => self.outcomes[job] = Some(JobOutcome::Rejected(rejection)),
+            }
+        }
+        groups
+    }
+
+    /// The columns that a job's rows give; all its rows must give the same, to go in with one statement.
+    fn present(&self, job: usize) -> Result<Present, Rejection> {
+        let all = || (0..self.plan.width() as u16).collect();
+        if !self.batch.has_absent {
+            return Ok(all());
+        }
+        let rows = self.rows(job);
+        let given = |row: &[Value<'_>]| -> Present {
+            (0..).zip(row).filter(|(_, value)| **value != Value::Absent).map(|(at, _)| at).collect()
+        };
+        let first = rows.first().map_or_else(all, |row| given(row));
+        match rows.iter().find(|row| given(row) != first) {
+            None => Ok(first),
+            Some(_) => Err(Rejection::uneven_rows()),
+        }
+    }
+
+    /// Writes jobs in statements as large as they fit.
+    async fn write_all(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
+        let rows: Vec<&[Value<'b>]> = jobs.iter().flat_map(|&job| self.rows(job)).collect();
+        let mut from = 0;
+        let mut row = 0;
+        while from < jobs.len() {
+            let fit = self.store.fit(present.len(), &rows[row..]);
+            // Sizes are powers of two, so that a few prepared statements serve all claims.
+            let most = 1 << fit.min(rows.len() - row).ilog2();
+            let (mut to, mut taken) = (from, 0);
+            while to < jobs.len() && (to == from || taken + self.rows(jobs[to]).len() <= most) {
+                taken += self.rows(jobs[to]).len();
+                to += 1;
+            }
+            if taken > fit.max(most) {
+                self.outcomes[jobs[from]] = Some(JobOutcome::Rejected(Rejection::too_many_rows(taken, fit)));
+            } else {
+                self.write_halving(write, present, &jobs[from..to]).await?;
+            }
+            (from, row) = (to, row + taken);
+        }
+        Ok(())
+    }
+
+    /// Writes jobs with one statement, or in halves until those at fault stand alone.
+    async fn write_halving(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
+        let mut todo: Vec<Range<usize>> = vec![0..jobs.len()];
+        while let Some(range) = todo.pop() {
+            let part = &jobs[range.clone()];
+            match self.statement(write, present, part).await {
+                Ok(inserted) => self.record(write, part, inserted),
+                Err(InsertError::Job(fault)) if part.len() == 1 => {
+                    self.outcomes[part[0]] = Some(self.judge(present, part[0], fault).await?);
+                }
+                Err(InsertError::Job(_)) => {
+                    let middle = range.start + part.len() / 2;
+                    todo.extend([middle..range.end, range.start..middle]);
+                }
+                Err(InsertError::Other(fault)) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    async fn statement(
+        &mut self,
+        write: Write,
+        present: &[u16],
+        jobs: &[usize],
+    ) -> Result<Inserted, InsertError> {
+        let rows: Vec<&[Value<'b>]> = jobs.iter().flat_map(|&job| self.rows(job)).collect();
+        match write {
+            Write::Insert => self.store.insert(&self.shape, present, &rows).await,
+            Write::Upsert => self.store.upsert(&self.shape, present, &rows).await,
+        }
+    }
+
+    fn record(&mut self, write: Write, jobs: &[usize], inserted: Inserted) {
+        let mut next = inserted.first_id;
+        for &job in jobs {
+            let rows = self.rows(job);
+            let counted = match self.plan.id {
+                RowId::Counted => true,
+                RowId::Given(column) => rows.first().is_some_and(|row| row[column] == Value::Absent),
+                RowId::None => false,
+            };
+            let count = rows.len() as u64;
+            self.outcomes[job] = Some(match write {
+                Write::Upsert => JobOutcome::Duplicate,
+                Write::Insert => JobOutcome::Inserted { first_id: counted.then_some(next), rows: count },
+            });
+            next += count * self.id_step;
+        }
+    }
+
+    /// What becomes of a job that the server refuses by itself.
+    async fn judge(&mut self, present: &[u16], job: usize, fault: JobFault) -> Result<JobOutcome, Fault> {
+        let rejected = |fault: JobFault| {
+            let JobFault { code, column, message } = fault;
+            JobOutcome::Rejected(Rejection::server(&code.to_string(), column, &message))
+        };
+        if !errors::is_duplicate(fault.code) || self.on_duplicate == OnDuplicate::Reject {
+            return Ok(rejected(fault));
+        }
+        if self.on_duplicate == OnDuplicate::Update {
+            return match self.statement(Write::Upsert, present, &[job]).await {
+                Ok(_) => Ok(JobOutcome::Duplicate),
+                Err(InsertError::Job(fault)) => Ok(rejected(fault)),
+                Err(InsertError::Other(fault)) => Err(fault),
+            };
+        }
+        let rows = self.rows(job).len();
+        match self.count_known(job).await? {
+            // Without a dedupe column any unique key tells a duplicate, but only of a job with one row.
+            None if rows == 1 => Ok(JobOutcome::Duplicate),
+            Some(known) if known == rows => Ok(JobOutcome::Duplicate),
+            Some(known) if known > 0 => Ok(JobOutcome::Rejected(Rejection::partly_duplicate(known, rows))),
+            _ => Ok(rejected(fault)),
+        }
+    }
+
+    fn rows(&self, job: usize) -> Vec<&'w [Value<'b>]> {
+        let (batch, plan) = (self.batch, self.plan);
+        let rows = batch.jobs[job].as_ref().map_or(0..0, |rows| rows.first..rows.first + rows.count);
+        rows.map(|row| batch.row(plan, row)).collect()
+    }
+}
