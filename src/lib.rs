@@ -4,6 +4,12 @@
 //! The modules stand in reading order.
 
 pub mod backoff;
+pub mod cli;
 pub mod config;
+pub mod control;
 pub mod emitter;
 pub mod route;
+pub mod signals;
+pub mod supervisor;
+pub mod telemetry;
+pub mod worker;
