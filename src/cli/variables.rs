@@ -67,30 +67,33 @@ impl Variables {
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    let wrong = |problem: String| ConfigError::new(".env", None, problem);
     let lines = match dotenvy::from_path_iter(path) {
         Ok(lines) => lines,
         Err(error) if error.not_found() => return Ok(BTreeMap::new()),
-        Err(error) => return Err(wrong(&error)),
+        Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
     };
     let mut variables = BTreeMap::new();
+    let mut place = "its first line".to_owned();
     for line in lines {
-        let (name, value) = line.map_err(|error| wrong(&error))?;
+        let (name, value) = line.map_err(|error| wrong(not_understood(&error, &place)))?;
+        place = format!("the line after {name}");
         // The first of two lines for the same variable counts, as it does for sqlx-cli.
         variables.entry(name).or_insert(value);
     }
     Ok(variables)
 }
 
-/// The line itself may hold a password: only the name before its `=` is shown.
-fn wrong(error: &dotenvy::Error) -> ConfigError {
-    let problem = match error {
-        dotenvy::Error::LineParse(line, _) => {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            format!("the line of {name:?} is not understood; write NAME=value, with quotes around spaces")
+/// The library's own words quote the line, which may hold a password: the place is told instead.
+fn not_understood(error: &dotenvy::Error, place: &str) -> String {
+    match error {
+        dotenvy::Error::LineParse(..) => {
+            format!(
+                "{place} is not understood; write NAME=value, with quotes around a value that holds spaces"
+            )
         }
         other => format!("cannot be read: {other}"),
-    };
-    ConfigError::new(".env", None, problem)
+    }
 }
 
 #[cfg(test)]
@@ -116,9 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_understood_is_named_without_its_value() {
-        let error = parse("DATABASE_URL=a hunter2\n").unwrap_err().to_string();
-        assert!(error.contains("DATABASE_URL") && !error.contains("hunter2"), "{error}");
+    fn a_line_that_is_not_understood_is_placed_without_its_text() {
+        let error = parse("A=1\nB=a hunter2\n").unwrap_err().to_string();
+        assert!(error.starts_with(".env: the line after A") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

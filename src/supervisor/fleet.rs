@@ -69,9 +69,13 @@ impl Fleet {
         self.ending.is_some() && self.slots.is_empty()
     }
 
-    /// No worker is starting or on its way out, so one may be taken out of service without leaving a gap.
-    pub fn is_at_rest(&self) -> bool {
-        self.slots.values().flat_map(|slot| &slot.children).all(|child| child.phase == Phase::Ready)
+    /// No worker is starting, on its way out or about to be spawned, so one may be taken out of service without
+    /// leaving a second gap. A slot that waits to try again holds up nobody.
+    pub fn is_at_rest(&self, now: Moment) -> bool {
+        self.slots.values().all(|slot| match slot.children.as_slice() {
+            [] => slot.troubles.retry_at > now,
+            children => children.iter().all(|child| child.phase == Phase::Ready),
+        })
     }
 
     /// How many workers are starting or at work.

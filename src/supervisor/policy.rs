@@ -62,7 +62,7 @@ pub struct Decision {
 
 /// Compares what is with what is wanted.
 pub fn decide(fleet: &Fleet, limits: &SupervisorSettings, now: Moment) -> Decision {
-    let mut view = View { fleet, limits, now, spare: fleet.is_at_rest(), decision: Decision::default() };
+    let mut view = View { fleet, limits, now, spare: fleet.is_at_rest(now), decision: Decision::default() };
     for (number, slot) in &fleet.slots {
         view.slot(*number, slot);
     }
