@@ -1,1 +1,5 @@
 //! The one integration-test binary.
+
+#![allow(clippy::unwrap_used, reason = "In a test the panic is the report, in its helpers too.")]
+
+mod supervisor;
