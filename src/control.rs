@@ -7,10 +7,11 @@
 //! signals, and keeps the deadline, even when the worker's loop is stuck. The sign of life is the one thing that does
 //! come from the worker's own loop ([`Control::beat`]): a stuck worker falls silent, and that is what gives it away.
 
+mod end;
+
 use std::{
     io,
     os::fd::AsFd as _,
-    process,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -18,17 +19,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
     sync::{mpsc, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{signals, worker::Report};
+use end::End;
 
 /// Set for a child: its standard input is the control socket.
 pub const CONTROL: &str = "ROWCAST_CONTROL";
@@ -87,7 +84,7 @@ impl Control {
         let signals = signals::listen(&[SIGTERM, SIGINT])?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (outgoing, messages) = mpsc::channel(16);
-        let end = End { lines: None, writer: None, stop, drain, deadline: None };
+        let end = End::new(stop, drain);
         let thread = thread::Builder::new()
             .name("control".into())
             .stack_size(256 * 1024)
@@ -141,107 +138,6 @@ fn inherited() -> io::Result<std::os::unix::net::UnixStream> {
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// What the thread works with.
-struct End {
-    lines: Option<Lines<BufReader<OwnedReadHalf>>>,
-    writer: Option<OwnedWriteHalf>,
-    stop: CancellationToken,
-    drain: Duration,
-    deadline: Option<Instant>,
-}
-
-impl End {
-    async fn attend(
-        mut self,
-        socket: Option<std::os::unix::net::UnixStream>,
-        mut signals: mpsc::UnboundedReceiver<i32>,
-        mut messages: mpsc::Receiver<FromChild>,
-    ) {
-        match socket.map(UnixStream::from_std).transpose() {
-            Ok(socket) => {
-                let (reader, writer) = socket.map(UnixStream::into_split).unzip();
-                self.lines = reader.map(|reader| BufReader::new(reader).lines());
-                self.writer = writer;
-            }
-            Err(error) => self.supervisor_is_gone(&error.to_string()),
-        }
-        let mut asked_before = false;
-        loop {
-            tokio::select! {
-                message = messages.recv() => match message {
-                    Some(message) => {
-                        self.tell(&message).await;
-                        if matches!(message, FromChild::Bye { .. }) { return }
-                    }
-                    None => return,
-                },
-                line = next_line(&mut self.lines) => self.hear(line),
-                Some(_) = signals.recv() => {
-                    if asked_before { exit_now("told to end twice; it ends at once") }
-                    asked_before = true;
-                    self.stop_within_deadline();
-                }
-                () = reached(self.deadline) => exit_now("did not finish within its deadline"),
-            }
-        }
-    }
-
-    fn hear(&mut self, line: io::Result<Option<String>>) {
-        match line.map(|line| line.map(|line| serde_json::from_str(&line))) {
-            Ok(Some(Ok(FromSupervisor::Drain))) => self.stop.cancel(),
-            Ok(Some(Err(error))) => {
-                tracing::warn!("the supervisor says what this version does not know: {error}")
-            }
-            Ok(None) => self.supervisor_is_gone("end of file"),
-            Err(error) => self.supervisor_is_gone(&error.to_string()),
-        }
-    }
-
-    fn supervisor_is_gone(&mut self, reason: &str) {
-        self.lines = None;
-        self.writer = None;
-        if !self.stop.is_cancelled() {
-            tracing::warn!(reason, "the supervisor is gone; this worker drains and ends");
-        }
-        self.stop_within_deadline();
-    }
-
-    fn stop_within_deadline(&mut self) {
-        self.stop.cancel();
-        self.deadline.get_or_insert(Instant::now() + self.drain);
-    }
-
-    /// A supervisor that is stopped does not read: the message is given up rather than waited for.
-    async fn tell(&mut self, message: &FromChild) {
-        let (Some(writer), Ok(line)) = (&mut self.writer, line(message)) else { return };
-        let written = tokio::time::timeout(Duration::from_secs(1), writer.write_all(&line)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            // A broken socket shows as its end, which is where it is handled.
-            tracing::debug!("the supervisor does not read");
-        }
-    }
-}
-
-async fn next_line(lines: &mut Option<Lines<BufReader<OwnedReadHalf>>>) -> io::Result<Option<String>> {
-    match lines {
-        Some(lines) => lines.next_line().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Whatever is unfinished is for a rescuer; that is what rescue is there for.
-fn exit_now(why: &str) -> ! {
-    tracing::error!("this worker {why}; what it held will be rescued");
-    process::exit(1)
 }
 
 #[cfg(test)]

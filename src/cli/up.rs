@@ -34,7 +34,7 @@ pub fn run(_args: &Args, variables: Variables) -> anyhow::Result<ExitCode> {
     })?;
     Ok(match ending {
         Ending::Drained => ExitCode::SUCCESS,
-        Ending::Killed => ExitCode::FAILURE,
+        Ending::Unfinished => ExitCode::FAILURE,
     })
 }
 

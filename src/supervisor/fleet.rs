@@ -29,6 +29,17 @@ pub enum Ending {
     AtOnce,
 }
 
+/// What an exit turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exited {
+    /// Why the worker had to go, if it had.
+    pub why: Option<Why>,
+    /// Whether nothing of it is left to rescue.
+    pub drained: bool,
+    /// What it means for the slot.
+    pub departure: Departure,
+}
+
 impl Fleet {
     /// So many empty slots.
     pub fn new(desired: u32) -> Self {
@@ -106,18 +117,12 @@ impl Fleet {
         self.child(number, id).is_some_and(|child| child.heard(report, memory, now))
     }
 
-    /// A worker exited. Says why it had to go, if it had, and what that means; `None` for an unknown one.
-    pub fn exited(
-        &mut self,
-        number: u32,
-        id: Ulid,
-        exit: Exit,
-        now: Moment,
-        random: f64,
-    ) -> Option<(Option<Why>, Departure)> {
-        let why = self.child(number, id)?.why();
+    /// A worker exited; `None` for an unknown one.
+    pub fn exited(&mut self, number: u32, id: Ulid, exit: Exit, now: Moment, random: f64) -> Option<Exited> {
+        let child = self.child(number, id)?;
+        let (why, drained) = (child.why(), child.has_drained(exit));
         let departure = self.slots.get_mut(&number)?.exited(id, exit, now, random)?;
-        Some((why, departure))
+        Some(Exited { why, drained, departure })
     }
 
     /// The supervisor itself was paused, and has heard nothing for a reason of its own: all silence counts from now.
@@ -133,15 +138,5 @@ impl Fleet {
     /// A worker by its slot and id.
     pub fn child(&mut self, number: u32, id: Ulid) -> Option<&mut Child> {
         self.slots.get_mut(&number)?.children.iter_mut().find(|child| child.id == id)
-    }
-}
-
-impl Child {
-    /// Why it has to go, when it has to.
-    pub fn why(&self) -> Option<Why> {
-        match self.phase {
-            Phase::Starting | Phase::Ready => None,
-            Phase::Draining { why, .. } | Phase::Killed { why } => Some(why),
-        }
     }
 }

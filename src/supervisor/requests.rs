@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal as _};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2};
 use tokio::sync::mpsc;
 
-use crate::signals;
+use super::{Launch, Supervisor, count, millis, status};
+use crate::{config::ConfigError, signals};
 
 /// What people ask of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,52 @@ impl Request {
             SIGUSR2 => Self::Status,
             _ => Self::Stop,
         }
+    }
+}
+
+impl Supervisor {
+    /// Does what a person asks.
+    pub(super) fn asked(&mut self, request: Request, reload: &impl Fn() -> Result<Launch, ConfigError>) {
+        match request {
+            Request::Stop => self.stop(),
+            Request::Status => status::log(&self.fleet, &self.processes, self.now()),
+            _ if self.fleet.ending.is_some() => {
+                tracing::info!(?request, "ignored: the supervisor is stopping")
+            }
+            Request::Reload => self.reload(reload()),
+            Request::More => self.resize(self.fleet.desired.saturating_add(1)),
+            Request::Fewer => self.resize(self.fleet.desired.saturating_sub(1)),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.fleet.end();
+        let drain_ms = millis(self.launch.settings.drain);
+        if self.stopping.is_none() {
+            self.stopping = Some((self.now(), 0));
+            tracing::info!(drain_ms, "the supervisor stops: the workers finish what they hold");
+        } else {
+            tracing::warn!("told to stop again: the workers are killed");
+        }
+    }
+
+    fn reload(&mut self, launch: Result<Launch, ConfigError>) {
+        match launch {
+            Ok(launch) => {
+                let workers = count(&launch);
+                tracing::info!(workers, "the configuration is fresh: the workers are replaced one by one");
+                self.launch = launch;
+                self.fleet.resize(workers);
+                self.fleet.roll(self.now());
+            }
+            Err(error) => tracing::error!("the new configuration is refused, the workers stay: {error}"),
+        }
+    }
+
+    fn resize(&mut self, workers: u32) {
+        let before = self.fleet.desired;
+        self.fleet.resize(workers);
+        tracing::info!(before, workers = self.fleet.desired, "another number of workers is wanted");
     }
 }
 

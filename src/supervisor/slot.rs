@@ -4,17 +4,12 @@ use std::{fmt, time::Duration};
 
 use ulid::Ulid;
 
-use crate::{backoff::Backoff, worker::Report};
+use super::troubles::{HEALTHY, Setback, Troubles};
+use crate::{config::EXIT_CONFIG, worker::Report};
 
 /// A point in time: how long the supervisor had been running.
 pub type Moment = Duration;
 
-/// A worker that has been ready for so long, without a failure in its slot, makes the slot well again.
-pub const HEALTHY: Duration = Duration::from_secs(60);
-/// A slot with more failures in a row than this is degraded: it tries on, slowly.
-pub const DEGRADED_AFTER: u32 = 5;
-/// The longest wait between two tries.
-pub const SLOWEST: Duration = Duration::from_secs(30);
 /// More ids than this are not handed to a successor; the lease finds the older ones.
 const MOST_PREDECESSORS: usize = 32;
 
@@ -48,7 +43,7 @@ pub struct Child {
     pub report: Report,
     /// Its resident memory in bytes at that time.
     pub memory: u64,
-    /// It said that nothing of it is left to rescue.
+    /// It said, as its last word, that nothing of it is left to rescue.
     pub drained: bool,
 }
 
@@ -114,30 +109,6 @@ pub enum Departure {
     Failed(Setback),
 }
 
-/// One failure more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setback {
-    /// How long until the next try.
-    pub wait: Duration,
-    /// How many failures there were in a row.
-    pub failures: u32,
-    /// This failure is the one that degraded the slot.
-    pub degrades: bool,
-}
-
-/// Failures in a row. They are forgotten after a healthy minute, and never end the tries.
-#[derive(Debug, Clone)]
-pub struct Troubles {
-    /// How many there were since the slot was well.
-    pub failures: u32,
-    /// Whether the slot has been called degraded.
-    pub degraded: bool,
-    /// When the next worker may be spawned.
-    pub retry_at: Moment,
-    last: Moment,
-    backoff: Backoff,
-}
-
 impl Slot {
     /// An empty slot.
     pub fn new() -> Self {
@@ -149,7 +120,7 @@ impl Slot {
         let at = self.children.iter().position(|child| child.id == id)?;
         self.forget_old_troubles(now);
         let child = self.children.remove(at);
-        if !(child.drained && exit.code == Some(0)) {
+        if !child.has_drained(exit) {
             self.predecessors.push(id);
             let surplus = self.predecessors.len().saturating_sub(MOST_PREDECESSORS);
             self.predecessors.drain(..surplus);
@@ -157,7 +128,7 @@ impl Slot {
         if child.may_go() {
             return Some(Departure::Expected);
         }
-        let bad_configuration = exit.code == Some(i32::from(crate::config::EXIT_CONFIG));
+        let bad_configuration = exit.code == Some(i32::from(EXIT_CONFIG));
         Some(Departure::Failed(self.troubles.add(now, bad_configuration, random)))
     }
 
@@ -220,6 +191,19 @@ impl Child {
         ready
     }
 
+    /// Whether it said that nothing of it is left to rescue, and then ended in good order.
+    pub fn has_drained(&self, exit: Exit) -> bool {
+        self.drained && exit.code == Some(0)
+    }
+
+    /// Why it has to go, when it has to.
+    pub fn why(&self) -> Option<Why> {
+        match self.phase {
+            Phase::Starting | Phase::Ready => None,
+            Phase::Draining { why, .. } | Phase::Killed { why } => Some(why),
+        }
+    }
+
     /// Whether its exit is what was asked for, so that it counts as no failure.
     fn may_go(&self) -> bool {
         match self.phase {
@@ -243,29 +227,6 @@ impl Phase {
             Self::Draining { .. } => "draining",
             Self::Killed { .. } => "killed",
         }
-    }
-}
-
-impl Troubles {
-    fn new() -> Self {
-        let backoff = Backoff::new(Duration::from_millis(500), SLOWEST);
-        Self { failures: 0, degraded: false, retry_at: Moment::ZERO, last: Moment::ZERO, backoff }
-    }
-
-    /// Adds a failure: the first is tried again at once, the next after waits that double; bad configuration, which
-    /// only a person can mend, slowly from the start.
-    pub fn add(&mut self, now: Moment, bad_configuration: bool, random: f64) -> Setback {
-        self.failures = self.failures.saturating_add(1);
-        let slow = bad_configuration || self.failures > DEGRADED_AFTER;
-        let wait = match self.failures {
-            _ if slow => SLOWEST / 2 + (SLOWEST / 2).mul_f64(random.clamp(0.0, 1.0)),
-            1 => Duration::ZERO,
-            _ => self.backoff.next(random),
-        };
-        let degrades = slow && !self.degraded;
-        self.degraded |= slow;
-        (self.last, self.retry_at) = (now, now + wait);
-        Setback { wait, failures: self.failures, degrades }
     }
 }
 

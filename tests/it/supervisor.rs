@@ -60,7 +60,7 @@ fn a_worker_that_does_not_drain_is_killed_at_the_deadline() {
     up.signal(Signal::SIGTERM);
     assert_eq!(up.wait().code(), Some(1));
     assert_eq!(up.line(|line| says(line, "kill"))["reason"], "drain deadline");
-    assert_eq!(up.line(|line| says(line, "stopped: workers were killed"))["killed"], 1);
+    assert_eq!(up.line(|line| says(line, "stopped: not every worker"))["unfinished"], 1);
 }
 
 #[test]
