@@ -5,6 +5,7 @@
 //! there is told where it is handled.
 
 use std::{
+    backtrace::Backtrace,
     io::{self, IsTerminal as _},
     time::{Duration, Instant},
 };
@@ -27,7 +28,13 @@ pub fn init(vars: &dyn Vars) -> Result<(), ConfigError> {
         .log_internal_errors(false);
     match vars.get("ROWCAST_LOG").as_deref() {
         None | Some("text") => log.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
-        Some("json") => log.json().flatten_event(true).init(),
+        Some("json") => {
+            log.json().flatten_event(true).init();
+            // A panic is a line as well, or whoever reads JSON stumbles over it.
+            std::panic::set_hook(Box::new(|panic| {
+                tracing::error!(backtrace = %Backtrace::capture(), "{panic}");
+            }));
+        }
         other => return Err(ConfigError::new("ROWCAST_LOG", other, "expected one of text, json")),
     }
     Ok(())

@@ -51,10 +51,9 @@ impl Supervisor {
             Departure::Failed(setback) => {
                 let retry_ms = millis(setback.wait);
                 tracing::warn!(slot, pid, %worker, code, signal, reason, retry_ms, "exit");
-                if code == Some(i32::from(EXIT_CONFIG)) {
+                if setback.degrades && code == Some(i32::from(EXIT_CONFIG)) {
                     tracing::error!(
                         slot,
-                        retry_ms,
                         "the worker refuses its configuration; its own line above says why"
                     );
                 }

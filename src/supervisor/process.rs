@@ -127,10 +127,9 @@ fn command(launch: &Launch, identity: &Identity) -> Command {
         .env(control::WORKER_ID, identity.id.to_string())
         .env(control::SLOT, identity.slot.unwrap_or_default().to_string())
         .env(control::PREDECESSORS, predecessors.join(","))
-        // Ctrl-C goes to the supervisor alone, which then drains its children in order. And when the supervisor is
-        // killed, the kernel wakes and hangs up a stopped child of an orphaned group, which could not end otherwise.
-        .process_group(0)
-        .kill_on_drop(true);
+        // Ctrl-C goes to the supervisor alone, which then drains its children in order. And where the kernel sees an
+        // orphaned group when the supervisor is killed, it wakes and hangs up the child that was stopped.
+        .process_group(0);
     command
 }
 
@@ -152,7 +151,7 @@ async fn attend(
             },
         };
         if !keep_on {
-            // The supervisor is gone; dropping the child kills it.
+            // The supervisor is gone. The socket goes with this task, and its end tells the child to drain.
             return;
         }
     };

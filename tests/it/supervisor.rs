@@ -1,5 +1,6 @@
 //! The supervisor as a person meets it: real processes, real signals, and its log.
 
+mod stuck;
 mod up;
 
 use std::{
@@ -138,9 +139,9 @@ fn a_worker_that_refuses_its_configuration_is_tried_slowly_until_hup_brings_a_go
     let worker = pid(&up.line(|line| says(line, "online")));
     fs::write(&routes, "[[route]]\n").unwrap();
     send(worker, Signal::SIGKILL);
-    let refusal = up.line(|line| says(line, "the worker refuses its configuration"));
-    assert!(refusal["retry_ms"].as_u64().unwrap() >= 15_000, "{refusal}");
-    up.line(|line| says(line, "the slot is degraded"));
+    up.line(|line| says(line, "the worker refuses its configuration"));
+    let degraded = up.line(|line| says(line, "the slot is degraded"));
+    assert!(degraded["retry_ms"].as_u64().unwrap() >= 15_000, "{degraded}");
     up.line(|line| line.as_str().is_some_and(|line| line.contains("ROWCAST_ROUTES=\"routes.toml\"")));
     fs::write(&routes, good).unwrap();
     up.signal(Signal::SIGHUP);
