@@ -37,10 +37,12 @@ pub struct Cli {
 
 /// What `rowcast` can do.
 #[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "a command's help stands with its arguments, and a comment here would hide it"
+)]
 pub enum Command {
-    /// Run the workers, and keep them running
     Up(up::Args),
-    /// Run one worker, without a supervisor
     Worker(worker::Args),
 }
 
@@ -80,6 +82,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Cli::command().get_subcommands() {
+            let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            assert!(long.lines().count() > 1, "{} has no long help", command.get_name());
+        }
     }
 
     #[test]

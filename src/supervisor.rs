@@ -106,11 +106,15 @@ impl Supervisor {
         }
     }
 
-    /// Much later than planned means that this process was paused, and could hear nobody.
+    /// Later than planned means that this process was held up (stopped, starved), and could hear nobody meanwhile.
     fn woken(&mut self, planned: Option<Moment>) {
         let now = self.now();
-        if planned.is_some_and(|planned| now > planned + Duration::from_secs(1)) {
-            tracing::warn!("the supervisor itself was paused; it gives every worker its time anew");
+        let late = planned.map_or(Duration::ZERO, |planned| now.saturating_sub(planned));
+        if late > Duration::from_millis(250) {
+            tracing::info!(
+                late_ms = millis(late),
+                "the supervisor was held up; it gives every worker its time anew"
+            );
             self.fleet.forgive(now);
         }
     }

@@ -10,7 +10,10 @@ use crate::{
     supervisor::{self, Ending, Launch, Request},
 };
 
-/// Runs the workers, and keeps them running: one that crashes is replaced within milliseconds.
+/// Run the workers, and keep them running
+///
+/// A worker that crashes is replaced within milliseconds; one that keeps crashing is tried again and again, with
+/// growing waits.
 ///
 /// Signals: TERM or INT (Ctrl-C) lets the workers finish what they hold, within ROWCAST_DRAIN_SECONDS, and ends;
 /// a second one ends at once. HUP reads .env and the routes file again and replaces the workers one by one.

@@ -17,7 +17,7 @@ use crate::{
 /// The exit code of a worker that was fenced (`EX_TEMPFAIL` of sysexits.h): start another one.
 const EXIT_FENCED: u8 = 75;
 
-/// Takes jobs, inserts rows, publishes events, until TERM or INT.
+/// Run one worker: take jobs, insert rows, publish events
 ///
 /// This is the process that `rowcast up` runs several of. On its own it suits an engine that restarts processes
 /// by itself, such as systemd, Kubernetes or Nomad. The first TERM or INT lets it finish what it holds,

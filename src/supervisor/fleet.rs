@@ -125,7 +125,7 @@ impl Fleet {
         Some(Exited { why, drained, departure })
     }
 
-    /// The supervisor itself was paused, and has heard nothing for a reason of its own: all silence counts from now.
+    /// The supervisor itself was held up, and has heard nothing for a reason of its own: all silence counts from now.
     pub fn forgive(&mut self, now: Moment) {
         for child in self.slots.values_mut().flat_map(|slot| &mut slot.children) {
             child.heard = now;

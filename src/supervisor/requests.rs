@@ -13,7 +13,7 @@ use crate::{config::ConfigError, signals};
 pub enum Request {
     /// End, and let the workers finish what they hold; asked again: at once. TERM, INT.
     Stop,
-    /// Replace all workers by ones with fresh configuration. HUP.
+    /// Replace all workers by ones with fresh configuration, as many as it says. HUP.
     Reload,
     /// One worker more. TTIN.
     More,

@@ -150,7 +150,7 @@ fn a_worker_that_refuses_its_configuration_is_tried_slowly_until_hup_brings_a_go
 
 #[test]
 fn a_worker_that_is_stopped_is_killed_after_the_stall_and_replaced() {
-    let up = Up::start(&[("ROWCAST_STALL_SECONDS", "1")]);
+    let up = Up::start(&[("ROWCAST_STALL_SECONDS", "2")]);
     let stopped = up.pids()[1].1;
     send(stopped, Signal::SIGSTOP);
     assert_eq!(up.line(|line| says(line, "kill"))["reason"], "no progress");
@@ -161,13 +161,13 @@ fn a_worker_that_is_stopped_is_killed_after_the_stall_and_replaced() {
 
 #[test]
 fn a_supervisor_that_was_stopped_itself_kills_nobody_for_it() {
-    let up = Up::start(&[("ROWCAST_STALL_SECONDS", "1")]);
+    let up = Up::start(&[("ROWCAST_STALL_SECONDS", "2")]);
     let workers = up.pids();
     up.signal(Signal::SIGSTOP);
     // The length of the pause is what is tested.
-    thread::sleep(Duration::from_millis(2_500));
+    thread::sleep(Duration::from_millis(3_500));
     up.signal(Signal::SIGCONT);
-    up.line(|line| says(line, "the supervisor itself was paused"));
+    up.line(|line| says(line, "the supervisor was held up"));
     up.signal(Signal::SIGUSR2);
     up.line(|line| says(line, "status of the supervisor"));
     assert_eq!(up.pids(), workers);
