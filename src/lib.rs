@@ -3,11 +3,25 @@
 //!
 //! The modules stand in reading order.
 
-pub mod backoff;
+// What the user gives.
+pub mod cli;
 pub mod config;
-pub mod emitter;
+pub mod route;
+
+// The processes.
+pub mod supervisor;
+pub mod control;
+pub mod signals;
+pub mod worker;
+
+// The life of a job.
 pub mod pipeline;
 pub mod queue;
-pub mod route;
-pub mod sandbox;
 pub mod store;
+pub mod emitter;
+
+// What all of them use.
+pub mod backoff;
+pub mod fault;
+pub mod telemetry;
+pub mod sandbox;

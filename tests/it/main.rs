@@ -5,4 +5,5 @@
 mod interop;
 mod model;
 mod sandbox;
+mod supervisor;
 mod support;

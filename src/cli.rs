@@ -1,0 +1,102 @@
+//! The command line: what a person types, and how its failure is told.
+//!
+//! A command is one file in `cli/` with its `Args` and its `run`, one variant of [`Command`], and one arm in `main`.
+//! Commands return what went wrong; only [`finish`] prints it and chooses the exit code.
+
+mod flags;
+pub mod up;
+mod variables;
+pub mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use flags::Flags;
+pub use variables::Variables;
+
+use crate::{
+    config::{ConfigError, EXIT_CONFIG},
+    telemetry,
+};
+
+/// LPUSH a JSON job to a Redis list: it becomes one MySQL row and one socket.io event, whatever crashes.
+///
+/// Settings are environment variables, a `.env` file, or the flags below; a flag wins over the environment,
+/// and the environment over the file. The two that matter first are REDIS_URL and DATABASE_URL.
+#[derive(Debug, Parser)]
+#[command(name = "rowcast", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    /// Settings that override variables.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `rowcast` can do.
+#[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "a command's help stands with its arguments, and a comment here would hide it"
+)]
+pub enum Command {
+    Up(up::Args),
+    Worker(worker::Args),
+}
+
+/// Reads the command line and the variables, and starts the log.
+///
+/// # Errors
+/// The exit code, when there is nothing to run: help was asked for, or something is wrong and has been said.
+pub fn start() -> Result<(Command, Variables), ExitCode> {
+    let cli = Cli::try_parse().map_err(|error| usage(&error))?;
+    let variables = Variables::read(cli.flags.variables()).map_err(|error| finish(Err(error.into())))?;
+    telemetry::init(&variables).map_err(|error| finish(Err(error.into())))?;
+    Ok((cli.command, variables))
+}
+
+/// The exit code of a command; a failure becomes one line on standard error.
+pub fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("rowcast: {error:#}");
+        if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+    })
+}
+
+/// Help and version go to standard output and are no failure; a mistake counts as bad configuration.
+fn usage(error: &clap::Error) -> ExitCode {
+    if let Err(broken) = error.print() {
+        eprintln!("rowcast: cannot print the help: {broken}");
+    }
+    if error.use_stderr() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Cli::command().get_subcommands() {
+            let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            assert!(long.lines().count() > 1, "{} has no long help", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_flag_may_stand_before_or_after_the_command() {
+        for line in ["rowcast --queue q up", "rowcast up --queue q"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.flags.variables()["ROWCAST_QUEUE"], "q");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where settings come from: flags, then the environment, then `.env`.
+//!
+//! The process environment is never changed, so `.env` can be read again while the process runs, and what is read
+//! can be handed to a child as it was checked.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{
+    config::{ConfigError, Environment, Overlay, Vars},
+    control,
+};
+
+/// All variables that a command sees.
+#[derive(Debug, Clone)]
+pub struct Variables(Overlay<File>);
+
+/// The environment, and behind it the lines of `.env`.
+#[derive(Debug, Clone)]
+struct File(BTreeMap<String, String>);
+
+impl Vars for File {
+    fn get(&self, name: &str) -> Option<String> {
+        Environment.get(name).or_else(|| Vars::get(&self.0, name))
+    }
+}
+
+impl Vars for Variables {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name)
+    }
+}
+
+impl Variables {
+    /// Reads `.env` from the working directory, when there is one.
+    ///
+    /// A child of the supervisor reads none: it was given what the supervisor checked.
+    ///
+    /// # Errors
+    /// When `.env` cannot be read or understood.
+    pub fn read(flags: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let supervised = Environment.get(control::CONTROL).is_some();
+        let file = if supervised { BTreeMap::new() } else { read_file(Path::new(".env"))? };
+        Ok(Self(Overlay { flags, vars: File(file) }))
+    }
+
+    /// The same flags, with a freshly read `.env`.
+    ///
+    /// # Errors
+    /// When `.env` cannot be read or understood.
+    pub fn reread(&self) -> Result<Self, ConfigError> {
+        Self::read(self.0.flags.clone())
+    }
+
+    /// These variables with others before them, as if they had been given as flags.
+    #[must_use]
+    pub fn with(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.0.flags.extend(variables);
+        self
+    }
+
+    /// What a child needs beyond the environment that it inherits: the flags, and the lines of `.env` that count.
+    pub fn for_children(&self) -> BTreeMap<String, String> {
+        let Overlay { flags, vars: File(lines) } = &self.0;
+        let counted = lines.iter().filter(|(name, _)| Environment.get(name).is_none());
+        counted.chain(flags).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    let wrong = |problem: String| ConfigError::new(".env", None, problem);
+    let lines = match dotenvy::from_path_iter(path) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Ok(BTreeMap::new()),
+        Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
+    };
+    let mut variables = BTreeMap::new();
+    let mut place = "its first line".to_owned();
+    for line in lines {
+        let (name, value) = line.map_err(|error| wrong(not_understood(&error, &place)))?;
+        place = format!("the line after {name}");
+        // The first of two lines for the same variable counts, as it does for sqlx-cli.
+        variables.entry(name).or_insert(value);
+    }
+    Ok(variables)
+}
+
+/// The library's own words quote the line, which may hold a password: the place is told instead.
+fn not_understood(error: &dotenvy::Error, place: &str) -> String {
+    match error {
+        dotenvy::Error::LineParse(..) => {
+            format!(
+                "{place} is not understood; write NAME=value, with quotes around a value that holds spaces"
+            )
+        }
+        other => format!("cannot be read: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+        let path = std::env::temp_dir().join(format!("rowcast-env-{}", ulid::Ulid::generate()));
+        std::fs::write(&path, text).unwrap();
+        let read = read_file(&path);
+        std::fs::remove_file(&path).unwrap();
+        read
+    }
+
+    #[test]
+    fn no_file_is_no_variables() {
+        assert_eq!(read_file(Path::new("/does/not/exist/.env")).unwrap(), BTreeMap::new());
+    }
+
+    #[test]
+    fn the_first_of_two_lines_counts() {
+        assert_eq!(parse("A=1\n# comment\nA=2\nB='x y'\n").unwrap()["A"], "1");
+    }
+
+    #[test]
+    fn a_line_that_is_not_understood_is_placed_without_its_text() {
+        let error = parse("A=1\nB=a hunter2\n").unwrap_err().to_string();
+        assert!(error.starts_with(".env: the line after A") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn children_get_the_flags_and_the_file_but_not_what_they_inherit() {
+        let file = BTreeMap::from([("PATH".to_owned(), "x".to_owned()), ("A".to_owned(), "file".to_owned())]);
+        let flags = BTreeMap::from([("A".to_owned(), "flag".to_owned())]);
+        let variables = Variables(Overlay { flags, vars: File(file) });
+        assert_eq!(variables.for_children(), BTreeMap::from([("A".to_owned(), "flag".to_owned())]));
+        assert_eq!(variables.get("A").as_deref(), Some("flag"));
+    }
+}

@@ -1,0 +1,163 @@
+//! The control socket between the supervisor and a child: its messages, and the child's end of it.
+//!
+//! The socket is the child's standard input. JSON, one message on a line, both ways. Its end means that the other
+//! side is gone: a child whose supervisor was killed drains within its deadline and ends by itself.
+//!
+//! The child's end lives in a thread of its own with a small event loop, so that it hears the supervisor and the
+//! signals, and keeps the deadline, even when the worker's loop is stuck. The sign of life is the one thing that does
+//! come from the worker's own loop ([`Control::beat`]): a stuck worker falls silent, and that is what gives it away.
+
+mod end;
+
+use std::{
+    io,
+    os::fd::AsFd as _,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{signals, worker::Report};
+use end::End;
+
+/// Set for a child: its standard input is the control socket.
+pub const CONTROL: &str = "ROWCAST_CONTROL";
+/// The id that the supervisor gave to this incarnation.
+pub const WORKER_ID: &str = "ROWCAST_WORKER_ID";
+/// The number of the supervisor's place for it.
+pub const SLOT: &str = "ROWCAST_SLOT";
+/// The ids of dead workers of the same place, separated by commas.
+pub const PREDECESSORS: &str = "ROWCAST_PREDECESSORS";
+
+/// What a child tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromChild {
+    /// A sign of life. The first one that is `ready` ends the start-up.
+    Progress(Report),
+    /// The child is about to end.
+    Bye {
+        /// Whether it finished all that it held: nothing of it is left to rescue.
+        drained: bool,
+    },
+}
+
+/// What the supervisor tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromSupervisor {
+    /// Finish what you hold, take nothing new, and end.
+    Drain,
+}
+
+/// One message as a line.
+pub(crate) fn line<T: Serialize>(message: &T) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The child's end: whoever may tell it to stop is heard, and what it tells is passed on.
+#[derive(Debug)]
+pub struct Control {
+    outgoing: mpsc::Sender<FromChild>,
+    thread: JoinHandle<()>,
+}
+
+impl Control {
+    /// Cancels `stop` when the supervisor asks for it, when it is gone, or on TERM and INT.
+    ///
+    /// In the last two cases nobody else watches over the end, so the process exits with code 1 when it still runs
+    /// after `drain`; and at once on a second signal. Without a supervisor only the signals count.
+    ///
+    /// # Errors
+    /// When standard input is no socket though `supervised`, or the system gives no thread.
+    pub fn attend(supervised: bool, drain: Duration, stop: CancellationToken) -> io::Result<Self> {
+        let socket = supervised.then(inherited).transpose()?;
+        let signals = signals::listen(&[SIGTERM, SIGINT])?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (outgoing, messages) = mpsc::channel(16);
+        let end = End::new(stop, drain);
+        let thread = thread::Builder::new()
+            .name("control".into())
+            .stack_size(256 * 1024)
+            .spawn(move || runtime.block_on(end.attend(socket, signals, messages)))?;
+        Ok(Self { outgoing, thread })
+    }
+
+    /// Tells `reports` on: at once what the supervisor waits for, and anyway once in `every`.
+    ///
+    /// Run it on the worker's own loop. A report is dropped when the supervisor does not read; the next one
+    /// says the same and more.
+    pub fn beat(
+        &self,
+        mut reports: watch::Receiver<Report>,
+        every: Duration,
+    ) -> impl Future<Output = ()> + use<> {
+        let outgoing = self.outgoing.clone();
+        async move {
+            let mut told = Report::default();
+            let mut next = Instant::now();
+            loop {
+                let report = reports.borrow_and_update().clone();
+                if Instant::now() >= next || is_news(&told, &report) {
+                    told = report.clone();
+                    outgoing.try_send(FromChild::Progress(report)).ok();
+                    next = Instant::now() + every;
+                }
+                if let Ok(Err(_)) = tokio::time::timeout_at(next, reports.changed()).await {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Says the last word, and waits until it is said. Not from within an event loop.
+    pub fn bye(self, drained: bool) {
+        let told = self.outgoing.blocking_send(FromChild::Bye { drained });
+        if told.is_err() || self.thread.join().is_err() {
+            tracing::debug!("the control thread ended before the worker");
+        }
+    }
+}
+
+/// What the supervisor should hear without waiting for the next beat.
+fn is_news(told: &Report, report: &Report) -> bool {
+    (told.ready, &told.waiting, told.rescued.len()) != (report.ready, &report.waiting, report.rescued.len())
+}
+
+/// The control socket, which the supervisor made this process's standard input.
+fn inherited() -> io::Result<std::os::unix::net::UnixStream> {
+    let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_that_is_read_back() {
+        let report = Report { waiting: Some("two\nlines".into()), jobs: u64::MAX, ..Report::default() };
+        let message = FromChild::Progress(report);
+        let line = line(&message).unwrap();
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(serde_json::from_slice::<FromChild>(&line).unwrap(), message);
+    }
+
+    #[test]
+    fn work_done_can_wait_for_the_beat_but_a_change_of_state_cannot() {
+        let told = Report { ready: true, ..Report::default() };
+        assert!(!is_news(&told, &Report { jobs: 9, rows: 9, idle_ms: 3, ..told.clone() }));
+        assert!(is_news(&Report::default(), &told));
+        assert!(is_news(&told, &Report { waiting: Some("MySQL".into()), ..told.clone() }));
+    }
+}

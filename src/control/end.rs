@@ -1,0 +1,122 @@
+//! The thread of the child's end: what it hears, what it passes on, and the deadline that it keeps.
+
+use std::{io, process, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{FromChild, FromSupervisor, line};
+
+/// What the thread works with.
+pub(super) struct End {
+    lines: Option<Lines<BufReader<OwnedReadHalf>>>,
+    writer: Option<OwnedWriteHalf>,
+    stop: CancellationToken,
+    drain: Duration,
+    deadline: Option<Instant>,
+}
+
+impl End {
+    pub(super) fn new(stop: CancellationToken, drain: Duration) -> Self {
+        Self { lines: None, writer: None, stop, drain, deadline: None }
+    }
+
+    /// Listens until the last word is said.
+    pub(super) async fn attend(
+        mut self,
+        socket: Option<std::os::unix::net::UnixStream>,
+        mut signals: mpsc::UnboundedReceiver<i32>,
+        mut messages: mpsc::Receiver<FromChild>,
+    ) {
+        match socket.map(UnixStream::from_std).transpose() {
+            Ok(socket) => {
+                let (reader, writer) = socket.map(UnixStream::into_split).unzip();
+                self.lines = reader.map(|reader| BufReader::new(reader).lines());
+                self.writer = writer;
+            }
+            Err(error) => self.supervisor_is_gone(&error.to_string()),
+        }
+        let mut asked_before = false;
+        loop {
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => {
+                        self.tell(&message).await;
+                        if matches!(message, FromChild::Bye { .. }) { return }
+                    }
+                    None => return,
+                },
+                line = next_line(&mut self.lines) => self.hear(line),
+                Some(_) = signals.recv() => {
+                    if asked_before { exit_now("told to end twice; it ends at once") }
+                    asked_before = true;
+                    self.stop_within_deadline();
+                }
+                () = reached(self.deadline) => exit_now("did not finish within its deadline"),
+            }
+        }
+    }
+
+    fn hear(&mut self, line: io::Result<Option<String>>) {
+        match line.map(|line| line.map(|line| serde_json::from_str(&line))) {
+            Ok(Some(Ok(FromSupervisor::Drain))) => self.stop.cancel(),
+            Ok(Some(Err(error))) => {
+                tracing::warn!("the supervisor says what this version does not know: {error}")
+            }
+            Ok(None) => self.supervisor_is_gone("end of file"),
+            Err(error) => self.supervisor_is_gone(&error.to_string()),
+        }
+    }
+
+    fn supervisor_is_gone(&mut self, reason: &str) {
+        self.lines = None;
+        self.writer = None;
+        if !self.stop.is_cancelled() {
+            tracing::warn!(reason, "the supervisor is gone; this worker drains and ends");
+        }
+        self.stop_within_deadline();
+    }
+
+    fn stop_within_deadline(&mut self) {
+        self.stop.cancel();
+        self.deadline.get_or_insert(Instant::now() + self.drain);
+    }
+
+    /// A supervisor that is stopped does not read: the message is given up rather than waited for.
+    async fn tell(&mut self, message: &FromChild) {
+        let (Some(writer), Ok(line)) = (&mut self.writer, line(message)) else { return };
+        let written = tokio::time::timeout(Duration::from_secs(1), writer.write_all(&line)).await;
+        if !matches!(written, Ok(Ok(()))) {
+            // A broken socket shows as its end, which is where it is handled.
+            tracing::debug!("the supervisor does not read");
+        }
+    }
+}
+
+async fn next_line(lines: &mut Option<Lines<BufReader<OwnedReadHalf>>>) -> io::Result<Option<String>> {
+    match lines {
+        Some(lines) => lines.next_line().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whatever is unfinished is for a rescuer; that is what rescue is there for.
+fn exit_now(why: &str) -> ! {
+    tracing::error!("this worker {why}; what it held will be rescued");
+    process::exit(1)
+}

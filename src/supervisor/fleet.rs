@@ -1,0 +1,142 @@
+//! All slots, and what is wanted of them. What has happened is written down here; what to do about it is for `policy`.
+
+use std::collections::BTreeMap;
+
+use ulid::Ulid;
+
+use super::slot::{Child, Departure, Exit, Moment, Phase, Slot, Why};
+use crate::worker::Report;
+
+/// The slots, numbered from 1, and what is wanted of them.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// The slots; one that is not wanted stays until it is empty.
+    pub slots: BTreeMap<u32, Slot>,
+    /// How many workers are wanted.
+    pub desired: u32,
+    /// Counts the configurations; a worker of an older one is to be replaced.
+    pub generation: u64,
+    /// Everything is to end.
+    pub ending: Option<Ending>,
+}
+
+/// How everything is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Each worker finishes what it holds.
+    Gracefully,
+    /// Each worker is killed.
+    AtOnce,
+}
+
+/// What an exit turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exited {
+    /// Why the worker had to go, if it had.
+    pub why: Option<Why>,
+    /// Whether nothing of it is left to rescue.
+    pub drained: bool,
+    /// What it means for the slot.
+    pub departure: Departure,
+}
+
+impl Fleet {
+    /// So many empty slots.
+    pub fn new(desired: u32) -> Self {
+        let mut fleet = Self { slots: BTreeMap::new(), desired, generation: 0, ending: None };
+        fleet.resize(desired);
+        fleet
+    }
+
+    /// Wants so many workers, at least one: a supervisor without workers looks alive and does nothing, and
+    /// pausing a queue is a command of its own.
+    pub fn resize(&mut self, desired: u32) {
+        self.desired = desired.max(1);
+        for number in 1..=self.desired {
+            self.slots.entry(number).or_default();
+        }
+    }
+
+    /// Wants every worker replaced, and tries at once where it was waiting to try again.
+    pub fn roll(&mut self, now: Moment) {
+        self.generation += 1;
+        for slot in self.slots.values_mut() {
+            slot.troubles.retry_at = slot.troubles.retry_at.min(now);
+        }
+    }
+
+    /// Wants the end; when it was wanted already, wants it at once.
+    pub fn end(&mut self) {
+        self.ending = Some(if self.ending.is_none() { Ending::Gracefully } else { Ending::AtOnce });
+    }
+
+    /// Whether a worker is wanted in this slot.
+    pub fn wants(&self, number: u32) -> bool {
+        self.ending.is_none() && number <= self.desired
+    }
+
+    /// Whether nothing is left of it.
+    pub fn is_gone(&self) -> bool {
+        self.ending.is_some() && self.slots.is_empty()
+    }
+
+    /// No worker is starting, on its way out or about to be spawned, so one may be taken out of service without
+    /// leaving a second gap. A slot that waits to try again holds up nobody.
+    pub fn is_at_rest(&self, now: Moment) -> bool {
+        self.slots.values().all(|slot| match slot.children.as_slice() {
+            [] => slot.troubles.retry_at > now,
+            children => children.iter().all(|child| child.phase == Phase::Ready),
+        })
+    }
+
+    /// How many workers are starting or at work.
+    pub fn live(&self) -> usize {
+        self.slots.values().flat_map(|slot| &slot.children).filter(|child| child.is_live()).count()
+    }
+
+    /// A worker was spawned.
+    pub fn spawned(&mut self, number: u32, id: Ulid, now: Moment) {
+        let child = Child::new(id, self.generation, now);
+        self.slots.entry(number).or_default().children.push(child);
+    }
+
+    /// A worker was told to drain, or was killed.
+    pub fn sent_off(&mut self, number: u32, id: Ulid, phase: Phase) {
+        if let Some(child) = self.child(number, id) {
+            child.phase = phase;
+        }
+    }
+
+    /// A worker gave a sign of life. Says whether it ended its start-up.
+    pub fn heard(&mut self, number: u32, id: Ulid, report: Report, memory: u64, now: Moment) -> bool {
+        if !report.rescued.is_empty() {
+            for slot in self.slots.values_mut() {
+                slot.predecessors.retain(|dead| !report.rescued.contains(dead));
+            }
+        }
+        self.child(number, id).is_some_and(|child| child.heard(report, memory, now))
+    }
+
+    /// A worker exited; `None` for an unknown one.
+    pub fn exited(&mut self, number: u32, id: Ulid, exit: Exit, now: Moment, random: f64) -> Option<Exited> {
+        let child = self.child(number, id)?;
+        let (why, drained) = (child.why(), child.has_drained(exit));
+        let departure = self.slots.get_mut(&number)?.exited(id, exit, now, random)?;
+        Some(Exited { why, drained, departure })
+    }
+
+    /// The supervisor itself was held up, and has heard nothing for a reason of its own: all silence counts from now.
+    pub fn forgive(&mut self, now: Moment) {
+        for child in self.slots.values_mut().flat_map(|slot| &mut slot.children) {
+            child.heard = now;
+            if child.phase == Phase::Starting {
+                child.started = now;
+            }
+        }
+    }
+
+    /// A worker by its slot and id.
+    pub fn child(&mut self, number: u32, id: Ulid) -> Option<&mut Child> {
+        self.slots.get_mut(&number)?.children.iter_mut().find(|child| child.id == id)
+    }
+}

@@ -1,0 +1,210 @@
+//! Child processes: spawning one with its control socket, and a task that listens to it until it has exited.
+//!
+//! Only that task reaps the process, so an order to kill can never reach another one that got the same pid.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc,
+};
+use ulid::Ulid;
+
+use super::{
+    control::{Heard, Line},
+    slot::Exit,
+};
+use crate::{
+    config::SupervisorSettings,
+    control::{self, FromChild, FromSupervisor},
+    worker::Identity,
+};
+
+/// What the workers are started with, and how they are watched.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The program: rowcast itself.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables beyond the environment that a child inherits.
+    pub environment: BTreeMap<String, String>,
+    /// The limits.
+    pub settings: SupervisorSettings,
+}
+
+/// What happened to a child.
+#[derive(Debug)]
+pub(super) struct Event {
+    /// Its slot.
+    pub slot: u32,
+    /// Its id.
+    pub worker: Ulid,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened to a child.
+#[derive(Debug)]
+pub(super) enum What {
+    /// It told something; its resident memory at that time, in bytes.
+    Told(FromChild, u64),
+    /// It closed the control socket.
+    Disconnected,
+    /// It has exited and is reaped. The last event.
+    Exited(Exit),
+}
+
+/// An order to the task that watches a child.
+#[derive(Debug)]
+enum Order {
+    Drain,
+    Kill,
+}
+
+/// A running child.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// Its process id.
+    pub pid: u32,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Process {
+    /// Spawns a child, and from then on tells its events.
+    ///
+    /// # Errors
+    /// What the system says, when it gives no process or no socket.
+    pub(super) fn spawn(
+        launch: &Launch,
+        identity: &Identity,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        let child = command(launch, identity).stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process was gone at once"))?;
+        let line = Line::new(ours)?;
+        let (orders, receiver) = mpsc::unbounded_channel();
+        let (slot, worker) = (identity.slot.unwrap_or_default(), identity.id);
+        tokio::spawn(async move {
+            let tell = |what| events.send(Event { slot, worker, what }).is_ok();
+            attend(child, pid, line, receiver, tell).await;
+        });
+        Ok(Self { pid, orders })
+    }
+
+    /// Asks it to finish what it holds.
+    pub(super) fn drain(&self) {
+        self.order(Order::Drain);
+    }
+
+    /// Ends it without asking.
+    pub(super) fn kill(&self) {
+        self.order(Order::Kill);
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.send(order).is_err() {
+            tracing::debug!(pid = self.pid, "it has exited already");
+        }
+    }
+}
+
+fn command(launch: &Launch, identity: &Identity) -> Command {
+    let mut command = Command::new(&launch.program);
+    let predecessors: Vec<String> = identity.predecessors.iter().map(Ulid::to_string).collect();
+    command
+        .args(&launch.arguments)
+        .envs(&launch.environment)
+        .env(control::CONTROL, "stdin")
+        .env(control::WORKER_ID, identity.id.to_string())
+        .env(control::SLOT, identity.slot.unwrap_or_default().to_string())
+        .env(control::PREDECESSORS, predecessors.join(","))
+        // Ctrl-C goes to the supervisor alone, which then drains its children in order. And where the kernel sees an
+        // orphaned group when the supervisor is killed, it wakes and hangs up the child that was stopped.
+        .process_group(0);
+    command
+}
+
+/// Listens to a child until it has exited.
+async fn attend(
+    mut child: Child,
+    pid: u32,
+    mut line: Line,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    tell: impl Fn(What) -> bool,
+) {
+    let status = loop {
+        let keep_on = tokio::select! {
+            status = child.wait() => break status,
+            heard = line.next() => tell(what(heard, pid)),
+            Some(order) = orders.recv() => match order {
+                Order::Drain => { line.send(FromSupervisor::Drain); true }
+                Order::Kill => { kill(&mut child, pid); true }
+            },
+        };
+        if !keep_on {
+            // The supervisor is gone. The socket goes with this task, and its end tells the child to drain.
+            return;
+        }
+    };
+    // The last words may still be in the socket. Nothing else holds its other end, so this does not wait long.
+    while line.is_open()
+        && let Ok(heard) = tokio::time::timeout(Duration::from_millis(200), line.next()).await
+    {
+        tell(what(heard, pid));
+    }
+    tell(What::Exited(exit(status)));
+}
+
+fn what(heard: Heard, pid: u32) -> What {
+    match heard {
+        Heard::Message(message) => What::Told(message, resident_bytes(pid)),
+        Heard::End => What::Disconnected,
+    }
+}
+
+fn kill(child: &mut Child, pid: u32) {
+    if let Err(error) = child.start_kill() {
+        tracing::debug!(pid, "cannot be killed, so it has exited: {error}");
+    }
+}
+
+fn exit(status: io::Result<ExitStatus>) -> Exit {
+    match status {
+        Ok(status) => Exit { code: status.code(), signal: status.signal() },
+        Err(error) => {
+            tracing::error!("cannot learn how a child ended: {error}");
+            Exit { code: None, signal: None }
+        }
+    }
+}
+
+/// `VmRSS` of proc(5); 0 when the process is gone.
+fn resident_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_this_process_is_a_plausible_number() {
+        let bytes = resident_bytes(std::process::id());
+        assert!((1 << 20..1 << 33).contains(&bytes), "{bytes}");
+        assert_eq!(resident_bytes(u32::MAX), 0);
+    }
+}

@@ -1,0 +1,114 @@
+//! What people ask of the supervisor, and the signals that say so.
+
+use std::io::{self, IsTerminal as _};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2};
+use tokio::sync::mpsc;
+
+use super::{Launch, Supervisor, count, millis, status};
+use crate::{config::ConfigError, signals};
+
+/// What people ask of the supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// End, and let the workers finish what they hold; asked again: at once. TERM, INT.
+    Stop,
+    /// Replace all workers by ones with fresh configuration, as many as it says. HUP.
+    Reload,
+    /// One worker more. TTIN.
+    More,
+    /// One worker less. TTOU.
+    Fewer,
+    /// Write the state of all slots to the log. USR2.
+    Status,
+}
+
+impl Request {
+    /// The requests that arrive as signals from now on.
+    ///
+    /// # Errors
+    /// When the system refuses a handler or a thread.
+    pub fn from_signals() -> io::Result<mpsc::UnboundedReceiver<Self>> {
+        let mut signals = signals::listen(&[SIGTERM, SIGINT, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR2])?;
+        let (sender, requests) = mpsc::unbounded_channel();
+        let at_terminal = io::stdin().is_terminal();
+        tokio::spawn(async move {
+            while let Some(signal) = signals.recv().await {
+                // A terminal that was closed also says HUP, and its person means the end.
+                let hung_up = at_terminal && !io::stdin().is_terminal();
+                if sender.send(Self::from_signal(signal, hung_up)).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(requests)
+    }
+
+    fn from_signal(signal: i32, hung_up: bool) -> Self {
+        match signal {
+            SIGHUP if !hung_up => Self::Reload,
+            SIGTTIN => Self::More,
+            SIGTTOU => Self::Fewer,
+            SIGUSR2 => Self::Status,
+            _ => Self::Stop,
+        }
+    }
+}
+
+impl Supervisor {
+    /// Does what a person asks.
+    pub(super) fn asked(&mut self, request: Request, reload: &impl Fn() -> Result<Launch, ConfigError>) {
+        match request {
+            Request::Stop => self.stop(),
+            Request::Status => status::log(&self.fleet, &self.processes, self.now()),
+            _ if self.fleet.ending.is_some() => {
+                tracing::info!(?request, "ignored: the supervisor is stopping")
+            }
+            Request::Reload => self.reload(reload()),
+            Request::More => self.resize(self.fleet.desired.saturating_add(1)),
+            Request::Fewer => self.resize(self.fleet.desired.saturating_sub(1)),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.fleet.end();
+        let drain_ms = millis(self.launch.settings.drain);
+        if self.stopping.is_none() {
+            self.stopping = Some((self.now(), 0));
+            tracing::info!(drain_ms, "the supervisor stops: the workers finish what they hold");
+        } else {
+            tracing::warn!("told to stop again: the workers are killed");
+        }
+    }
+
+    fn reload(&mut self, launch: Result<Launch, ConfigError>) {
+        match launch {
+            Ok(launch) => {
+                let workers = count(&launch);
+                tracing::info!(workers, "the configuration is fresh: the workers are replaced one by one");
+                self.launch = launch;
+                self.fleet.resize(workers);
+                self.fleet.roll(self.now());
+            }
+            Err(error) => tracing::error!("the new configuration is refused, the workers stay: {error}"),
+        }
+    }
+
+    fn resize(&mut self, workers: u32) {
+        let before = self.fleet.desired;
+        self.fleet.resize(workers);
+        tracing::info!(before, workers = self.fleet.desired, "another number of workers is wanted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_of_the_terminal_is_the_end_and_any_other_is_a_reload() {
+        assert_eq!(Request::from_signal(SIGHUP, false), Request::Reload);
+        assert_eq!(Request::from_signal(SIGHUP, true), Request::Stop);
+        assert_eq!(Request::from_signal(SIGTERM, false), Request::Stop);
+    }
+}
