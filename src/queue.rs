@@ -57,6 +57,8 @@ pub enum Claimed {
     Empty,
     /// The queue is paused: ask again later.
     Paused,
+    /// The claim of this number has ended, though not by this worker: it was rescued.
+    Ended,
 }
 
 /// Jobs that were moved to a claim list, oldest first, and not settled yet.
@@ -352,6 +354,6 @@ fn read_claim(seq: u64, reply: Value) -> RedisResult<Claimed> {
         }
         "empty" => Ok(Claimed::Empty),
         "paused" => Ok(Claimed::Paused),
-        _ => Err((redis::ErrorKind::Client, "claim.lua: this claim has ended", state).into()),
+        _ => Ok(Claimed::Ended),
     }
 }

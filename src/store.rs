@@ -29,6 +29,8 @@ pub struct Store {
     live: Option<Live>,
     /// The statements' texts by their shape, so that the server's prepared ones are found again.
     statements: HashMap<StatementKey, Arc<str>>,
+    /// Whether an attempt to register may have succeeded without our hearing of it.
+    register_in_doubt: bool,
     /// The most rows of one statement; halved when one takes too long.
     most_rows: usize,
 }
@@ -93,6 +95,7 @@ impl Store {
             options: session::options(url)?,
             live: None,
             statements: HashMap::new(),
+            register_in_doubt: false,
             most_rows: usize::MAX,
         })
     }
@@ -157,8 +160,11 @@ impl Store {
         Ok(())
     }
 
-    /// Rolls the transaction back.
+    /// Rolls the transaction back, if one is open.
     pub async fn rollback(&mut self) {
+        if !self.live.as_ref().is_some_and(|live| live.open) {
+            return;
+        }
         let rolled_back = self.run(async |connection| execute(connection, "ROLLBACK").await).await;
         match (&mut self.live, rolled_back) {
             (Some(live), Ok(())) => live.open = false,
