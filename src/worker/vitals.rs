@@ -59,10 +59,7 @@ impl Vitals {
 
     /// A route made a step, or has one under way that has its own time limit.
     pub(super) fn step(&self, route: &str) {
-        match self.steps.borrow_mut().get_mut(route) {
-            Some(at) => *at = Instant::now(),
-            None => drop(self.steps.borrow_mut().insert(route.to_owned(), Instant::now())),
-        }
+        self.steps.borrow_mut().insert(route.to_owned(), Instant::now());
     }
 
     /// A route is at its end: it stands still from now on, and rightly so.
