@@ -135,6 +135,12 @@ impl Pipeline {
             None => self.commit().await?,
         };
         let tally = outcome.tally();
+        tracing::debug!(
+            claim.seq = self.in_hand.as_ref().map(|claim| claim.seq),
+            rows = tally.rows,
+            first_id = outcome.first_id(),
+            "committed"
+        );
         self.set_behind(outcome, events);
         // Under load the settling overlaps the next insert; on a quiet queue nobody should wait for it.
         if self.ahead.is_none() {
@@ -149,20 +155,29 @@ impl Pipeline {
             return Ok(Ok(claim));
         }
         self.settle().await?;
-        while !stop.is_cancelled() {
-            match self.queue.claim(self.seq + 1, self.limits(), When::Next).await? {
-                Claimed::Jobs(claim) => {
-                    self.seq = claim.seq;
-                    fault::point("claimed");
-                    return Ok(Ok(claim));
-                }
-                Claimed::Empty if self.block(stop).await? => {}
-                Claimed::Empty => break,
-                Claimed::Paused => return Ok(Err(Step::Paused)),
-                Claimed::Ended => return Err(Fault::Fenced.into()),
-            }
+        let mut claimed = self.queue.claim(self.seq + 1, self.limits(), When::Next).await?;
+        if let Claimed::Empty = claimed
+            && self.block(stop).await?
+        {
+            // A lone job should not wait for two servers in turn: the transaction begins beside the claim. Where it
+            // cannot begin, the insert says so.
+            let claim = self.queue.claim(self.seq + 1, self.limits(), When::Next);
+            let (_begun, claim) = tokio::join!(self.store.begin(), claim);
+            claimed = claim?;
         }
-        Ok(Err(Step::Idle))
+        if !matches!(claimed, Claimed::Jobs(_)) {
+            self.store.rollback().await;
+        }
+        match claimed {
+            Claimed::Jobs(claim) => {
+                self.seq = claim.seq;
+                fault::point("claimed");
+                Ok(Ok(claim))
+            }
+            Claimed::Empty => Ok(Err(Step::Idle)),
+            Claimed::Paused => Ok(Err(Step::Paused)),
+            Claimed::Ended => Err(Fault::Fenced.into()),
+        }
     }
 
     /// Blocks until a job lands, some seconds pass, or `stop`. Returns whether a job landed.

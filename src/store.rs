@@ -142,11 +142,14 @@ impl Store {
         self.live = None;
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, unless one is open.
     ///
     /// # Errors
     /// As the server says.
     pub async fn begin(&mut self) -> Result<(), Fault> {
+        if self.live.as_ref().is_some_and(|live| live.open) {
+            return Ok(());
+        }
         let fresh = self.live.is_none();
         match self.run(async |connection| execute(connection, "BEGIN").await).await {
             // The server may have closed an idle connection, or restarted, while nothing was at stake.
