@@ -32,6 +32,8 @@ pub(super) struct Work {
     sweep: Instant,
     /// When to look next for checkpoints that nobody needs any more.
     tidy: Instant,
+    /// When to tell next of dead letters, and how many there are to tell of.
+    dead: (Instant, usize),
 }
 
 /// How long a paused queue is left alone before it is asked again.
@@ -40,6 +42,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const RACES: u32 = 6;
 /// How often forgotten checkpoints are looked for.
 const TIDY: Duration = Duration::from_secs(60);
+/// How often rejected jobs are told of at most; the dead list has them all.
+const DEAD: Duration = Duration::from_secs(5);
 /// How long ending in order is tried before what is left is left to a rescuer.
 const FINISH: Duration = Duration::from_secs(10);
 
@@ -60,6 +64,7 @@ impl Work {
             backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(5)),
             sweep: Instant::now(),
             tidy: Instant::now() + TIDY,
+            dead: (Instant::now(), 0),
         }
     }
 
@@ -121,7 +126,10 @@ impl Work {
             Step::Did(tally) => {
                 self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows)
             }
-            Step::Idle | Step::Paused => self.pipeline.keep_alive().await,
+            Step::Idle | Step::Paused => {
+                self.tell_dead(0);
+                self.pipeline.keep_alive().await;
+            }
         }
         Ok(step)
     }
@@ -163,6 +171,15 @@ impl Work {
             );
         }
         Ok(())
+    }
+
+    /// Tells of rejected jobs, at most once in a while however many there are.
+    fn tell_dead(&mut self, rejected: usize) {
+        self.dead.1 += rejected;
+        if self.dead.1 > 0 && Instant::now() >= self.dead.0 {
+            tracing::warn!(jobs.dead = self.dead.1, "jobs became dead letters; `rowcast dead list` says why");
+            self.dead = (Instant::now() + DEAD, 0);
+        }
     }
 
     fn succeeded(&mut self) {
