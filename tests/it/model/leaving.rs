@@ -87,5 +87,6 @@ impl State {
         (worker.life, worker.claimer, worker.inserter) = (Life::Gone, Claimer::Quiet, Inserter::Idle);
         (worker.seq, worker.claiming, worker.current, worker.settling) = (0, 0, 0, 0);
         worker.unsure = false;
+        worker.was_fenced &= worker.commit != 0;
     }
 }

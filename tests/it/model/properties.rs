@@ -16,6 +16,7 @@ pub(super) const FENCED: &str = "a fenced worker never commits";
 pub(super) const DEAD: &str = "a dead letter has neither row nor event";
 pub(super) const DRAINED: &str =
     "once all lists are drained every job has one row and one event, or is a dead letter";
+pub(super) const OLDEST: &str = "no open claim is older than the last committed one";
 pub(super) const KNOWN: &str = "a running worker knows every open claim of its own, or was rescued";
 
 /// Seen at least once, in a world that is large enough for it.
@@ -41,6 +42,9 @@ pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
         }),
         Property::always(KNOWN, |_, state: &State| {
             (0..state.workers.len()).all(|who| state.knows_its_claims(who))
+        }),
+        Property::always(OLDEST, |_, state: &State| {
+            (0..state.workers.len()).all(|who| state.has_no_open_claim_before_a_committed_one(who))
         }),
         Property::always(FENCED, |_, state: &State| !state.fenced_commit),
         Property::always(DEAD, |_, state: &State| {
@@ -115,6 +119,15 @@ impl State {
         let mut known = Seqs::default();
         [LANDING, claiming, current, settling].iter().for_each(|&seq| known.insert(seq));
         life != Life::Running || known.covers(self.open_claims(who))
+    }
+
+    /// Neither before the one in its checkpoint nor before the one that a rescuer has read there.
+    fn has_no_open_claim_before_a_committed_one(&self, who: usize) -> bool {
+        let rescuers = self.rescuers.iter().filter(|rescuer| usize::from(rescuer.target) == who);
+        let read = rescuers.map(|rescuer| rescuer.seq).max().unwrap_or(0);
+        let committed = self.workers[who].checkpoint.map_or(0, |row| row.seq).max(read);
+        let open = self.open_claims(who);
+        (LANDING + 1..committed).all(|seq| !open.has(seq))
     }
 
     /// A late claim has added a job to a claim that the worker has read before.

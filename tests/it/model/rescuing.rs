@@ -59,7 +59,7 @@ impl State {
         when(!worker.locks_checkpoint())?;
         let seq = worker.checkpoint.map_or(0, |row| row.seq);
         worker.checkpoint = Some(Checkpoint { seq, fenced: true });
-        worker.was_fenced = true;
+        worker.was_fenced = worker.life != Life::Gone || worker.commit != 0;
         self.next(rules, who);
         Some(())
     }
