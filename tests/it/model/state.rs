@@ -3,6 +3,7 @@
 //! Two workers, two rescuers and up to three jobs, in a few dozen bytes. What is on its way (a move that Redis has
 //! not run yet, a COMMIT that MySQL has not applied yet) is part of the world: it outlives the process that sent it.
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 pub(super) const JOBS: usize = 3;
@@ -248,10 +249,17 @@ impl State {
 /// the paths that it prints remain real ones.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let this = self.clone().with_jobs_and_rescuers_sorted();
-        let that = self.with_workers_swapped().with_jobs_and_rescuers_sorted();
-        let key = |state: &State| (state.workers, state.jobs, state.rescuers);
-        let first = if key(&this) <= key(&that) { this } else { that };
-        (key(&first), first.faults, first.rescues, first.fenced_commit).hash(hasher);
+        let as_is = || self.clone().with_jobs_and_rescuers_sorted();
+        let swapped = || self.with_workers_swapped().with_jobs_and_rescuers_sorted();
+        let first = match self.workers[0].cmp(&self.workers[1]) {
+            Ordering::Less => as_is(),
+            Ordering::Greater => swapped(),
+            Ordering::Equal => {
+                let (this, that) = (as_is(), swapped());
+                if (this.jobs, this.rescuers) <= (that.jobs, that.rescuers) { this } else { that }
+            }
+        };
+        (first.workers, first.jobs, first.rescuers).hash(hasher);
+        (first.faults, first.rescues, first.fenced_commit).hash(hasher);
     }
 }
