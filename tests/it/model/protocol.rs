@@ -154,7 +154,7 @@ impl Model for Protocol {
             if state.rescuers[who].step == 0 {
                 steps.extend((0..WORKERS).map(|target| {
                     let at = At { who, seq: target as Seq + 1, job: 0 };
-                    step("rescuer", "take up", at, State::take_up)
+                    step("rescuer", "take up and fence", at, State::take_up)
                 }));
                 continue;
             }

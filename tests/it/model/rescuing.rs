@@ -49,7 +49,9 @@ impl State {
         when(known)?;
         self.rescues = self.rescues.checked_sub(1)?;
         self.rescuers[who] = Rescuer { step: 1, target: target as u8, ..Rescuer::default() };
-        Some(())
+        // Whom to rescue is nobody's business until the first step is done.
+        let at = At { who, ..At::default() };
+        self.fence(rules, at).or_else(|| self.list_open_claims(rules, at))
     }
 
     /// `fenced = 1`, or a new row that is fenced, if there is none. It waits for the lock of a commit in flight.
