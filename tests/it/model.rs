@@ -10,9 +10,10 @@
 //! delete its checkpoint; then it goes on where it was. Rescuers need no clock: they may take up any worker at any
 //! time, dead, asleep or well. Crashes and lost replies are drawn from a budget, and so can hit before every step.
 //! What was sent before them is still on its way: MySQL may apply a COMMIT, Redis may run a claim or a blocking move,
-//! for a client that is gone.
+//! for a client that is gone. Only one thing takes a clock: a rescuer drops a worker from the index when all that the
+//! worker ever sent has run or is lost. How long that takes is not for a model to say.
 //!
-//! It does not model what is in a row (rejected jobs, duplicates), the order within a list, or a server that loses
+//! It does not model a paused queue, what is in a row (rejected jobs, duplicates), the order within a list, or a server that loses
 //! data. A queue here is a bag: any of its jobs may come next, which covers every order.
 //!
 //! The rules count as much as the check: each is broken on purpose, and the run that follows is found.
@@ -34,7 +35,7 @@ use protocol::{Protocol, Step};
 use rules::{Broken, Rules};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-/// Two workers, two jobs, two rescuers: a crash or a lost reply anywhere, moves that run late.
+/// Two workers, two jobs, two rescuers: a crash or a lost reply anywhere, claims and moves that run late.
 const TWO_WORKERS: Rules = Rules {
     jobs: 2,
     workers: 2,
@@ -58,7 +59,8 @@ const ONE_JOB: Rules = Rules { jobs: 1, claims: 1, faults: 2, rescues: 3, ..TWO_
 
 #[test]
 fn every_interleaving_of_two_workers_keeps_each_job_in_one_place_with_one_row_and_one_event() {
-    holds(TWO_WORKERS);
+    // With a prefetch the same world has seven times the states: that is the campaign's. The pipeline has its own test.
+    holds(Rules { pipelining: false, ..TWO_WORKERS });
 }
 
 #[test]
@@ -72,12 +74,13 @@ fn every_interleaving_with_repeated_faults_and_rescues_of_one_worker_keeps_the_g
 }
 
 #[test]
-#[ignore = "a campaign: run it when the protocol changes"]
+#[ignore = "a campaign: 23 million states, two minutes; run it when the protocol changes"]
 fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
-    holds(Rules { faults: 3, rescues: 3, crash_limit: 3, ..ONE_WORKER });
+    holds(Rules { faults: 3, ..ONE_WORKER });
     holds(Rules { faults: 2, rescues: 3, ..FULL_PIPELINE });
+    holds(Rules { claims: 2, faults: 1, crash_limit: 3, ..ONE_JOB });
+    holds(TWO_WORKERS);
     holds(Rules { batch: 2, ..TWO_WORKERS });
-    holds(Rules { faults: 2, ..TWO_WORKERS });
 }
 
 #[test]
