@@ -37,7 +37,9 @@ end
 
 local function finish()
   if new > 0 then
-    redis.call('HSET', index, field, string.format('%.0f:%d', now, reply[2]), worker, ARGV[2])
+    -- A request that comes late, for an older claim that is still open, must not lower the worker's highest number.
+    local highest = string.format('%.0f', math.max(seq, last))
+    redis.call('HSET', index, field, string.format('%.0f:%d', now, reply[2]), worker, highest)
     redis.call('HINCRBY', totals, 'claimed', new)
   end
   return reply
