@@ -25,7 +25,7 @@ use crate::{
 use decode::{Batch, Plan};
 use events::EventWriter;
 use outcome::{Outcome, Tally};
-pub use rescue::{Moves, Rescued};
+pub use rescue::Rescued;
 
 /// One route, as one worker works on it.
 #[derive(Debug)]

@@ -185,13 +185,12 @@ impl Queue {
         }
     }
 
-    /// Returns what has landed for this worker and takes it out of the index: it will not claim again, and no
-    /// blocking move of it is on its way.
+    /// Takes this worker out of the index, after its last claim has ended; what landed for it goes back.
     ///
     /// # Errors
-    /// Any error of Redis.
+    /// Any error of Redis; run it again.
     pub async fn leave(&self) -> RedisResult<u64> {
-        self.return_landed(&self.worker, true).await
+        self.leave_for(&self.worker).await
     }
 
     /// The keys.
@@ -275,15 +274,16 @@ impl Queue {
         call.arg(if blame == Blame::Crashed { "crashed" } else { "returned" }).send().await
     }
 
-    /// Returns what landed for another worker. It is forgotten only when no move of it can be on its way.
+    /// Takes another worker out of the index, after all its claims have ended; what landed for it goes back, and
+    /// nothing that it still has on its way takes a job any more.
     ///
     /// # Errors
     /// Any error of Redis; run it again.
-    pub async fn return_landed(&self, worker: &str, forget: bool) -> RedisResult<u64> {
-        static SCRIPT: Script = Script::new(include_str!("queue/hand_back_landed.lua"));
+    pub async fn leave_for(&self, worker: &str) -> RedisResult<u64> {
+        static SCRIPT: Script = Script::new(include_str!("queue/leave.lua"));
         let landing = self.keys.claim(worker, 0);
         let mut call = SCRIPT.on(&self.link, &[&landing, &self.keys.claims, &self.keys.queue]).await?;
-        call.arg(worker).arg(if forget { "forget" } else { "keep" }).send().await
+        call.arg(worker).send().await
     }
 }
 

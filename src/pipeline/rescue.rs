@@ -31,21 +31,12 @@ pub struct Rescued {
     pub dead: u64,
 }
 
-/// Whether a blocking move of the dead worker may still be on its way to its landing list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moves {
-    /// It died just now: its landing list stays in the index, for whoever looks when its lease has run out.
-    MayCome,
-    /// Its lease has run out, which takes longer than a blocking move lasts.
-    AreOver,
-}
-
 impl Pipeline {
     /// Rescues a dead worker's claims of this route. Call it again after an error.
     ///
     /// # Errors
     /// See [`Trouble`]; `Fault::Retry` while a commit of that worker is in flight.
-    pub async fn rescue(&mut self, dead: &str, moves: Moves) -> Result<Rescued, Trouble> {
+    pub async fn rescue(&mut self, dead: &str) -> Result<Rescued, Trouble> {
         self.prepare().await?;
         let route = self.route.queue.clone();
         self.store.fence(dead, &route).await?;
@@ -70,7 +61,7 @@ impl Pipeline {
                 _ => rescued.returned += self.give_back(dead, claim, Blame::Returned).await?,
             }
         }
-        rescued.returned += self.queue.return_landed(dead, moves == Moves::AreOver).await?;
+        rescued.returned += self.queue.leave_for(dead).await?;
         self.store.delete_checkpoint(dead, &route).await?;
         Ok(rescued)
     }

@@ -7,13 +7,15 @@
 -- Promise: a job leaves the queue, the suspects or the landing list only for the claim list, and the claim is in the
 -- index as long as its list exists. A suspect is claimed alone, and not ahead: a crash must not be
 -- charged to it that another claim caused. A request that comes late, for a claim which has
--- ended, claims nothing.
+-- ended or from a worker which has, claims nothing.
 local queue, claim, index, suspects, totals, paused, landing = unpack(KEYS)
 local worker, seq, most, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local field = worker .. ':' .. ARGV[2]
 local entry = redis.call('HGET', index, field)
 local last = tonumber(redis.call('HGET', index, worker) or '0')
 if not entry and seq <= last then return { 'stale', 0 } end
+-- The tombstone of a worker that has left, or was rescued.
+if redis.call('TYPE', landing).ok == 'string' then return { 'stale', 0 } end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -12,7 +12,7 @@ use ulid::Ulid;
 use super::{Ended, Identity, Vitals};
 use crate::{
     backoff::Backoff,
-    pipeline::{Moves, Pipeline, Step, Trouble},
+    pipeline::{Pipeline, Step, Trouble},
     queue::Registry,
     store::Fault,
     telemetry::Outage,
@@ -106,7 +106,7 @@ impl Work {
     async fn start(&mut self) -> Result<Step, Trouble> {
         self.pipeline.register().await?;
         while let Some(&predecessor) = self.predecessors.first() {
-            self.rescue(&predecessor.to_string(), Moves::MayCome).await?;
+            self.rescue(&predecessor.to_string()).await?;
             self.vitals.rescued(predecessor);
             self.predecessors.remove(0);
         }
@@ -150,7 +150,7 @@ impl Work {
         }
         candidates.retain(|worker| *worker != self.worker);
         for dead in self.registry.without_lease(&candidates).await? {
-            match self.rescue(&dead, Moves::AreOver).await {
+            match self.rescue(&dead).await {
                 // A commit of it is in flight; it is looked at again in the next round.
                 Err(Trouble::Store(Fault::Retry(_))) => {}
                 rescued => rescued?,
@@ -159,8 +159,8 @@ impl Work {
         Ok(())
     }
 
-    async fn rescue(&mut self, dead: &str, moves: Moves) -> Result<(), Trouble> {
-        let rescued = self.pipeline.rescue(dead, moves).await?;
+    async fn rescue(&mut self, dead: &str) -> Result<(), Trouble> {
+        let rescued = self.pipeline.rescue(dead).await?;
         if rescued.settled + rescued.returned + rescued.dead > 0 {
             tracing::warn!(
                 worker = dead,
