@@ -6,6 +6,7 @@
 
 mod admin;
 mod keys;
+mod letter;
 mod link;
 mod registry;
 mod script;
@@ -14,6 +15,7 @@ use redis::{RedisError, RedisResult, Value};
 
 pub use admin::{Admin, Audit};
 pub use keys::Keys;
+pub use letter::{DeadLetter, Raw};
 pub use link::{Link, describe};
 pub use registry::{Member, Registry};
 use script::Script;
