@@ -1,0 +1,7 @@
+//! Each command as a person or a script meets it: the real binary, real servers, exit codes, and what is printed.
+
+mod dead;
+mod emit;
+mod queues;
+mod run;
+mod status;
