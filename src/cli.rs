@@ -7,6 +7,7 @@ pub mod audit;
 pub mod dead;
 pub mod emit;
 mod flags;
+pub mod migrate;
 pub mod pause;
 mod reach;
 mod show;
@@ -51,6 +52,7 @@ pub struct Cli {
 pub enum Command {
     Up(up::Args),
     Worker(worker::Args),
+    Migrate(migrate::Args),
     Status(status::Args),
     Audit(audit::Args),
     Dead(dead::Args),

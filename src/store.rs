@@ -7,6 +7,7 @@
 mod batch;
 mod checkpoint;
 pub mod errors;
+mod migrations;
 mod schema;
 mod session;
 mod value;
@@ -17,6 +18,7 @@ use sqlx::{MySqlConnection, mysql::MySqlConnectOptions};
 
 pub use batch::{InsertError, Inserted, JobFault, Shape};
 pub use checkpoint::Checkpoint;
+pub use migrations::{Migrated, migrate};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 

@@ -2,6 +2,8 @@
 
 mod dead;
 mod emit;
+mod migrate;
 mod queues;
 mod run;
+mod sandbox;
 mod status;
