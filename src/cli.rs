@@ -9,6 +9,7 @@ pub mod emit;
 mod flags;
 pub mod migrate;
 pub mod pause;
+pub mod push;
 mod reach;
 mod show;
 pub mod status;
@@ -53,6 +54,7 @@ pub enum Command {
     Up(up::Args),
     Worker(worker::Args),
     Migrate(migrate::Args),
+    Push(push::Args),
     Status(status::Args),
     Audit(audit::Args),
     Dead(dead::Args),

@@ -98,6 +98,14 @@ impl Admin {
         self.link.query(&command).await
     }
 
+    /// How many jobs are in the queue.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn length(&self) -> RedisResult<u64> {
+        self.link.query(redis::cmd("LLEN").arg(&self.keys.queue)).await
+    }
+
     /// Reads up to `count` dead letters from the oldest on, passing over `skip`.
     ///
     /// # Errors

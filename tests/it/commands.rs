@@ -3,6 +3,7 @@
 mod dead;
 mod emit;
 mod migrate;
+mod push;
 mod queues;
 mod run;
 mod sandbox;
