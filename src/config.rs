@@ -3,6 +3,8 @@
 //! Nothing here touches the process environment but [`Environment`]; tests hand in a map. A setting is read once,
 //! before anything is bound or claimed.
 
+#[cfg(test)]
+mod example;
 mod queues;
 mod settings;
 
