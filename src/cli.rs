@@ -4,6 +4,7 @@
 //! Commands return what went wrong; only [`finish`] prints it and chooses the exit code.
 
 pub mod audit;
+pub mod check;
 pub mod dead;
 pub mod emit;
 mod flags;
@@ -54,6 +55,7 @@ pub enum Command {
     Up(up::Args),
     Worker(worker::Args),
     Migrate(migrate::Args),
+    Check(check::Args),
     Push(push::Args),
     Status(status::Args),
     Audit(audit::Args),

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Up(args) => cli::up::run(&args, variables),
         Command::Worker(args) => cli::worker::run(&args, &variables),
         Command::Migrate(args) => cli::migrate::run(&args, &variables),
+        Command::Check(args) => cli::check::run(&args, &variables),
         Command::Push(args) => cli::push::run(&args, &variables),
         Command::Status(args) => cli::status::run(&args, &variables),
         Command::Dead(args) => cli::dead::run(&args, &variables),

@@ -5,6 +5,7 @@
 //! when to claim, what a job means, or whether a claim was committed.
 
 mod admin;
+mod inspect;
 mod keys;
 mod letter;
 mod link;
@@ -14,6 +15,7 @@ mod script;
 use redis::{RedisError, RedisResult, Value};
 
 pub use admin::{Admin, Audit};
+pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, describe};

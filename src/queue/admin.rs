@@ -10,8 +10,8 @@ use super::{Keys, Link, script::Script};
 /// A queue, as an operator sees it.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    keys: Keys,
-    link: Link,
+    pub(super) keys: Keys,
+    pub(super) link: Link,
 }
 
 /// All that the audit of a queue adds up, read in one instant. Counts are of jobs, but for `rows`.

@@ -30,6 +30,11 @@ pub struct Migrated {
     pub before: usize,
 }
 
+/// The migrations that this rowcast has: version and description.
+pub fn known_migrations() -> impl Iterator<Item = (i64, String)> {
+    MIGRATOR.iter().map(|migration| (migration.version, migration.description.to_string()))
+}
+
 /// Creates the database when it is missing, and applies the migrations that it lacks.
 ///
 /// # Errors
