@@ -5,6 +5,7 @@
 //! when to claim, what a job means, or whether a claim was committed.
 
 mod admin;
+mod inspect;
 mod keys;
 mod letter;
 mod link;
@@ -16,6 +17,7 @@ use std::ops::Range;
 use redis::{RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
+pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, describe};
@@ -355,6 +357,11 @@ impl Events {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
+    }
+
+    /// The channel and the payload of each message, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().map(|span| (&self.bytes[span.channel.clone()], &self.bytes[span.payload.clone()]))
     }
 
     /// The messages in order, those of one channel that follow each other together.
