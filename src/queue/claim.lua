@@ -32,7 +32,7 @@ if stop then
   for _ = 1, redis.call('LLEN', landing) do redis.call('RPUSH', queue, redis.call('RPOP', landing)) end
   return { 'paused', 0 }
 end
-if ahead and redis.call('LLEN', suspects) > 0 then return { 'empty', 0 } end
+if ahead and held == 0 and redis.call('LLEN', suspects) > 0 then return { 'empty', 0 } end
 
 local new, size, largest = 0, 0, 1
 

@@ -23,6 +23,8 @@ pub(super) struct Work {
     pipeline: Pipeline,
     worker: String,
     predecessors: Vec<Ulid>,
+    /// Whether there is anything of this worker's to be ended.
+    registered: bool,
     registry: Registry,
     vitals: Rc<Vitals>,
     /// What keeps this route alone from going on.
@@ -58,6 +60,7 @@ impl Work {
             pipeline,
             worker: identity.id.to_string(),
             predecessors: identity.predecessors.clone(),
+            registered: false,
             registry,
             vitals,
             outage: Outage::new("the route"),
@@ -83,13 +86,13 @@ impl Work {
 
     /// Goes from step to step. An error means that the worker was fenced.
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), Fenced> {
-        let mut registered = false;
+        let mut started = false;
         while !stop.is_cancelled() {
             self.vitals.step(self.pipeline.route());
-            let step = if registered { self.step(stop).await } else { self.start(stop).await };
+            let step = if started { self.step(stop).await } else { self.start(stop).await };
             match step {
                 Ok(step) => {
-                    registered = true;
+                    started = true;
                     self.succeeded();
                     if step == Step::Paused {
                         wait(PAUSE, stop).await;
@@ -105,6 +108,7 @@ impl Work {
     /// What comes before the first claim. When it has succeeded, both servers are there.
     async fn start(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
         self.pipeline.register().await?;
+        self.registered = true;
         while let Some(&predecessor) = self.predecessors.first() {
             self.rescue(&predecessor.to_string()).await?;
             self.vitals.rescued(predecessor);
@@ -211,7 +215,10 @@ impl Work {
     }
 
     /// Ends in order; what cannot be ended in time is left to a rescuer.
-    async fn end(&mut self, fenced: bool) -> anyhow::Result<Ended> {
+    async fn end(&mut self, mut fenced: bool) -> anyhow::Result<Ended> {
+        if !self.registered {
+            return Ok(if fenced { Ended::Fenced } else { Ended::Drained });
+        }
         let deadline = Instant::now() + FINISH;
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
         loop {
@@ -219,6 +226,7 @@ impl Work {
             match ended {
                 Ok(()) if fenced => return Ok(Ended::Fenced),
                 Ok(()) => return Ok(Ended::Drained),
+                Err(Trouble::Store(Fault::Fenced)) => fenced = true,
                 Err(trouble) if Instant::now() > deadline => {
                     return Err(anyhow::anyhow!(trouble).context("claims are left to be rescued"));
                 }
