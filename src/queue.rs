@@ -156,7 +156,7 @@ impl Queue {
         Ok(read_claim(seq, reply, jobs))
     }
 
-    /// Blocks until a job lands for this worker or some seconds pass. Returns whether one landed.
+    /// Blocks until a job lands for this worker or some seconds pass. Returns whether to look for one.
     /// To end it early call [`Queue::wake`] and await it: a job may be on its way.
     ///
     /// # Errors
@@ -164,8 +164,11 @@ impl Queue {
     pub async fn block(&self) -> RedisResult<bool> {
         let mut command = redis::cmd("BLMOVE");
         command.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
-        let landed: Option<redis::Value> = self.blocking.query(command.arg(BLOCK_SECONDS)).await?;
-        Ok(landed.is_some())
+        match self.blocking.query::<Option<redis::Value>>(command.arg(BLOCK_SECONDS)).await {
+            // This worker's tombstone, or a queue that is no list: the next claim says which.
+            Err(error) if error.code() == Some("WRONGTYPE") => Ok(true),
+            landed => Ok(landed?.is_some()),
+        }
     }
 
     /// Ends a blocking move of this worker, if there is one.

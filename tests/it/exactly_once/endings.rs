@@ -19,7 +19,7 @@ async fn at_work(scene: &Scene) {
 async fn term_under_load_leaves_no_claim_and_no_checkpoint() {
     let scene = Scene::new().await;
     scene.push(0..5_000).await;
-    let mut up = scene.run("up", &[("ROWCAST_WORKERS", "2")]);
+    let mut up = scene.run("up", &[("ROWCAST_WORKERS", "2"), ("ROWCAST_BATCH", "3")]);
     at_work(&scene).await;
     up.drain().await;
     let audit = scene.audit().await;
@@ -37,7 +37,7 @@ async fn term_under_load_leaves_no_claim_and_no_checkpoint() {
 async fn hup_under_load_loses_and_doubles_nothing() {
     let scene = Scene::new().await;
     scene.push(0..5_000).await;
-    let mut up = scene.run("up", &[("ROWCAST_WORKERS", "2")]);
+    let mut up = scene.run("up", &[("ROWCAST_WORKERS", "2"), ("ROWCAST_BATCH", "3")]);
     up.says("online", 2).await;
     at_work(&scene).await;
     up.signal(Signal::SIGHUP);

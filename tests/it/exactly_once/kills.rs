@@ -3,7 +3,8 @@
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt as _;
 
-use super::scene::Scene;
+use super::scene::{LIMIT, Scene, job, sorted};
+use crate::support::eventually;
 
 /// No lease runs out in the time of a test: only a successor can have rescued.
 const NO_LEASE: (&str, &str) = ("ROWCAST_LEASE_SECONDS", "3600");
@@ -112,4 +113,64 @@ async fn at_every_place_each_job_is_in_one_list_or_in_a_row() {
         assert_eq!(worker.ended().await.signal(), Some(Signal::SIGKILL as i32));
         scene.each_job_in_its_place(45).await;
     }
+}
+
+#[tokio::test]
+async fn the_dead_letters_of_a_killed_worker_are_written_once_by_its_successor() {
+    for place in ["checkpointed", "committed", "settled"] {
+        let scene = Scene::new().await;
+        for number in 0..30 {
+            scene.push(number..number + 1).await;
+            scene.push_raw(&[format!("no job {number}").into_bytes()]).await;
+        }
+        let fault = scene.fault(place, "kill", 2);
+        let _up = scene.run("up", &[NO_LEASE, ("ROWCAST_FAULT", &fault)]);
+        scene.fault_happened().await;
+        let audit = scene.quiet().await;
+        assert_eq!((audit.inserted, audit.dead, audit.dead_letters, audit.difference()), (30, 30, 30, 0));
+        let raw: Vec<Vec<u8>> = scene.dead_letters().await.iter().map(|letter| letter.raw_bytes()).collect();
+        let expected: Vec<Vec<u8>> = (0..30).map(|number| format!("no job {number}").into_bytes()).collect();
+        assert_eq!(sorted(&raw), sorted(&expected));
+        assert_eq!(sorted(&scene.events().await), scene.rows().await);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_two_routes_is_rescued_on_both() {
+    let (one, other) = (Scene::new().await, Scene::new().await);
+    let route = |scene: &Scene| {
+        let (queue, database) = (&scene.env.queue, &scene.env.database);
+        format!(
+            "[[route]]\nqueue = \"{queue}\"\ntable = \"{database}.pre_qqaccount\"\n\
+             columns = {{ accountid = \"time\", openid = \"stamp\" }}\n"
+        )
+    };
+    let file = one.second();
+    std::fs::write(&file, route(&one) + &route(&other)).unwrap();
+    let variables = [("ROWCAST_QUEUE", ""), ("ROWCAST_ROUTES", file.as_str()), NO_LEASE];
+    let push = async |from, to| {
+        one.push(from..to).await;
+        // Both scenes count on one Redis: the first one's.
+        let jobs: Vec<Vec<u8>> = (from..to).map(job).collect();
+        one.redis::<()>(redis::cmd("LPUSH").arg(&other.env.queue).arg(&jobs)).await;
+    };
+    push(0, 45).await;
+    let fault = one.fault("inserted", "kill", 2);
+    let _up = one.run("up", &[&variables[..], &[("ROWCAST_FAULT", &fault)]].concat());
+    one.fault_happened().await;
+    let there = async || (one.rows().await.len(), other.rows().await.len());
+    eventually(LIMIT, "all rows are in", async || {
+        let there = there().await;
+        if there == (45, 45) { Ok(()) } else { Err(there) }
+    })
+    .await;
+    assert_eq!(one.quiet().await.difference(), 0);
+    push(45, 50).await;
+    eventually(LIMIT, "the next rows are in", async || {
+        let there = there().await;
+        if there == (50, 50) { Ok(()) } else { Err(there) }
+    })
+    .await;
+    one.quiet().await;
+    assert_eq!(one.events().await.len(), 100);
 }

@@ -106,3 +106,32 @@ async fn after_a_killed_supervisor_a_new_one_finishes_everything_once() {
     next.drain().await;
     scene.each_once(3_000).await;
 }
+
+#[tokio::test]
+async fn a_full_redis_is_drained_and_the_leases_in_it_are_kept() {
+    let scene = Scene::new().await;
+    scene.push(0..3_000).await;
+    let limit = |bytes: &'static str| redis::cmd("CONFIG").arg(&["SET", "maxmemory", bytes]).to_owned();
+    scene.redis::<()>(&limit("1")).await;
+    let refused = scene.admin.push(&["{}"]).await.unwrap_err();
+    assert_eq!(refused.code(), Some("OOM"));
+    let mut workers = [0, 1].map(|_| scene.run("worker", &[]));
+    scene.each_once(3_000).await;
+    scene.redis::<()>(&limit("0")).await;
+    scene.push(3_000..3_010).await;
+    scene.each_once(3_010).await;
+    for worker in &mut workers {
+        worker.drain().await;
+    }
+}
+
+#[tokio::test]
+async fn scripts_that_redis_forgets_are_loaded_again() {
+    let scene = Scene::new().await;
+    let _up = scene.run("up", &[("ROWCAST_WORKERS", "2")]);
+    for round in 0..30 {
+        scene.push(round * 30..round * 30 + 30).await;
+        scene.redis::<()>(redis::cmd("SCRIPT").arg("FLUSH")).await;
+    }
+    scene.each_once(900).await;
+}

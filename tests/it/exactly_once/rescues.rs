@@ -2,7 +2,18 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 
-use super::scene::Scene;
+use std::collections::BTreeMap;
+
+use rowcast::{
+    config::{SecretUrl, Settings},
+    pipeline::Pipeline,
+    queue::Link,
+};
+use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
+
+use super::scene::{LIMIT, Scene};
+use crate::support::{Proxy, within};
 
 /// A worker that died with two claims and a committed one.
 async fn dead_worker(scene: &Scene, place: &str) {
@@ -71,4 +82,47 @@ async fn a_successor_that_dies_in_its_rescue_is_succeeded_as_well() {
         the_successor_dies_too("rescued", "inserted"),
         the_successor_dies_too("rescued", "committed")
     );
+}
+
+/// A pipeline in this process, and the name of its worker.
+fn pipeline(scene: &Scene, redis_url: &str) -> (Pipeline, String) {
+    let variables = [
+        ("REDIS_URL", redis_url),
+        ("DATABASE_URL", scene.env.database_url.as_str()),
+        ("ROWCAST_QUEUE", scene.env.queue.as_str()),
+    ];
+    let variables: BTreeMap<String, String> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = Settings::from_vars(&variables).unwrap();
+    let link = Link::new(&SecretUrl::new(redis_url)).unwrap();
+    let worker = Ulid::generate().to_string();
+    (Pipeline::new(settings.routes[0].clone(), &worker, &settings, link).unwrap(), worker)
+}
+
+/// The transaction of the failed step must not hold what the rescue does: rolled back, it would undo the fence.
+#[tokio::test]
+async fn a_rescue_after_a_failed_step_is_not_part_of_its_transaction() {
+    let scene = Scene::new().await;
+    let proxy = Proxy::start(scene.env.redis.port()).await;
+    let (mut rescuer, _) = pipeline(&scene, &proxy.url(&scene.env.redis_url));
+    let (mut dead, name) = pipeline(&scene, &scene.env.redis_url);
+    dead.register().await.unwrap();
+    rescuer.register().await.unwrap();
+    let stop = CancellationToken::new();
+    scene.push(0..1).await;
+    within(LIMIT, "a step", rescuer.work_one(&stop)).await.unwrap();
+
+    let landing = async {
+        scene.blocks().await;
+        proxy.lose_reply_to(b"$4\r\nnext\r\n");
+        scene.push(1..2).await;
+    };
+    let (step, ()) = tokio::join!(within(LIMIT, "a step", rescuer.work_one(&stop)), landing);
+    step.unwrap_err();
+    rescuer.rescue(&name).await.unwrap();
+    let left = scene.checkpoints().await;
+    assert!(left.len() == 1 && left[0].0 != name, "{left:?}");
+    within(LIMIT, "a step", rescuer.work_one(&stop)).await.unwrap();
+    rescuer.finish().await.unwrap();
+    scene.each_once(2).await;
 }

@@ -209,6 +209,16 @@ impl Scene {
         command.query_async(&mut self.redis.clone()).await.unwrap()
     }
 
+    /// Waits until a worker waits for jobs.
+    pub(super) async fn blocks(&self) {
+        eventually(LIMIT, "a worker blocks", async || {
+            let clients: String = self.redis(redis::cmd("CLIENT").arg("LIST")).await;
+            let blocked = clients.lines().any(|line| line.contains("cmd=blmove") && line.contains("flags=b"));
+            if blocked { Ok(()) } else { Err(clients) }
+        })
+        .await;
+    }
+
     /// Hears again after a restart of Redis, and connects anew.
     pub(super) async fn listen_again(&mut self) {
         self.heard = self.env.subscribe("socket.io#*").await;

@@ -1,7 +1,5 @@
 //! A worker that is stopped past its lease, rescued by another, and then goes on: it is too late for everything.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use redis::cmd;
 
@@ -9,7 +7,7 @@ use super::{
     process::{Rowcast, send, stopped},
     scene::{LIMIT, Scene},
 };
-use crate::support::eventually;
+use crate::support::{Proxy, Side, eventually};
 
 const EXIT_FENCED: i32 = 75;
 
@@ -107,7 +105,7 @@ async fn a_job_that_lands_for_a_stopped_worker_is_rescued_from_it() {
     let mut late = scene.run("worker", &[]);
     scene.push(0..1).await;
     scene.each_once(1).await;
-    blocks(&scene).await;
+    scene.blocks().await;
     late.signal(Signal::SIGSTOP);
     stopped(late.pid()).await;
     scene.push(1..2).await;
@@ -128,7 +126,7 @@ async fn a_blocking_move_of_a_rescued_worker_takes_no_job() {
     let rescuer = scene.run("worker", &[]);
     scene.push(0..1).await;
     scene.each_once(1).await;
-    let late = scene.run("worker", &[]);
+    let mut late = scene.run("worker", &[]);
     eventually(LIMIT, "both are there", async || {
         let workers = scene.checkpoints().await;
         if workers.len() == 2 { Ok(()) } else { Err(workers) }
@@ -147,7 +145,10 @@ async fn a_blocking_move_of_a_rescued_worker_takes_no_job() {
         scene.push(job..job + 1).await;
         scene.each_once(job + 1).await;
     }
-    drop(late);
+    late.signal(Signal::SIGCONT);
+    assert_eq!(late.ended().await.code(), Some(EXIT_FENCED), "{:#?}", late.log());
+    // What its move was told is no fault of Redis.
+    assert_eq!(late.said("waiting for"), Vec::<serde_json::Value>::new());
     scene.each_once(12).await;
     drop(rescuer);
 }
@@ -182,12 +183,28 @@ async fn a_worker_that_hangs_in_a_transaction_is_killed_and_succeeded() {
     up.drain().await;
 }
 
-/// Waits until a worker waits for jobs.
-async fn blocks(scene: &Scene) {
-    eventually(Duration::from_secs(20), "a worker blocks", async || {
-        let clients: String = scene.redis(cmd("CLIENT").arg("LIST")).await;
-        let blocked = clients.lines().any(|line| line.contains("cmd=blmove") && line.contains("flags=b"));
-        if blocked { Ok(()) } else { Err(clients) }
+/// Its requests arrive, but only after everybody has taken it for dead.
+#[tokio::test]
+async fn a_worker_cut_off_from_redis_past_its_lease_comes_too_late() {
+    let scene = Scene::new().await;
+    let proxy = Proxy::start(scene.env.redis.port()).await;
+    let mut late = scene.run("worker", &[("REDIS_URL", &proxy.url(&scene.env.redis_url))]);
+    scene.push(0..1).await;
+    scene.each_once(1).await;
+    proxy.lose_reply_to(b":rowcast:dead\r\n");
+    scene.push(1..200).await;
+    proxy.sprung(1, LIMIT).await;
+    proxy.hold(Side::Client);
+    let rescuer = scene.run("worker", &[]);
+    scene.each_once(200).await;
+    eventually(LIMIT, "only the rescuer is registered", async || {
+        let workers = scene.checkpoints().await;
+        if workers.len() == 1 { Ok(()) } else { Err(workers) }
     })
     .await;
+    proxy.release(Side::Client);
+    let jobs = pushed_until_it_ends(&scene, 200, &mut late).await;
+    assert_eq!(late.ended().await.code(), Some(EXIT_FENCED), "{:#?}", late.log());
+    scene.each_once(jobs).await;
+    drop(rescuer);
 }
