@@ -1,5 +1,278 @@
-//! stub
+//! The life of a job, on one page: claim, decode, insert, commit, settle.
+//!
+//! A [`Pipeline`] works on one route for one worker. [`Pipeline::work_one`] takes one claim through all its steps and
+//! returns a fact; when it is called again after an error it goes on where it stopped. It promises that rows and
+//! checkpoint commit together, that nothing is published before COMMIT, and that a claim is settled before the next
+//! one commits. It does not wait, log or decide when to go on: the worker does.
+
 pub mod decode;
 pub mod events;
 pub mod insert;
 pub mod outcome;
+mod rescue;
+mod settle;
+
+use redis::RedisError;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{SecretUrl, Settings},
+    fault,
+    queue::{Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
+    route::Route,
+    store::{Fault, MAX_PLACEHOLDERS, Store},
+};
+use decode::{Batch, Plan};
+use events::EventWriter;
+use outcome::{Outcome, Tally};
+pub use rescue::Rescued;
+
+/// One route, as one worker works on it.
+#[derive(Debug)]
+pub struct Pipeline {
+    route: Route,
+    worker: String,
+    settings: Settings,
+    queue: Queue,
+    store: Store,
+    /// The route laid over the live schema; read at the first use, and again after a fault of the route.
+    prepared: Option<Prepared>,
+    /// The number of the last claim that was made.
+    seq: u64,
+    /// The claim that is worked on; it stays here when a step fails.
+    in_hand: Option<Claim>,
+    /// Whether the transaction of the claim in hand may have been committed without our hearing of it.
+    in_doubt: bool,
+    /// The next claim, made while the database was at work.
+    ahead: Option<Claim>,
+    /// The committed claim that is not settled yet.
+    behind: Option<Settlement>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    plan: Plan,
+    events: EventWriter,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A claim was committed.
+    Did(Tally),
+    /// The queue was empty for as long as a blocking move lasts.
+    Idle,
+    /// The queue is paused.
+    Paused,
+}
+
+/// Why a step stopped. Nothing is lost: it goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Redis.
+    #[error("{}", crate::queue::describe(.0))]
+    Redis(#[from] RedisError),
+    /// The database, or the route's table in it.
+    #[error(transparent)]
+    Store(#[from] Fault),
+}
+
+/// The most bytes of one claim: a worker stays small, and one statement below every server's packet limit.
+const CLAIM_BYTES: usize = 4 << 20;
+
+impl Pipeline {
+    /// The pipeline of one route. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// An address that cannot be read.
+    pub fn new(route: Route, worker: &str, settings: &Settings, link: Link) -> anyhow::Result<Self> {
+        let database: &SecretUrl = &settings.database_url;
+        Ok(Self {
+            queue: Queue::new(&route.queue, worker, link),
+            store: Store::new(database)?,
+            route,
+            worker: worker.to_owned(),
+            settings: settings.clone(),
+            prepared: None,
+            seq: 0,
+            in_hand: None,
+            in_doubt: false,
+            ahead: None,
+            behind: None,
+        })
+    }
+
+    /// Registers the worker's checkpoint: before its lease, and before its first claim.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn register(&mut self) -> Result<(), Trouble> {
+        Ok(self.store.register(&self.worker, &self.route.queue).await?)
+    }
+
+    /// Takes one claim from the queue to the end, waiting for a job if there is none until `stop`.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn work_one(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
+        let step = self.try_one(stop).await;
+        // No step leaves a transaction open: what comes next, a rescue's fence above all, must stand by itself.
+        if !matches!(step, Ok(Step::Did(_))) {
+            self.store.rollback().await;
+        }
+        if let Err(Trouble::Store(Fault::Route(_))) = step {
+            self.prepared = None;
+        }
+        step
+    }
+
+    async fn try_one(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
+        self.prepare().await?;
+        if self.in_hand.is_none() {
+            self.in_hand = match self.next_claim(stop).await? {
+                Ok(claim) => Some(claim),
+                Err(step) => return Ok(step),
+            };
+        }
+        let (outcome, events) = match self.committed_before().await? {
+            Some(done) => done,
+            None => self.commit().await?,
+        };
+        let tally = outcome.tally();
+        tracing::debug!(
+            claim.seq = self.in_hand.as_ref().map(|claim| claim.seq),
+            rows = tally.rows,
+            first_id = outcome.first_id(),
+            "committed"
+        );
+        self.set_behind(outcome, events);
+        // Under load the settling overlaps the next insert; on a quiet queue nobody should wait for it.
+        if self.ahead.is_none() {
+            self.settle().await?;
+        }
+        Ok(Step::Did(tally))
+    }
+
+    /// The next claim, or why there is none.
+    async fn next_claim(&mut self, stop: &CancellationToken) -> Result<Result<Claim, Step>, Trouble> {
+        if let Some(claim) = self.ahead.take() {
+            return Ok(Ok(claim));
+        }
+        self.settle().await?;
+        let mut claimed = self.queue.claim(self.seq + 1, self.limits(), When::Next).await?;
+        if let Claimed::Empty = claimed
+            && self.block(stop).await?
+        {
+            // A lone job should not wait for two servers in turn: the transaction begins beside the claim. Where it
+            // cannot begin, the insert says so.
+            let claim = self.queue.claim(self.seq + 1, self.limits(), When::Next);
+            let (_begun, claim) = tokio::join!(self.store.begin(), claim);
+            claimed = claim?;
+        }
+        match claimed {
+            Claimed::Jobs(claim) => {
+                self.seq = claim.seq;
+                fault::point("claimed");
+                Ok(Ok(claim))
+            }
+            Claimed::Empty => Ok(Err(Step::Idle)),
+            Claimed::Paused => Ok(Err(Step::Paused)),
+            Claimed::Ended => Err(Fault::Fenced.into()),
+        }
+    }
+
+    /// Blocks until a job lands, some seconds pass, or `stop`. Returns whether a job landed.
+    async fn block(&self, stop: &CancellationToken) -> Result<bool, Trouble> {
+        let blocking = self.queue.block();
+        tokio::pin!(blocking);
+        tokio::select! {
+            landed = &mut blocking => return Ok(landed?),
+            () = stop.cancelled() => {}
+        }
+        // A job may be on its way to us: the move is ended, not dropped.
+        self.queue.wake().await?;
+        Ok(blocking.await?)
+    }
+
+    /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
+    async fn commit(&mut self) -> Result<(Outcome, Events), Trouble> {
+        let next = self.wants_more().then(|| (self.seq + 1, self.limits()));
+        let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
+        let Some(Prepared { plan, events }) = &self.prepared else { return Err(out_of_order()) };
+        fault::poison(&claim.jobs);
+        let batch = Batch::decode(plan, &claim.jobs);
+
+        self.store.begin().await?;
+        let inserting = insert::insert(&mut self.store, plan, self.route.on_duplicate, &batch);
+        let beside = settle::beside(&self.queue, &mut self.behind, &mut self.ahead, next);
+        let (outcome, beside) = tokio::join!(inserting, beside);
+        self.seq = self.ahead.as_ref().map_or(self.seq, |ahead| ahead.seq);
+        let outcome = outcome?;
+        beside?;
+        fault::point("inserted");
+        self.store.write_checkpoint(&self.worker, &self.route.queue, claim.seq, &outcome.to_text()).await?;
+        fault::point("checkpointed");
+        let events = events.write(plan, &batch, &outcome);
+        self.in_doubt = true;
+        self.store.commit().await?;
+        self.in_doubt = false;
+        fault::point("committed");
+        Ok((outcome, events))
+    }
+
+    /// Finds out what became of a COMMIT whose reply was lost, from the checkpoint, never by guessing.
+    async fn committed_before(&mut self) -> Result<Option<(Outcome, Events)>, Trouble> {
+        let (true, Some(claim)) = (self.in_doubt, &self.in_hand) else { return Ok(None) };
+        let Some(checkpoint) = self.store.checkpoint(&self.worker, &self.route.queue).await? else {
+            return Err(Fault::Fenced.into());
+        };
+        if checkpoint.claim_seq != claim.seq {
+            self.in_doubt = false;
+            return Ok(None);
+        }
+        let Some(prepared) = &self.prepared else { return Err(out_of_order()) };
+        let done = prepared.recorded(&claim.jobs, &checkpoint)?;
+        self.in_doubt = false;
+        Ok(Some(done))
+    }
+
+    /// Lays the route over the live schema, unless that is done.
+    async fn prepare(&mut self) -> Result<(), Trouble> {
+        if self.prepared.is_none() {
+            let schema = self.store.schema(&self.route.table).await?;
+            let plan = Plan::new(&self.route, &schema, self.settings.max_job_bytes).map_err(Fault::Route)?;
+            let events = EventWriter::new(&self.settings.publish.key, &self.route, &plan)
+                .map_err(|error| Fault::Route(error.to_string()))?;
+            self.prepared = Some(Prepared { plan, events });
+        }
+        Ok(())
+    }
+
+    /// Whether the next claim should be made ahead: under load, and not while a suspect is in hand, which may crash.
+    fn wants_more(&self) -> bool {
+        let loaded = |claim: &Claim| claim.crashes == 0 && claim.jobs.len() >= self.limits().jobs / 2;
+        self.ahead.is_none() && self.in_hand.as_ref().is_some_and(loaded)
+    }
+
+    /// The most that one claim takes: what one statement can insert.
+    fn limits(&self) -> Limits {
+        let width = self.prepared.as_ref().map_or(1, |prepared| prepared.plan.width().max(1));
+        Limits { jobs: self.settings.batch.min(MAX_PLACEHOLDERS / width).max(1), bytes: CLAIM_BYTES }
+    }
+
+    /// The route's name: its queue.
+    pub fn route(&self) -> &str {
+        &self.route.queue
+    }
+
+    /// Keeps the database's connection from being closed while the queue is quiet.
+    pub async fn keep_alive(&mut self) {
+        // When it is closed nevertheless, the next transaction connects anew.
+        self.store.keep_alive().await.ok();
+    }
+}
+
+/// Only a mistake in the order of the steps above leads here.
+fn out_of_order() -> Trouble {
+    Fault::Server("a step was taken out of order".into()).into()
+}

@@ -33,6 +33,8 @@ pub struct Store {
     live: Option<Live>,
     /// The statements' texts by their shape, so that the server's prepared ones are found again.
     statements: HashMap<StatementKey, Arc<str>>,
+    /// Whether an attempt to register may have succeeded without our hearing of it.
+    register_in_doubt: bool,
     /// The most rows of one statement; halved when one takes too long.
     most_rows: usize,
 }
@@ -97,6 +99,7 @@ impl Store {
             options: session::options(url)?,
             live: None,
             statements: HashMap::new(),
+            register_in_doubt: false,
             most_rows: usize::MAX,
         })
     }
@@ -143,11 +146,14 @@ impl Store {
         self.live = None;
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, unless one is open.
     ///
     /// # Errors
     /// As the server says.
     pub async fn begin(&mut self) -> Result<(), Fault> {
+        if self.live.as_ref().is_some_and(|live| live.open) {
+            return Ok(());
+        }
         let fresh = self.live.is_none();
         match self.run(async |connection| execute(connection, "BEGIN").await).await {
             // The server may have closed an idle connection, or restarted, while nothing was at stake.
@@ -161,8 +167,11 @@ impl Store {
         Ok(())
     }
 
-    /// Rolls the transaction back.
+    /// Rolls the transaction back, if one is open.
     pub async fn rollback(&mut self) {
+        if !self.live.as_ref().is_some_and(|live| live.open) {
+            return;
+        }
         let rolled_back = self.run(async |connection| execute(connection, "ROLLBACK").await).await;
         match (&mut self.live, rolled_back) {
             (Some(live), Ok(())) => live.open = false,

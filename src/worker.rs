@@ -1,11 +1,29 @@
-//! The worker: a stand-in that is ready and idle, until the real one takes its place.
+//! The worker: a loop over one step for each route, a lease, and an account of itself.
+//!
+//! It decides when to step and how long to wait; what a step is stands in [`crate::pipeline`]. A server that is away
+//! is waited for without end, and costs neither a job nor a restart. Everything runs on one thread: a worker is one
+//! core's worth of work, and there are as many workers as cores.
+
+mod lease;
+mod route;
+mod vitals;
+
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    task::{JoinSet, LocalSet},
+};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use crate::config::Settings;
+use crate::{
+    config::Settings,
+    pipeline::Pipeline,
+    queue::{Link, Registry},
+};
+use vitals::Vitals;
 
 /// Who this worker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +41,7 @@ pub struct Identity {
 pub struct Report {
     /// Whether it has started.
     pub ready: bool,
-    /// Jobs that it has settled.
+    /// Jobs that it has finished.
     pub jobs: u64,
     /// Rows that it has inserted.
     pub rows: u64,
@@ -44,17 +62,63 @@ pub enum Ended {
     Fenced,
 }
 
-/// Runs until `stop`.
+/// Works on all routes until `stop`.
 ///
 /// # Errors
-/// None yet.
+/// An address that cannot be read, or claims that could not be ended in order: those wait to be rescued.
 pub async fn run(
-    _settings: Settings,
-    _identity: Identity,
+    settings: Settings,
+    identity: Identity,
     reports: watch::Sender<Report>,
     stop: CancellationToken,
 ) -> anyhow::Result<Ended> {
-    reports.send_modify(|report| report.ready = true);
-    stop.cancelled().await;
-    Ok(Ended::Drained)
+    let link = Link::new(&settings.redis_url)?;
+    let registry = Registry::new(link.another());
+    let worker = identity.id.to_string();
+    let vitals = Rc::new(Vitals::new(reports, settings.routes.len(), settings.lease));
+    let mut pipelines = Vec::with_capacity(settings.routes.len());
+    for route in &settings.routes {
+        pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone())?);
+    }
+    let ended = LocalSet::new()
+        .run_until(async {
+            // One fenced route ends the worker: the others finish what they hold.
+            let stop = stop.child_token();
+            let lease =
+                tokio::task::spawn_local(lease::keep(registry.clone(), identity.clone(), vitals.clone()));
+            let mut routes = JoinSet::new();
+            for pipeline in pipelines {
+                let work = route::Work::new(pipeline, &identity, registry.clone(), vitals.clone());
+                routes.spawn_local(work.run(stop.clone()));
+            }
+            vitals.set_ready();
+            let ended = gather(&mut routes, &stop).await;
+            lease.abort();
+            ended
+        })
+        .await?;
+    if ended == Ended::Drained {
+        // Its lease would run out by itself; this only tells sooner that it has left.
+        registry.remove(&worker).await.ok();
+    }
+    Ok(ended)
+}
+
+async fn gather(
+    routes: &mut JoinSet<anyhow::Result<Ended>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Ended> {
+    let mut all = Ok(Ended::Drained);
+    while let Some(ended) = routes.join_next().await {
+        // A panic in one route is a crash of the worker: it must not go on with half of its routes.
+        match ended? {
+            Ok(Ended::Drained) => {}
+            Ok(Ended::Fenced) => {
+                all = all.map(|_| Ended::Fenced);
+                stop.cancel();
+            }
+            Err(error) => all = Err(error),
+        }
+    }
+    all
 }

@@ -84,6 +84,14 @@ impl Outcome {
         tally
     }
 
+    /// The first counted id of the claim.
+    pub fn first_id(&self) -> Option<u64> {
+        self.jobs.iter().find_map(|job| match job {
+            JobOutcome::Inserted { first_id, .. } => *first_id,
+            _ => None,
+        })
+    }
+
     /// The short form, as JSON text.
     pub fn to_text(&self) -> String {
         let mut runs: Vec<Run> = Vec::new();

@@ -23,6 +23,10 @@ impl Store {
     /// # Errors
     /// [`Fault::Fenced`] when a rescuer has been here before; otherwise as the server says.
     pub async fn register(&mut self, worker: &str, route: &str) -> Result<(), Fault> {
+        self.connect().await?;
+        if self.register_in_doubt {
+            return self.look_up_registration(worker, route).await;
+        }
         let insert = "INSERT INTO rowcast_checkpoints (worker_id, route, outcome) VALUES (?, ?, '')";
         let inserted = self
             .run(async |connection| {
@@ -31,15 +35,27 @@ impl Store {
                     result => result.map(|_| true),
                 }
             })
-            .await?;
-        if inserted {
-            return Ok(());
-        }
-        // It is there: our own, when the reply to an earlier attempt was lost, or a rescuer's.
+            .await;
+        self.register_in_doubt = matches!(inserted, Err(Fault::Server(_)));
+        if inserted? { Ok(()) } else { self.look_up_registration(worker, route).await }
+    }
+
+    /// Whether an attempt whose reply was lost has registered the worker. It is not simply tried again: a rescuer may
+    /// have fenced and forgotten the worker meanwhile, and a second registration would undo the fence.
+    async fn look_up_registration(&mut self, worker: &str, route: &str) -> Result<(), Fault> {
         match self.checkpoint(worker, route).await? {
             Some(Checkpoint { fenced: false, .. }) => Ok(()),
             _ => Err(Fault::Fenced),
         }
+    }
+
+    /// The workers that have a checkpoint for a route.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn registered(&mut self, route: &str) -> Result<Vec<String>, Fault> {
+        let select = "SELECT worker_id FROM rowcast_checkpoints WHERE route = ?";
+        self.run(async |connection| sqlx::query_scalar(select).bind(route).fetch_all(connection).await).await
     }
 
     /// Writes the checkpoint inside the transaction of its rows.

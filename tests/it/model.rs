@@ -1,37 +1,41 @@
 //! The protocol of claim, commit, settle and rescue as a model, checked over every interleaving.
 //!
 //! Read it as the specification, in this order: `state` (what the world remembers), `claiming`, `committing`,
-//! `rescuing` (each step a function: its guard, then its effect), `protocol` (all steps in one table), `properties`
-//! (what always holds, and what must have been seen to happen), `rules` (the bounds, and what a test can break).
+//! `leaving`, `rescuing` (each step a function: its guard, then its effect), `scripts` (what Redis does in one step, a
+//! function for each .lua file), `protocol` (all steps in one table), `properties` (what always holds, and what must
+//! have been seen to happen), `rules` (the bounds, and what a test can break).
 //!
 //! Two workers and two rescuers take their steps in every order, breadth first, to the last state. A pause needs no
 //! step of its own: a process that is not chosen rests, for as long as it takes others to fence it, rescue it and
 //! delete its checkpoint; then it goes on where it was. Rescuers need no clock: they may take up any worker at any
 //! time, dead, asleep or well. Crashes and lost replies are drawn from a budget, and so can hit before every step.
-//! What was sent before them is still on its way: MySQL may apply a COMMIT, Redis may run a move, for a client that
-//! is gone.
+//! What was sent before them is still on its way: MySQL may apply a COMMIT, Redis may run a claim or a blocking move,
+//! for a client that is gone. Only one thing takes a clock: a rescuer drops a worker from the index when all that the
+//! worker ever sent has run or is lost. How long that takes is not for a model to say.
 //!
-//! It does not model what is in a row (rejected jobs, duplicates), the order within a list, or a server that loses
+//! It does not model a paused queue, what is in a row (rejected jobs, duplicates), the order within a list, or a server that loses
 //! data. A queue here is a bag: any of its jobs may come next, which covers every order.
 //!
 //! The rules count as much as the check: each is broken on purpose, and the run that follows is found.
 
 mod claiming;
 mod committing;
+mod leaving;
 mod properties;
 mod protocol;
 mod rescuing;
 mod rules;
+mod scripts;
 mod state;
 
 use std::collections::BTreeSet;
 
-use properties::{FENCED, FINDS, INDEXED, ONE_EVENT, ONE_PLACE, ONE_ROW};
+use properties::{FENCED, INDEXED, KNOWN, ONE_EVENT, ONE_PLACE, ONE_ROW};
 use protocol::{Protocol, Step};
 use rules::{Broken, Rules};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-/// Two workers, two jobs, two rescuers: a crash or a lost reply anywhere, moves that run late.
+/// Two workers, two jobs, two rescuers: a crash or a lost reply anywhere, claims and moves that run late.
 const TWO_WORKERS: Rules = Rules {
     jobs: 2,
     workers: 2,
@@ -41,7 +45,6 @@ const TWO_WORKERS: Rules = Rules {
     rescues: 2,
     crash_limit: 2,
     pipelining: true,
-    late_moves: true,
     broken: &[],
 };
 
@@ -56,7 +59,8 @@ const ONE_JOB: Rules = Rules { jobs: 1, claims: 1, faults: 2, rescues: 3, ..TWO_
 
 #[test]
 fn every_interleaving_of_two_workers_keeps_each_job_in_one_place_with_one_row_and_one_event() {
-    holds(TWO_WORKERS);
+    // With a prefetch the same world has seven times the states: that is the campaign's. The pipeline has its own test.
+    holds(Rules { pipelining: false, ..TWO_WORKERS });
 }
 
 #[test]
@@ -66,24 +70,27 @@ fn every_interleaving_of_a_full_pipeline_keeps_each_job_in_one_place_with_one_ro
 
 #[test]
 fn every_interleaving_with_repeated_faults_and_rescues_of_one_worker_keeps_the_guarantee() {
-    holds(Rules { crash_limit: 3, ..ONE_WORKER });
+    holds(ONE_WORKER);
 }
 
 #[test]
-#[ignore = "a campaign: 25 million states, two minutes and two gigabytes; run it when the protocol changes"]
+#[ignore = "a campaign: 23 million states, two minutes; run it when the protocol changes"]
 fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
-    holds(Rules { batch: 2, faults: 2, ..TWO_WORKERS });
-    holds(Rules { faults: 3, rescues: 4, ..FULL_PIPELINE });
+    holds(Rules { faults: 3, ..ONE_WORKER });
+    holds(Rules { faults: 2, rescues: 3, ..FULL_PIPELINE });
+    holds(Rules { claims: 2, faults: 1, crash_limit: 3, ..ONE_JOB });
+    holds(TWO_WORKERS);
+    holds(Rules { batch: 2, ..TWO_WORKERS });
 }
 
 #[test]
 fn listing_before_fencing_doubles_a_row() {
-    breaks(ONE_ROW, &[Broken::ListBeforeFence], Rules { faults: 0, ..TWO_WORKERS });
+    breaks(ONE_ROW, &[Broken::ListBeforeFence], Rules { faults: 0, rescues: 2, ..ONE_JOB });
 }
 
 #[test]
 fn deleting_the_checkpoint_before_listing_doubles_a_row() {
-    breaks(ONE_ROW, &[Broken::DeleteCheckpointBeforeListing], ONE_JOB);
+    breaks(ONE_ROW, &[Broken::DeleteCheckpointBeforeListing], Rules { faults: 1, rescues: 1, ..ONE_JOB });
 }
 
 #[test]
@@ -103,57 +110,96 @@ fn a_settle_that_does_not_ask_for_its_claim_list_doubles_an_event() {
 
 #[test]
 fn a_commit_before_the_settle_of_the_previous_claim_doubles_a_row() {
-    breaks(ONE_ROW, &[Broken::CommitBeforeSettleOfPrevious], TWO_WORKERS);
+    breaks(ONE_ROW, &[Broken::CommitBeforeSettleOfPrevious], Rules { faults: 0, rescues: 1, ..TWO_WORKERS });
 }
 
 #[test]
 fn a_commit_before_the_settle_of_the_previous_claim_loses_an_event_if_older_claims_count_as_committed() {
     let broken = &[Broken::CommitBeforeSettleOfPrevious, Broken::SettleUpToCheckpoint];
-    breaks(ONE_PLACE, broken, Rules { late_moves: false, ..ONE_WORKER });
+    breaks(ONE_PLACE, broken, ONE_WORKER);
+}
+
+#[test]
+fn a_worker_that_leaves_and_does_not_await_the_end_of_its_commit_doubles_a_row() {
+    breaks(ONE_ROW, &[Broken::HandBackInDoubt], Rules { faults: 1, rescues: 1, ..ONE_JOB });
 }
 
 #[test]
 fn a_checkpoint_that_ignores_the_fence_lets_a_fenced_worker_commit_and_doubles_a_row() {
     breaks(FENCED, &[Broken::CheckpointWithoutFenceCheck], ONE_WORKER);
-    breaks(ONE_ROW, &[Broken::CheckpointWithoutFenceCheck], ONE_JOB);
+    breaks(ONE_ROW, &[Broken::CheckpointWithoutFenceCheck], Rules { faults: 0, rescues: 1, ..ONE_JOB });
 }
 
 #[test]
 fn a_rescue_before_the_worker_has_registered_lets_it_commit_after_its_fence_and_doubles_a_row() {
     breaks(FENCED, &[Broken::RescueBeforeRegister], ONE_WORKER);
-    breaks(ONE_ROW, &[Broken::RescueBeforeRegister], ONE_JOB);
+    breaks(ONE_ROW, &[Broken::RescueBeforeRegister], Rules { faults: 0, rescues: 2, ..ONE_JOB });
 }
 
 #[test]
-fn a_claim_without_a_look_at_the_open_ones_strands_a_job_in_a_forgotten_list() {
-    breaks(FINDS, &[Broken::ClaimWithoutLookup], Rules { late_moves: false, ..ONE_WORKER });
+fn it_does_not_matter_whether_older_claims_count_as_committed_because_none_is_ever_open() {
+    // A claim is settled before the next one commits, and one that has ended cannot come back. That is a property of
+    // every run here; the rescuer asks for equality all the same, and so relies on less.
+    holds(Rules { broken: &[Broken::SettleUpToCheckpoint], ..FULL_PIPELINE });
 }
 
 #[test]
-fn a_forgotten_list_is_lost_if_older_claims_count_as_committed() {
-    let broken = &[Broken::ClaimWithoutLookup, Broken::SettleUpToCheckpoint];
-    breaks(ONE_PLACE, broken, Rules { late_moves: false, ..ONE_WORKER });
+fn a_new_number_after_a_lost_reply_strands_the_claim_of_the_old_one() {
+    breaks(KNOWN, &[Broken::NewSeqAfterLostReply], ONE_WORKER);
 }
 
 #[test]
-fn a_move_that_runs_late_is_lost_if_older_claims_count_as_committed() {
-    holds(Rules { late_moves: false, broken: &[Broken::SettleUpToCheckpoint], ..ONE_WORKER });
-    breaks(ONE_PLACE, &[Broken::SettleUpToCheckpoint], ONE_WORKER);
+fn a_stranded_claim_is_lost_if_older_claims_count_as_committed() {
+    breaks(ONE_PLACE, &[Broken::NewSeqAfterLostReply, Broken::SettleUpToCheckpoint], ONE_WORKER);
 }
 
 #[test]
-fn a_number_that_is_used_again_after_a_lost_reply_loses_a_job() {
-    breaks(ONE_PLACE, &[Broken::ReuseSeqAfterLostReply], ONE_WORKER);
+fn a_move_straight_into_the_claim_list_strands_a_job_when_it_runs_late() {
+    breaks(INDEXED, &[Broken::MoveStraightIntoTheClaimList], ONE_WORKER);
 }
 
 #[test]
-fn a_top_up_that_does_not_ask_for_its_claim_list_hides_a_job_from_the_index() {
-    breaks(INDEXED, &[Broken::TopUpWithoutExistenceCheck], Rules { batch: 2, ..ONE_WORKER });
+fn a_block_before_the_landing_list_is_indexed_strands_a_job() {
+    breaks(INDEXED, &[Broken::BlockUnindexed], ONE_WORKER);
 }
 
 #[test]
-fn an_index_entry_that_is_dropped_before_its_move_ran_hides_a_job() {
-    breaks(INDEXED, &[Broken::DropIntents], Rules { faults: 0, ..ONE_WORKER });
+fn a_late_claim_that_does_not_ask_for_the_watermark_strands_a_job_and_loses_it_at_the_next_rescue() {
+    breaks(KNOWN, &[Broken::ClaimWithoutWatermark], ONE_WORKER);
+    breaks(ONE_PLACE, &[Broken::ClaimWithoutWatermark], ONE_WORKER);
+}
+
+#[test]
+fn a_late_claim_that_lowers_the_watermark_lets_another_one_strand_a_job_and_lose_it() {
+    let rules = Rules { jobs: 3, claims: 2, batch: 2, rescues: 1, ..ONE_WORKER };
+    breaks(KNOWN, &[Broken::LowerTheWatermark], rules);
+    breaks(ONE_PLACE, &[Broken::LowerTheWatermark], rules);
+}
+
+#[test]
+fn a_settle_that_deletes_more_jobs_than_were_committed_loses_one_that_a_late_claim_added() {
+    breaks(ONE_PLACE, &[Broken::SettleWithoutCounting], Rules { batch: 2, ..ONE_WORKER });
+}
+
+#[test]
+fn a_rescuer_that_counts_the_list_and_not_the_outcome_loses_a_job_that_a_late_claim_added() {
+    breaks(ONE_PLACE, &[Broken::RescuerCountsTheList], Rules { batch: 2, ..ONE_WORKER });
+}
+
+#[test]
+fn a_rescuer_that_forgets_a_landing_list_at_once_strands_a_job_that_lands_later() {
+    breaks(INDEXED, &[Broken::ForgetLandingAtOnce], ONE_WORKER);
+}
+
+#[test]
+fn a_rescuer_that_forgets_a_watermark_while_a_claim_is_on_its_way_loses_a_job() {
+    breaks(ONE_PLACE, &[Broken::ForgetWatermarkTooSoon], ONE_WORKER);
+}
+
+#[test]
+fn a_worker_that_lost_a_reply_and_forgets_itself_when_it_leaves_strands_a_job_that_lands_later() {
+    breaks(INDEXED, &[Broken::LeaveUnsure], ONE_WORKER);
+    breaks(ONE_PLACE, &[Broken::LeaveUnsure], Rules { faults: 3, ..ONE_WORKER });
 }
 
 /// Checks every state, and shows the run that breaks a property, if there is one.

@@ -3,7 +3,7 @@
 use super::claiming::when;
 use super::protocol::At;
 use super::rules::{Broken, Rules};
-use super::state::{Claimer, Inserter, Job, Life, Seq, State};
+use super::state::{Claimer, Inserter, Life, State};
 
 impl State {
     /// A transaction begins and inserts the rows of the claim: the one that was rolled back, or the next one.
@@ -35,7 +35,7 @@ impl State {
         let fence_counts = !rules.breaks(Broken::CheckpointWithoutFenceCheck);
         match worker.checkpoint {
             Some(row) if !(row.fenced && fence_counts) => worker.inserter = Inserter::Checkpointed,
-            _ => self.leave(at.who),
+            _ => self.give_up(rules, at.who),
         }
         Some(())
     }
@@ -119,17 +119,16 @@ impl State {
         };
         if committed {
             self.begin_settling(at.who);
-        }
-        if fenced {
-            self.leave(at.who);
-        } else if !committed {
+        } else {
             self.workers[at.who].inserter = Inserter::Claimed;
+        }
+        if fenced || self.workers[at.who].life == Life::Leaving {
+            self.give_up(rules, at.who);
         }
         Some(())
     }
 
-    /// One script ends a committed claim, if its list still exists: publish the rows, delete the list, out of the
-    /// index.
+    /// One script ends a committed claim, if its list still exists. Jobs that a late claim added go back.
     pub(super) fn settle(&mut self, rules: &Rules, at: At) -> Option<()> {
         self.run_settle(rules, at.who)?;
         self.workers[at.who].settling = 0;
@@ -141,38 +140,6 @@ impl State {
     pub(super) fn settle_reply_lost(&mut self, rules: &Rules, at: At) -> Option<()> {
         self.run_settle(rules, at.who)?;
         self.fault()
-    }
-
-    /// The process ends at once, anywhere. What it has sent remains on its way; what it had not, never was.
-    pub(super) fn crash(&mut self, rules: &Rules, at: At) -> Option<()> {
-        let worker = &mut self.workers[at.who];
-        when(matches!(worker.life, Life::Running | Life::Leaving))?;
-        worker.abandon_connection(rules);
-        self.leave(at.who);
-        self.workers[at.who].settling = 0;
-        self.jobs.iter_mut().for_each(|job| job.memory[at.who].settling = false);
-        self.workers[at.who].life = Life::Gone;
-        self.fault()
-    }
-
-    /// The worker cannot renew its lease, or is asked to stop: it gives up what it has not committed.
-    pub(super) fn stop(&mut self, _: &Rules, at: At) -> Option<()> {
-        let worker = &self.workers[at.who];
-        when(worker.life == Life::Running)?;
-        when(matches!(worker.inserter, Inserter::Idle | Inserter::Claimed))?;
-        self.leave(at.who);
-        self.fault()
-    }
-
-    /// Drops all that is not committed, out of memory; `hand_back` and `settle` do the rest.
-    fn leave(&mut self, who: usize) {
-        let worker = &mut self.workers[who];
-        worker.life = Life::Leaving;
-        (worker.claimer, worker.claiming) = (Claimer::Quiet, 0);
-        (worker.inserter, worker.current) = (Inserter::Idle, 0);
-        for memory in self.jobs.iter_mut().map(|job| &mut job.memory[who]) {
-            (memory.claiming, memory.current, memory.inserted) = (false, false, false);
-        }
     }
 
     /// The current claim is known to be committed: the inserter is free for the next one.
@@ -188,28 +155,8 @@ impl State {
     fn run_settle(&mut self, rules: &Rules, who: usize) -> Option<()> {
         let seq = self.workers[who].settling;
         when(seq != 0)?;
-        self.settle_script(rules, who, seq, |job| job.memory[who].settling);
+        let counts = !rules.breaks(Broken::SettleWithoutCounting);
+        self.settle_script(rules, who, seq, |job| job.memory[who].settling, counts);
         Some(())
-    }
-
-    /// What the script does: for a worker with the outcome that it remembers, for a rescuer with the recorded one.
-    pub(super) fn settle_script(
-        &mut self,
-        rules: &Rules,
-        who: usize,
-        seq: Seq,
-        inserted: impl Fn(&Job) -> bool,
-    ) {
-        let exists = self.open_claims(who).has(seq);
-        if !exists && !rules.breaks(Broken::SettleWithoutExistenceCheck) {
-            return;
-        }
-        for job in &mut self.jobs {
-            if inserted(job) {
-                job.events += 1;
-            }
-            job.claimed[who].remove(seq);
-        }
-        self.workers[who].index.remove(seq);
     }
 }

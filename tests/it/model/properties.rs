@@ -2,21 +2,22 @@
 
 use stateright::Property;
 
-use super::protocol::{At, Protocol};
+use super::protocol::Protocol;
 use super::rules::Rules;
-use super::state::{Claimer, Inserter, Job, Life, State};
+use super::state::{Claimer, Job, LANDING, Life, Seqs, State, Worker};
 
 pub(super) const ONE_PLACE: &str =
     "a job is in exactly one Redis list until its event is out, and in none after";
 pub(super) const ONE_ROW: &str = "a job has at most one row";
 pub(super) const ONE_EVENT: &str = "a job has at most one event";
 pub(super) const ROW_FIRST: &str = "no event comes before its row";
-pub(super) const INDEXED: &str = "every claim list is in the index";
+pub(super) const INDEXED: &str = "every claim list and every landing list with a job in it is in the index";
 pub(super) const FENCED: &str = "a fenced worker never commits";
 pub(super) const DEAD: &str = "a dead letter has neither row nor event";
 pub(super) const DRAINED: &str =
     "once all lists are drained every job has one row and one event, or is a dead letter";
-pub(super) const FINDS: &str = "a worker at rest finds every open claim of its own";
+pub(super) const OLDEST: &str = "no open claim is older than the last committed one";
+pub(super) const KNOWN: &str = "a running worker knows every open claim of its own, or was rescued";
 
 /// Seen at least once, in a world that is large enough for it.
 const SEEN_ALL_DONE: &str = "seen: every job is done";
@@ -24,7 +25,8 @@ const SEEN_DEAD: &str = "seen: a job that crashed too many workers is a dead let
 const SEEN_TWO_RESCUERS: &str = "seen: two rescuers at work on one worker";
 const SEEN_ZOMBIE: &str = "seen: a worker claims after its fence";
 const SEEN_LATE_COMMIT: &str = "seen: a COMMIT on its way whose sender is gone";
-const SEEN_LATE_MOVE: &str = "seen: a move on its way that nobody waits for";
+const SEEN_LATE_MOVE: &str = "seen: a job that landed for a worker that is gone";
+const SEEN_LATE_CLAIM: &str = "seen: a late claim has added a job to one that is being settled";
 const SEEN_PIPELINE: &str = "seen: one claim fetched, one being inserted, one being settled";
 
 pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
@@ -38,9 +40,11 @@ pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
         Property::always(INDEXED, |_, state: &State| {
             (0..state.workers.len()).all(|who| state.workers[who].index.covers(state.open_claims(who)))
         }),
-        Property::always(FINDS, |protocol: &Protocol, state: &State| {
-            (0..state.workers.len())
-                .all(|who| !state.rests_on_a_claim(who) || state.can_look_up(protocol, who))
+        Property::always(KNOWN, |_, state: &State| {
+            (0..state.workers.len()).all(|who| state.knows_its_claims(who))
+        }),
+        Property::always(OLDEST, |_, state: &State| {
+            (0..state.workers.len()).all(|who| state.has_no_open_claim_before_a_committed_one(who))
         }),
         Property::always(FENCED, |_, state: &State| !state.fenced_commit),
         Property::always(DEAD, |_, state: &State| {
@@ -66,14 +70,20 @@ fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
             state.workers.iter().any(|worker| worker.commit != 0 && worker.current != worker.commit)
         }));
     }
-    if rules.faults > 0 && rules.late_moves {
+    if rules.faults > 0 {
         seen.push(Property::sometimes(SEEN_LATE_MOVE, |_, state: &State| {
-            state.workers.iter().any(|worker| !worker.late_moves.is_empty())
+            let gone = |who: &usize| state.workers[*who].life == Life::Gone;
+            (0..state.workers.len()).filter(gone).any(|who| state.open_claims(who).has(LANDING))
+        }));
+    }
+    if rules.faults > 0 && rules.batch > 1 {
+        seen.push(Property::sometimes(SEEN_LATE_CLAIM, |_, state: &State| {
+            (0..state.workers.len()).any(|who| state.has_a_late_job(who))
         }));
     }
     if rules.rescues > 0 {
         seen.push(Property::sometimes(SEEN_ZOMBIE, |_, state: &State| {
-            state.workers.iter().any(|worker| worker.was_fenced && worker.claimer == Claimer::Moving)
+            state.workers.iter().any(|worker| worker.was_fenced && worker.claimer == Claimer::Asking)
         }));
     }
     if rules.rescues >= 2 {
@@ -103,15 +113,27 @@ fn each(state: &State, holds: impl Fn(&Job) -> bool) -> bool {
 }
 
 impl State {
-    /// A running worker waits for new jobs, while one of its claim lists holds some.
-    fn rests_on_a_claim(&self, who: usize) -> bool {
-        let worker = &self.workers[who];
-        let at_rest =
-            worker.claimer == Claimer::Quiet && worker.inserter == Inserter::Idle && worker.settling == 0;
-        worker.life == Life::Running && at_rest && self.forgotten_claim(who).is_some()
+    /// A worker that runs has no open claim but those that it is fetching, inserting or settling.
+    fn knows_its_claims(&self, who: usize) -> bool {
+        let Worker { life, claiming, current, settling, .. } = self.workers[who];
+        let mut known = Seqs::default();
+        [LANDING, claiming, current, settling].iter().for_each(|&seq| known.insert(seq));
+        life != Life::Running || known.covers(self.open_claims(who))
     }
 
-    fn can_look_up(&self, protocol: &Protocol, who: usize) -> bool {
-        self.clone().lookup_open_claims(&protocol.0, At { who, ..At::default() }).is_some()
+    /// Neither before the one in its checkpoint nor before the one that a rescuer has read there.
+    fn has_no_open_claim_before_a_committed_one(&self, who: usize) -> bool {
+        let rescuers = self.rescuers.iter().filter(|rescuer| usize::from(rescuer.target) == who);
+        let read = rescuers.map(|rescuer| rescuer.seq).max().unwrap_or(0);
+        let committed = self.workers[who].checkpoint.map_or(0, |row| row.seq).max(read);
+        let open = self.open_claims(who);
+        (LANDING + 1..committed).all(|seq| !open.has(seq))
+    }
+
+    /// A late claim has added a job to a claim that the worker has read before.
+    fn has_a_late_job(&self, who: usize) -> bool {
+        let Worker { settling, .. } = self.workers[who];
+        settling != 0
+            && self.jobs.iter().any(|job| job.claimed[who].has(settling) && !job.memory[who].settling)
     }
 }

@@ -6,9 +6,10 @@ use stateright::{Model, Property};
 
 use super::properties;
 use super::rules::Rules;
-use super::state::{JOBS, Job, Life, RESCUERS, Seq, State, WORKERS};
+use super::state::{CLAIMS, Claimer, JOBS, Job, Life, RESCUERS, Seq, State, WORKERS};
 
-/// Where a step is taken: by which process or for which worker, and for which claim and job if that matters.
+/// Where a step is taken: by which process or for which worker, and for which claim and job if that matters. Number
+/// `JOBS` is no job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
     pub who: usize,
@@ -22,10 +23,9 @@ type Take = fn(&mut State, &Rules, At) -> Option<()>;
 const WORKER_STEPS: &[(&str, Take)] = &[
     ("register", State::register),
     ("claim", State::claim),
-    ("isolate", State::isolate),
-    ("claim: reply", State::claim_replied),
     ("claim: reply lost", State::claim_reply_lost),
-    ("lookup_open_claims", State::lookup_open_claims),
+    ("block: reply lost", State::move_reply_lost),
+    ("Redis moves nothing", State::redis_moves_nothing),
     ("insert", State::insert),
     ("checkpoint", State::checkpoint),
     ("rolled back", State::rolled_back),
@@ -39,17 +39,20 @@ const WORKER_STEPS: &[(&str, Take)] = &[
     ("settle: reply lost", State::settle_reply_lost),
     ("hand_back", State::hand_back),
     ("stop", State::stop),
+    ("leave", State::leave),
     ("exit", State::exit),
     ("crash", State::crash),
 ];
 
-/// Steps of Redis on behalf of one claim of one worker, with one job.
-const REDIS_STEPS: &[(&str, Take)] = &[
-    ("Redis moves", State::redis_moves),
+/// Steps of Redis on behalf of one worker, with one job or none.
+const REDIS_STEPS: &[(&str, Take)] =
+    &[("Redis claims", State::redis_claims), ("Redis moves", State::redis_moves)];
+
+/// The same for requests that the worker has given up.
+const LATE_STEPS: &[(&str, Take)] = &[
+    ("Redis claims, late", State::redis_claims_late),
     ("Redis moves, late", State::redis_moves_late),
-    ("Redis isolates", State::redis_isolates),
-    ("Redis tops up", State::redis_tops_up),
-    ("Redis finds nothing", State::redis_finds_nothing),
+    ("a late request is lost for good", State::lost_for_good),
 ];
 
 /// Steps of a rescuer.
@@ -58,7 +61,9 @@ const RESCUER_STEPS: &[(&str, Take)] = &[
     ("read_checkpoint", State::read_checkpoint),
     ("list_open_claims", State::list_open_claims),
     ("settle", State::rescuer_settles),
-    ("hand_back", State::rescuer_hands_back),
+    ("isolate", State::isolate),
+    ("return_landed", State::return_landed_plainly),
+    ("return_landed and forget", State::return_landed_and_forget),
     ("delete_checkpoint", State::delete_checkpoint),
     ("crash", State::rescuer_crashes),
 ];
@@ -83,11 +88,22 @@ impl fmt::Debug for Step {
         let At { who, seq, job } = self.at;
         write!(f, "{} {who}: {}", self.process, self.name)?;
         match self.process {
-            "worker" if seq != 0 => write!(f, " job {job} for claim {seq}"),
+            "worker" if self.is_of_redis() && job < JOBS => write!(f, " job {job} for claim {seq}"),
+            "worker" if self.is_of_redis() => write!(f, " no more for claim {seq}"),
             "rescuer" if seq != 0 => write!(f, " worker {}", seq - 1),
             _ => Ok(()),
         }
     }
+}
+
+impl Step {
+    fn is_of_redis(&self) -> bool {
+        REDIS_STEPS.iter().chain(LATE_STEPS).any(|&(name, _)| name == self.name)
+    }
+}
+
+fn step(process: &'static str, name: &'static str, at: At, take: Take) -> Step {
+    Step { process, name, at, take }
 }
 
 /// The protocol under its rules.
@@ -120,36 +136,30 @@ impl Model for Protocol {
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
         for who in 0..self.0.workers {
             let at = At { who, ..At::default() };
-            steps.extend(WORKER_STEPS.iter().map(|&(name, take)| Step { process: "worker", name, at, take }));
-            for seq in (1..=state.workers[who].seq).filter(|&seq| state.workers[who].awaits_redis(seq)) {
-                for job in 0..JOBS {
+            steps.extend(WORKER_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
+            let worker = &state.workers[who];
+            for job in 0..=JOBS {
+                if matches!(worker.claimer, Claimer::Asking | Claimer::Blocking) {
+                    let at = At { who, seq: worker.claiming, job };
+                    steps.extend(REDIS_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
+                }
+                let late = worker.late_claims.union(worker.late_moves);
+                for seq in (0..=CLAIMS as Seq).filter(|&seq| late.has(seq)) {
                     let at = At { who, seq, job };
-                    steps.extend(REDIS_STEPS.iter().map(|&(name, take)| Step {
-                        process: "worker",
-                        name,
-                        at,
-                        take,
-                    }));
+                    steps.extend(LATE_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
                 }
             }
         }
         for who in 0..RESCUERS {
             if state.rescuers[who].step == 0 {
-                steps.extend((0..WORKERS).map(|target| Step {
-                    process: "rescuer",
-                    name: "take up",
-                    at: At { who, seq: target as Seq + 1, job: 0 },
-                    take: State::take_up,
+                steps.extend((0..WORKERS).map(|target| {
+                    let at = At { who, seq: target as Seq + 1, job: 0 };
+                    step("rescuer", "take up and fence", at, State::take_up)
                 }));
                 continue;
             }
             let at = At { who, ..At::default() };
-            steps.extend(RESCUER_STEPS.iter().map(|&(name, take)| Step {
-                process: "rescuer",
-                name,
-                at,
-                take,
-            }));
+            steps.extend(RESCUER_STEPS.iter().map(|&(name, take)| step("rescuer", name, at, take)));
         }
     }
 

@@ -3,7 +3,7 @@
 use super::claiming::when;
 use super::protocol::At;
 use super::rules::{Broken, Rules};
-use super::state::{Checkpoint, Rescuer, Seq, Seqs, State};
+use super::state::{Checkpoint, Job, LANDING, Life, Rescuer, Seq, Seqs, State};
 
 /// What a rescue does, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,14 @@ enum Rescue {
     ListOpenClaims,
     FinishClaims,
     DeleteCheckpoint,
+}
+
+/// What is to be done about a list of the worker's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Committed,
+    Uncommitted,
+    Landed,
 }
 
 /// The order of a rescue, and no other.
@@ -28,16 +36,22 @@ fn order(rules: &Rules) -> [Rescue; 5] {
 }
 
 impl State {
-    /// A lease has run out, or a supervisor names a dead predecessor. Any worker with an entry in the index may be
-    /// taken up at any time: that covers every pause and every clock.
+    /// A lease has run out, or a supervisor names a dead predecessor. Any worker that has registered may be taken up
+    /// at any time, which covers every pause and every clock; one that is gone, as long as something of it is left.
     pub(super) fn take_up(&mut self, rules: &Rules, At { who, seq: target, .. }: At) -> Option<()> {
         let target = usize::from(target).checked_sub(1)?;
         when(target < rules.workers && self.rescuers[who].step == 0)?;
-        let announced = !self.workers[target].index.is_empty();
-        when(announced || rules.breaks(Broken::RescueBeforeRegister))?;
+        let known = match self.workers[target].life {
+            Life::Starting => rules.breaks(Broken::RescueBeforeRegister),
+            Life::Gone => self.is_known(target),
+            _ => true,
+        };
+        when(known)?;
         self.rescues = self.rescues.checked_sub(1)?;
         self.rescuers[who] = Rescuer { step: 1, target: target as u8, ..Rescuer::default() };
-        Some(())
+        // Whom to rescue is nobody's business until the first step is done.
+        let at = At { who, ..At::default() };
+        self.fence(rules, at).or_else(|| self.list_open_claims(rules, at))
     }
 
     /// `fenced = 1`, or a new row that is fenced, if there is none. It waits for the lock of a commit in flight.
@@ -47,7 +61,7 @@ impl State {
         when(!worker.locks_checkpoint())?;
         let seq = worker.checkpoint.map_or(0, |row| row.seq);
         worker.checkpoint = Some(Checkpoint { seq, fenced: true });
-        worker.was_fenced = true;
+        worker.was_fenced = worker.life != Life::Gone || worker.commit != 0;
         self.next(rules, who);
         Some(())
     }
@@ -70,30 +84,42 @@ impl State {
 
     /// The claim that the checkpoint names was committed: it is settled with the recorded outcome.
     pub(super) fn rescuer_settles(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
-        let (target, seq) = self.claim_at(rules, who, true)?;
+        let (target, seq) = self.claim_at(rules, who, Fate::Committed)?;
         let outcome = self.rescuers[who].seq;
-        self.settle_script(rules, target, seq, |job| seq == outcome && job.memory[target].recorded == seq);
+        let counts =
+            !rules.breaks(Broken::SettleWithoutCounting) && !rules.breaks(Broken::RescuerCountsTheList);
+        let in_outcome = |job: &Job| job.memory[target].recorded == outcome;
+        self.settle_script(rules, target, seq, in_outcome, counts);
         self.done_with(rules, who, seq);
         Some(())
     }
 
-    /// Any other claim was not: one script, if its list still exists, hands its jobs back as suspects, each with one
-    /// more crash on its account, or makes a dead letter of one that has crashed too many workers.
-    /// An entry without a list stays in the index: its move may be on its way.
-    pub(super) fn rescuer_hands_back(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
-        let (target, seq) = self.claim_at(rules, who, false)?;
-        let exists = self.open_claims(target).has(seq);
-        for job in self.jobs.iter_mut().filter(|job| job.claimed[target].has(seq)) {
-            job.claimed[target].remove(seq);
-            job.crashes += 1;
-            let list = if job.crashes < rules.crash_limit { &mut job.suspected } else { &mut job.dead };
-            *list += 1;
-        }
-        if exists || rules.breaks(Broken::DropIntents) {
-            self.workers[target].index.remove(seq);
-        }
+    /// Any other claim was not: its jobs are isolated as suspects, or become dead letters.
+    pub(super) fn isolate(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
+        let (target, seq) = self.claim_at(rules, who, Fate::Uncommitted)?;
+        self.hand_back_script(rules, target, seq, true);
         self.done_with(rules, who, seq);
         Some(())
+    }
+
+    /// What landed was never claimed: it goes back plainly. The worker stays in the index.
+    pub(super) fn return_landed_plainly(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
+        when(!rules.breaks(Broken::ForgetLandingAtOnce))?;
+        self.rescuer_returns_landed(rules, who, false)
+    }
+
+    /// The same, and the worker is forgotten: its lease ran out so long ago that it is gone, and nothing that it has
+    /// sent can be on its way.
+    pub(super) fn return_landed_and_forget(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
+        let worker = &self.workers[usize::from(self.rescuers[who].target)];
+        let lands = worker.late_moves != Seqs::default();
+        let may = match worker.life {
+            Life::Gone if rules.breaks(Broken::ForgetWatermarkTooSoon) => !lands,
+            Life::Gone => !worker.is_followed(),
+            _ => false,
+        };
+        when(may || rules.breaks(Broken::ForgetLandingAtOnce))?;
+        self.rescuer_returns_landed(rules, who, true)
     }
 
     /// Last: nothing of the worker's is open that the checkpoint knows of.
@@ -119,17 +145,32 @@ impl State {
         Some(usize::from(rescuer.target))
     }
 
-    /// The next claim to finish, newest first, if it is a committed one, or not, as asked.
-    fn claim_at(&self, rules: &Rules, who: usize, committed: bool) -> Option<(usize, Seq)> {
+    fn rescuer_returns_landed(&mut self, rules: &Rules, who: usize, forget: bool) -> Option<()> {
+        let (target, list) = self.claim_at(rules, who, Fate::Landed)?;
+        self.return_landed(target, forget);
+        self.done_with(rules, who, list);
+        Some(())
+    }
+
+    /// The next claim to finish, newest first, if its fate is the one that is asked for.
+    fn claim_at(&self, rules: &Rules, who: usize, asked: Fate) -> Option<(usize, Seq)> {
         let target = self.target_at(rules, who, Rescue::FinishClaims)?;
         let rescuer = &self.rescuers[who];
         let seq = rescuer.todo.newest()?;
-        let is_committed = match rules.breaks(Broken::SettleUpToCheckpoint) {
-            true => seq <= rescuer.seq,
-            false => seq == rescuer.seq,
+        let up_to = rules.breaks(Broken::SettleUpToCheckpoint);
+        let fate = match seq {
+            LANDING => Fate::Landed,
+            seq if seq == rescuer.seq || (up_to && seq < rescuer.seq) => Fate::Committed,
+            _ => Fate::Uncommitted,
         };
-        when(is_committed == committed)?;
+        when(fate == asked)?;
         Some((target, seq))
+    }
+
+    /// Whether the registry or the index still has this worker, or MySQL its checkpoint.
+    fn is_known(&self, who: usize) -> bool {
+        let worker = &self.workers[who];
+        worker.checkpoint.is_some() || worker.index != Seqs::default() || worker.watermark > 0
     }
 
     fn done_with(&mut self, rules: &Rules, who: usize, seq: Seq) {

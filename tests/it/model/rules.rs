@@ -17,8 +17,6 @@ pub(super) struct Rules {
     pub crash_limit: u8,
     /// Whether the next claim is fetched and the last one settled while one is being inserted.
     pub pipelining: bool,
-    /// Whether Redis may still run a move whose sender has lost its connection.
-    pub late_moves: bool,
     /// The rules that this run breaks.
     pub broken: &'static [Broken],
 }
@@ -38,19 +36,33 @@ pub(super) enum Broken {
     SettleWithoutExistenceCheck,
     /// The worker commits a claim while the one before it is not settled.
     CommitBeforeSettleOfPrevious,
+    /// A worker that leaves hands back its current claim while the reply to COMMIT is on its way.
+    HandBackInDoubt,
     /// The checkpoint is updated without `AND fenced = 0`.
     CheckpointWithoutFenceCheck,
-    /// After a lost reply to a claim the worker claims anew, without a look at its open claims.
-    ClaimWithoutLookup,
+    /// After a lost reply to a claim the worker claims under a new number.
+    NewSeqAfterLostReply,
+    /// Blocking moves go to the list of the claim that is being fetched; it is indexed instead of the landing list.
+    MoveStraightIntoTheClaimList,
+    /// A claim that finds nothing does not put the landing list into the index.
+    BlockUnindexed,
+    /// A claim does not ask whether a claim of its number has ended.
+    ClaimWithoutWatermark,
+    /// A claim sets the watermark to its number, even if that is lower.
+    LowerTheWatermark,
+    /// Settle deletes whatever the claim list holds.
+    SettleWithoutCounting,
+    /// The rescuer gives settle the number of jobs that it found in the list, not the number in the outcome.
+    RescuerCountsTheList,
     /// The rescuer takes every claim up to the checkpoint's number for committed, not only that very one.
     SettleUpToCheckpoint,
-    /// The worker gives the number of a claim whose reply was lost to its next claim.
-    ReuseSeqAfterLostReply,
-    /// The script that tops a claim up does not ask whether the claim list still exists.
-    TopUpWithoutExistenceCheck,
-    /// The rescuer deletes index entries that have no list (yet).
-    DropIntents,
-    /// Rescuers take up workers that have announced no claim, maybe before they have registered.
+    /// The rescuer drops a worker from the index although something of its own may be on its way.
+    ForgetLandingAtOnce,
+    /// The rescuer drops a dead worker from the index although a claim (but no move) of it may be on its way.
+    ForgetWatermarkTooSoon,
+    /// A worker that lost a reply drops itself from the index when it leaves.
+    LeaveUnsure,
+    /// Rescuers take up workers that have not registered.
     RescueBeforeRegister,
 }
 

@@ -3,22 +3,29 @@
 //! Two workers, two rescuers and up to three jobs, in a few dozen bytes. What is on its way (a move that Redis has
 //! not run yet, a COMMIT that MySQL has not applied yet) is part of the world: it outlives the process that sent it.
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 pub(super) const JOBS: usize = 3;
 pub(super) const WORKERS: usize = 2;
 pub(super) const RESCUERS: usize = 2;
 
-/// The number of a claim: 1, 2, 3 ... per worker; 0 is "none".
+/// The number of a claim: 1, 2, 3 ... per worker; 0 is "none", or in a set of lists the landing list.
 pub(super) type Seq = u8;
 
-/// A small set of claim numbers.
+/// The list that blocking moves bring jobs to.
+pub(super) const LANDING: Seq = 0;
+
+/// The highest number of a claim.
+pub(super) const CLAIMS: usize = 3;
+
+/// A small set of claim numbers, with the landing list as number 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Seqs(u8);
 
 impl Seqs {
     pub(super) fn has(self, seq: Seq) -> bool {
-        seq != 0 && self.0 & (1 << seq) != 0
+        self.0 & (1 << seq) != 0
     }
     pub(super) fn insert(&mut self, seq: Seq) {
         self.0 |= 1 << seq;
@@ -32,14 +39,11 @@ impl Seqs {
         self.remove(seq);
         had
     }
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
     pub(super) fn len(self) -> u32 {
         self.0.count_ones()
     }
     pub(super) fn newest(self) -> Option<Seq> {
-        (1..8).rev().find(|&seq| self.has(seq))
+        (0..8).rev().find(|&seq| self.has(seq))
     }
     pub(super) fn covers(self, other: Seqs) -> bool {
         other.0 & !self.0 == 0
@@ -73,11 +77,11 @@ pub(super) struct Job {
     pub queued: u8,
     pub suspected: u8,
     pub dead: u8,
-    /// In which claim lists of each worker.
+    /// In which claim lists of each worker, or in its landing list.
     pub claimed: [Seqs; WORKERS],
     pub rows: u8,
     pub events: u8,
-    /// How many workers crashed while they held it.
+    /// Among the suspects it carries with it how many workers have crashed on it.
     pub crashes: u8,
     pub memory: [Memory; WORKERS],
 }
@@ -96,8 +100,10 @@ pub(super) enum Life {
     #[default]
     Starting,
     Running,
-    /// Fenced or stopped: it hands back what it has not committed, settles what it has, and exits.
+    /// Fenced, rescued or stopped: it hands back what it has not committed, and settles what it has.
     Leaving,
+    /// Nothing of its own is left but its checkpoint.
+    Left,
     /// Exited or crashed.
     Gone,
 }
@@ -107,16 +113,12 @@ pub(super) enum Life {
 pub(super) enum Claimer {
     #[default]
     Quiet,
-    /// The index has the claim; the blocking move was sent.
-    Moving,
-    /// The script that takes one suspect was sent.
-    Isolating,
-    /// One job is there; the script that takes more was sent.
-    ToppingUp,
+    /// The script that claims was sent.
+    Asking,
+    /// There was nothing: the blocking move was sent.
+    Blocking,
     /// Fetched; the inserter may take it.
     Ready,
-    /// After an error of Redis: which of my claims are open?
-    LookingUp,
 }
 
 /// What turns the current claim into rows.
@@ -145,24 +147,27 @@ pub(super) struct Checkpoint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Worker {
     pub life: Life,
-    /// The last number it gave to a claim. It never uses one twice.
+    /// The last number that it gave to a claim.
     pub seq: Seq,
     pub claimer: Claimer,
     pub claiming: Seq,
     pub inserter: Inserter,
     pub current: Seq,
     pub settling: Seq,
+    /// Whether it ever lost a reply of Redis.
+    pub unsure: bool,
 
     // In Redis.
-    /// The index: the numbers of its open claims, and of claims that it announced.
+    /// The index: its open claims, and its landing list as soon as it has blocked.
     pub index: Seqs,
-    /// Blocking moves that were sent and have not run.
-    pub moves: Seqs,
-    /// The same, of a connection that the worker has given up.
+    /// In the entry of each open claim: how many workers have crashed on its job.
+    pub crashes: [u8; CLAIMS + 1],
+    /// In the index as well: the highest number that it has claimed with.
+    pub watermark: Seq,
+    /// Requests for a claim that the worker has given up and Redis has not run.
+    pub late_claims: Seqs,
+    /// Blocking moves, the same: to which list. (Of two to one list the second is the same as the first.)
     pub late_moves: Seqs,
-    /// Scripts that were sent and have not run.
-    pub isolations: Seqs,
-    pub top_ups: Seqs,
 
     // In MySQL.
     pub checkpoint: Option<Checkpoint>,
@@ -177,13 +182,14 @@ impl Worker {
     pub(super) fn locks_checkpoint(&self) -> bool {
         self.inserter == Inserter::Checkpointed || self.commit != 0
     }
-    /// Whether it waits for the reply to the step that begins a claim.
-    pub(super) fn awaits_move(&self) -> bool {
-        matches!(self.claimer, Claimer::Moving | Claimer::Isolating)
+    /// Takes a claim out of the index.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        self.index.remove(seq);
+        self.crashes[usize::from(seq)] = 0;
     }
-    /// Whether Redis has yet to run something for this claim.
-    pub(super) fn awaits_redis(&self, seq: Seq) -> bool {
-        self.moves.has(seq) || self.late_moves.has(seq) || self.isolations.has(seq) || self.top_ups.has(seq)
+    /// Whether a request of its own is on its way that it has given up.
+    pub(super) fn is_followed(&self) -> bool {
+        self.late_claims != Seqs::default() || self.late_moves != Seqs::default()
     }
 }
 
@@ -213,7 +219,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The numbers of a worker's claim lists that exist (a Redis list exists while it has an element).
+    /// Those of a worker's lists that exist (a Redis list exists while it has an element).
     pub(super) fn open_claims(&self, worker: usize) -> Seqs {
         self.jobs.iter().fold(Seqs::default(), |all, job| all.union(job.claimed[worker]))
     }
@@ -243,10 +249,17 @@ impl State {
 /// the paths that it prints remain real ones.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let this = self.clone().with_jobs_and_rescuers_sorted();
-        let that = self.with_workers_swapped().with_jobs_and_rescuers_sorted();
-        let key = |state: &State| (state.workers, state.jobs, state.rescuers);
-        let first = if key(&this) <= key(&that) { this } else { that };
-        (key(&first), first.faults, first.rescues, first.fenced_commit).hash(hasher);
+        let as_is = || self.clone().with_jobs_and_rescuers_sorted();
+        let swapped = || self.with_workers_swapped().with_jobs_and_rescuers_sorted();
+        let first = match self.workers[0].cmp(&self.workers[1]) {
+            Ordering::Less => as_is(),
+            Ordering::Greater => swapped(),
+            Ordering::Equal => {
+                let (this, that) = (as_is(), swapped());
+                if (this.jobs, this.rescuers) <= (that.jobs, that.rescuers) { this } else { that }
+            }
+        };
+        (first.workers, first.jobs, first.rescuers).hash(hasher);
+        (first.faults, first.rescues, first.fenced_commit).hash(hasher);
     }
 }

@@ -1,0 +1,122 @@
+//! rowcast's workers as processes of their own, and what a process has used.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use rowcast::{
+    config::SecretUrl,
+    queue::{Link, Registry},
+};
+
+use crate::servers::{QUEUE, Servers};
+
+/// Workers that are ready; they end with the value.
+pub(crate) struct Workers {
+    children: Vec<Child>,
+    log: PathBuf,
+}
+
+/// What a process has used since it began.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    pub(crate) peak_memory: u64,
+}
+
+impl Workers {
+    pub(crate) async fn start(
+        servers: &Servers,
+        count: usize,
+        publish: bool,
+        log_level: &str,
+    ) -> Result<Self> {
+        let log = std::env::temp_dir().join(format!("rowcast-bench-{}.log", std::process::id()));
+        let file = fs::File::create(&log)?;
+        let mut children = Vec::new();
+        for _ in 0..count {
+            let child = Command::new(env!("CARGO_BIN_EXE_rowcast"))
+                .arg("worker")
+                .env("REDIS_URL", servers.redis.url())
+                .env("DATABASE_URL", servers.database_url())
+                .env("ROWCAST_QUEUE", QUEUE)
+                .env("ROWCAST_TABLE", "bench")
+                .env("ROWCAST_COLUMNS", "account=account,name=name,amount=amount,at=at,note=note,data=data")
+                .env("ROWCAST_ROOMS", "{table},account:{account}")
+                .env("ROWCAST_PUBLISH", publish.to_string())
+                .env("ROWCAST_LOG", "json")
+                .env("RUST_LOG", log_level)
+                .stdin(Stdio::null())
+                .stderr(file.try_clone()?)
+                .spawn()?;
+            children.push(child);
+        }
+        let workers = Self { children, log };
+        workers.wait_until_ready(servers).await?;
+        Ok(workers)
+    }
+
+    /// Each has a lease, and each blocks on the queue.
+    async fn wait_until_ready(&self, servers: &Servers) -> Result<()> {
+        let registry = Registry::new(Link::new(&SecretUrl::new(servers.redis.url()))?);
+        let mut redis = servers.redis().await?;
+        for _ in 0..2_000 {
+            let members = registry.members().await?;
+            let pids: Vec<String> =
+                members.iter().filter_map(|member| member.fields.get("pid").cloned()).collect();
+            let clients: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut redis).await?;
+            let blocked = clients.lines().filter(|line| line.contains("cmd=blmove")).count();
+            if self.children.iter().all(|child| pids.contains(&child.id().to_string()))
+                && blocked >= self.children.len()
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bail!("the workers did not get ready: {}", fs::read_to_string(&self.log)?)
+    }
+
+    pub(crate) fn usage(&self) -> Result<Vec<Usage>> {
+        self.children.iter().map(|child| usage(child.id() as i32)).collect()
+    }
+
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    pub(crate) fn stop(mut self) -> Result<()> {
+        for child in &self.children {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::SIGTERM)?;
+        }
+        for child in &mut self.children {
+            child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            child.kill().ok();
+        }
+    }
+}
+
+/// The CPU time and peak memory of a process, as the kernel counts them.
+pub(crate) fn usage(pid: i32) -> Result<Usage> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(") ").next().context("stat")?.split(' ').collect();
+    let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    Ok(Usage {
+        // The kernel's clock tick for user space is a hundredth of a second on every Linux platform.
+        cpu: Duration::from_millis(ticks * 10),
+        peak_memory: peak.trim().trim_end_matches(" kB").trim().parse::<u64>()? << 10,
+    })
+}

@@ -1,0 +1,156 @@
+//! The end of a claim: settled when it was committed, handed back when it was not.
+
+use redis::RedisResult;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Outcome, Pipeline, Prepared, Trouble, decode::Batch, outcome::JobOutcome};
+use crate::{
+    fault,
+    queue::{Blame, Claim, Claimed, DeadLetter, Events, Limits, Queue, Raw, Settlement, When},
+    store::{Checkpoint, Fault},
+};
+
+/// Settles the claim before and makes the next one, while the database is at work.
+pub(super) async fn beside(
+    queue: &Queue,
+    behind: &mut Option<Settlement>,
+    ahead: &mut Option<Claim>,
+    next: Option<(u64, Limits)>,
+) -> Result<(), Trouble> {
+    let claim = async {
+        if let Some((seq, limits)) = next {
+            match queue.claim(seq, limits, When::Ahead).await? {
+                Claimed::Jobs(claim) => {
+                    *ahead = Some(claim);
+                    fault::point("ahead");
+                }
+                Claimed::Empty | Claimed::Paused => {}
+                Claimed::Ended => return Err(Fault::Fenced.into()),
+            }
+        }
+        Ok(())
+    };
+    let (settled, claimed): (_, Result<(), Trouble>) = tokio::join!(settle(queue, behind), claim);
+    settled?;
+    claimed
+}
+
+async fn settle(queue: &Queue, behind: &mut Option<Settlement>) -> RedisResult<()> {
+    let Some(settlement) = behind.take() else { return Ok(()) };
+    if let Err((settlement, error)) = queue.settle(settlement).await {
+        *behind = Some(settlement);
+        return Err(error);
+    }
+    fault::point("settled");
+    Ok(())
+}
+
+impl Pipeline {
+    /// Settles the committed claim, if there is one.
+    pub(super) async fn settle(&mut self) -> Result<(), Trouble> {
+        Ok(settle(&self.queue, &mut self.behind).await?)
+    }
+
+    /// The claim in hand was committed: from here on it only has to be settled.
+    pub(super) fn set_behind(&mut self, outcome: Outcome, events: Events) {
+        let Some(claim) = self.in_hand.take() else { return };
+        self.behind = Some(settlement(&self.route.queue, &self.worker, claim, &outcome, events));
+    }
+
+    /// Ends the worker's part in order: settles what was committed, hands back what was not, and takes the worker
+    /// out of the index. Call it again after an error.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn finish(&mut self) -> Result<(), Trouble> {
+        if let Some((outcome, events)) = self.committed_before().await? {
+            self.set_behind(outcome, events);
+        }
+        self.return_claims().await?;
+        self.queue.leave().await?;
+        // A checkpoint that stays is tidied away by others: nothing depends on it any more.
+        self.store.delete_checkpoint(&self.worker, &self.route.queue).await.ok();
+        Ok(())
+    }
+
+    /// Ends a fenced worker's part: what it never committed goes back, and it does not commit again. A claim in doubt
+    /// is left to the rescuer, who reads the checkpoint.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn abandon(&mut self) -> Result<(), Trouble> {
+        if self.in_doubt
+            && let Some(claim) = self.in_hand.take()
+        {
+            claim.leave_open();
+        }
+        self.return_claims().await?;
+        self.queue.leave().await?;
+        Ok(())
+    }
+
+    /// Settles what was committed and hands the other claims back, the newest first: so they stand in order again.
+    async fn return_claims(&mut self) -> Result<(), Trouble> {
+        self.settle().await?;
+        // The last request for a claim may have been carried out though its reply was lost.
+        self.queue.hand_back_for(&self.worker, self.seq + 1, Blame::Returned).await?;
+        for place in [&mut self.ahead, &mut self.in_hand] {
+            let Some(claim) = place.take() else { continue };
+            if let Err((claim, error)) = self.queue.hand_back(claim, Blame::Returned).await {
+                *place = Some(claim);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// The outcome that a checkpoint records, with its events.
+    pub(super) fn recorded(
+        &self,
+        jobs: &[Vec<u8>],
+        checkpoint: &Checkpoint,
+    ) -> Result<(Outcome, Events), Trouble> {
+        let outcome = Outcome::from_text(&checkpoint.outcome).map_err(|error| {
+            Fault::Server(format!(
+                "a checkpoint in rowcast_checkpoints cannot be read ({error}); was it edited?"
+            ))
+        })?;
+        let events = self.events.write(&self.plan, &Batch::decode(&self.plan, jobs), &outcome);
+        Ok((outcome, events))
+    }
+}
+
+/// What settling a claim has to say: its counts, a dead letter for each rejected job, and its events.
+pub(super) fn settlement(
+    queue: &str,
+    worker: &str,
+    claim: Claim,
+    outcome: &Outcome,
+    events: Events,
+) -> Settlement {
+    let tally = outcome.tally();
+    let mut letters = Vec::with_capacity(tally.rejected);
+    for (at, (job, raw)) in outcome.jobs.iter().zip(&claim.jobs).enumerate() {
+        let JobOutcome::Rejected(rejection) = job else { continue };
+        let letter = DeadLetter {
+            id: format!("{worker}:{}:{at}", claim.seq),
+            queue: queue.to_owned(),
+            raw: Raw::of(raw),
+            code: rejection.code.clone(),
+            column: rejection.column.clone(),
+            reason: rejection.reason.clone(),
+            at: now(),
+            attempts: claim.crashes + 1,
+        };
+        letters.push(letter.to_json());
+    }
+    let (inserted, duplicate, rows) = (tally.inserted, tally.duplicate, tally.rows);
+    Settlement { claim, inserted, duplicate, rows, letters, events }
+}
+
+/// The time of day, as RFC 3339 in UTC.
+fn now() -> String {
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}

@@ -1,0 +1,80 @@
+//! The lease: a sign of life in Redis, renewed three times before it runs out, with what the worker says of itself.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{Identity, Vitals};
+use crate::queue::Registry;
+
+/// How often the account is brought up to date for the supervisor; cheap, and no server is asked.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Keeps the lease, without end. What fails is tried again soon. While the lease is not held the routes wait for it
+/// and notice nothing, so the outage is told here.
+pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vitals>) {
+    let worker = identity.id.to_string();
+    let every = vitals.lease_length() / 3;
+    let since = unix_ms().to_string();
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let mut due = Instant::now();
+    loop {
+        vitals.refresh();
+        if Instant::now() >= due {
+            let report = vitals.report();
+            let state = match (&report.waiting, report.ready) {
+                (Some(_), _) => "waiting",
+                (None, true) => "working",
+                (None, false) => "starting",
+            };
+            let fields = [
+                ("host", host.clone()),
+                ("pid", std::process::id().to_string()),
+                ("slot", identity.slot.map(|slot| slot.to_string()).unwrap_or_default()),
+                ("version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("state", state.to_owned()),
+                ("since", since.clone()),
+                ("jobs", report.jobs.to_string()),
+                ("rows", report.rows.to_string()),
+                ("memory", resident_bytes().to_string()),
+                ("waiting", report.waiting.unwrap_or_default()),
+            ];
+            // The lease counts from before the request: Redis may have begun it later, never earlier.
+            let asked = Instant::now();
+            match registry.renew(&worker, &fields, vitals.lease_length()).await {
+                Ok(()) => {
+                    vitals.lease_renewed(asked);
+                    due = asked + every;
+                    forget_the_dead(&registry).await;
+                }
+                Err(error) => {
+                    due = asked + REFRESH;
+                    if vitals.lease_held_for().is_none() {
+                        vitals.down(&error.into());
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(REFRESH.min(every)).await;
+    }
+}
+
+/// Takes workers without a lease out of the list of those that are there. Their claims are found through the index.
+async fn forget_the_dead(registry: &Registry) {
+    let Ok(names) = registry.names().await else { return };
+    for dead in registry.without_lease(&names).await.unwrap_or_default() {
+        registry.remove(&dead).await.ok();
+    }
+}
+
+fn unix_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}
+
+/// The resident memory of this process, as the kernel counts it; 0 where it does not.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
+}

@@ -1,0 +1,239 @@
+//! One route's loop: register, rescue the predecessors, then step after step until the end.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use ulid::Ulid;
+
+use super::{Ended, Identity, Vitals};
+use crate::{
+    backoff::Backoff,
+    pipeline::{Pipeline, Step, Trouble},
+    queue::Registry,
+    store::Fault,
+    telemetry::Outage,
+};
+
+/// One route's work.
+pub(super) struct Work {
+    pipeline: Pipeline,
+    worker: String,
+    predecessors: Vec<Ulid>,
+    registry: Registry,
+    vitals: Rc<Vitals>,
+    /// What keeps this route alone from going on.
+    outage: Outage,
+    backoff: Backoff,
+    /// When to look next for workers that died elsewhere.
+    sweep: Instant,
+    /// When to look next for checkpoints that nobody needs any more.
+    tidy: Instant,
+    /// When to tell next of dead letters, and how many there are to tell of.
+    dead: (Instant, usize),
+}
+
+/// How long a paused queue is left alone before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A transaction that loses its race so often is worth a line in the log.
+const RACES: u32 = 6;
+/// How often forgotten checkpoints are looked for.
+const TIDY: Duration = Duration::from_secs(60);
+/// How often rejected jobs are told of at most; the dead list has them all.
+const DEAD: Duration = Duration::from_secs(5);
+/// How long ending in order is tried before what is left is left to a rescuer.
+const FINISH: Duration = Duration::from_secs(10);
+
+impl Work {
+    pub(super) fn new(
+        pipeline: Pipeline,
+        identity: &Identity,
+        registry: Registry,
+        vitals: Rc<Vitals>,
+    ) -> Self {
+        Self {
+            pipeline,
+            worker: identity.id.to_string(),
+            predecessors: identity.predecessors.clone(),
+            registry,
+            vitals,
+            outage: Outage::new("the route"),
+            backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(5)),
+            sweep: Instant::now(),
+            tidy: Instant::now() + TIDY,
+            dead: (Instant::now(), 0),
+        }
+    }
+
+    /// Works until `stop`, or until it is fenced.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<Ended> {
+        let span = tracing::info_span!("route", queue = self.pipeline.route());
+        async {
+            let fenced = self.work(&stop).await.is_err();
+            let ended = self.end(fenced).await;
+            self.vitals.ended(self.pipeline.route());
+            ended
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Goes from step to step. An error means that the worker was fenced.
+    async fn work(&mut self, stop: &CancellationToken) -> Result<(), Fenced> {
+        let mut registered = false;
+        while !stop.is_cancelled() {
+            self.vitals.step(self.pipeline.route());
+            let step = if registered { self.step(stop).await } else { self.start(stop).await };
+            match step {
+                Ok(step) => {
+                    registered = true;
+                    self.succeeded();
+                    if step == Step::Paused {
+                        wait(PAUSE, stop).await;
+                    }
+                }
+                Err(Trouble::Store(Fault::Fenced)) => return Err(Fenced),
+                Err(trouble) => self.wait_for(&trouble, stop).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// What comes before the first claim. When it has succeeded, both servers are there.
+    async fn start(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
+        self.pipeline.register().await?;
+        while let Some(&predecessor) = self.predecessors.first() {
+            self.rescue(&predecessor.to_string()).await?;
+            self.vitals.rescued(predecessor);
+            self.predecessors.remove(0);
+        }
+        self.lease_or(stop).await;
+        Ok(Step::Idle)
+    }
+
+    /// Waits for the lease: without one others may take this worker for dead, so it claims nothing until it has one.
+    /// Returns whether it has; otherwise it is time to stop.
+    async fn lease_or(&self, stop: &CancellationToken) -> bool {
+        tokio::select! {
+            () = self.vitals.lease_held() => true,
+            () = stop.cancelled() => false,
+        }
+    }
+
+    /// One step of the pipeline, with what has to be done between steps.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
+        if !self.lease_or(stop).await {
+            return Ok(Step::Idle);
+        }
+        self.sweep().await?;
+        let step = self.pipeline.work_one(stop).await?;
+        match step {
+            Step::Did(tally) => {
+                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows)
+            }
+            Step::Idle | Step::Paused => {
+                self.tell_dead(0);
+                self.pipeline.keep_alive().await;
+            }
+        }
+        Ok(step)
+    }
+
+    /// Rescues workers whose lease has run out, wherever they ran.
+    async fn sweep(&mut self) -> Result<(), Trouble> {
+        // After an outage of Redis every lease has run out. Who has had one for its whole length knows that the
+        // others had the time to renew theirs.
+        let lease = self.vitals.lease_length();
+        if Instant::now() < self.sweep || self.vitals.lease_held_for().is_none_or(|held| held < lease) {
+            return Ok(());
+        }
+        self.sweep = Instant::now() + lease / 3;
+        let mut candidates = self.pipeline.indexed_workers().await?;
+        if Instant::now() >= self.tidy {
+            self.tidy = Instant::now() + TIDY;
+            candidates.extend(self.pipeline.registered_workers().await?);
+        }
+        candidates.retain(|worker| *worker != self.worker);
+        for dead in self.registry.without_lease(&candidates).await? {
+            match self.rescue(&dead).await {
+                // A commit of it is in flight; it is looked at again in the next round.
+                Err(Trouble::Store(Fault::Retry(_))) => {}
+                rescued => rescued?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn rescue(&mut self, dead: &str) -> Result<(), Trouble> {
+        let rescued = self.pipeline.rescue(dead).await?;
+        if rescued.settled + rescued.returned + rescued.dead > 0 {
+            tracing::warn!(
+                worker = dead,
+                claims.settled = rescued.settled,
+                jobs.handed_back = rescued.returned,
+                jobs.dead = rescued.dead,
+                "rescued the claims of a dead worker"
+            );
+        }
+        Ok(())
+    }
+
+    /// Tells of rejected jobs, at most once in a while however many there are.
+    fn tell_dead(&mut self, rejected: usize) {
+        self.dead.1 += rejected;
+        if self.dead.1 > 0 && Instant::now() >= self.dead.0 {
+            tracing::warn!(jobs.dead = self.dead.1, "jobs became dead letters; `rowcast dead list` says why");
+            self.dead = (Instant::now() + DEAD, 0);
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.vitals.up();
+        if self.outage.up().is_some() {
+            self.vitals.tell_waiting();
+        }
+    }
+
+    /// Tells of a trouble once, and waits before the next attempt.
+    async fn wait_for(&mut self, trouble: &Trouble, stop: &CancellationToken) {
+        let lost_a_race = matches!(trouble, Trouble::Store(Fault::Retry(_)));
+        if Vitals::is_route_fault(trouble) {
+            self.outage.down(trouble.to_string());
+            self.vitals.tell(self.outage.waiting());
+        } else if !lost_a_race || self.backoff.attempts() == RACES {
+            self.vitals.down(trouble);
+        }
+        wait(self.backoff.next(fastrand::f64()), stop).await;
+    }
+
+    /// Ends in order; what cannot be ended in time is left to a rescuer.
+    async fn end(&mut self, fenced: bool) -> anyhow::Result<Ended> {
+        let deadline = Instant::now() + FINISH;
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        loop {
+            let ended = if fenced { self.pipeline.abandon().await } else { self.pipeline.finish().await };
+            match ended {
+                Ok(()) if fenced => return Ok(Ended::Fenced),
+                Ok(()) => return Ok(Ended::Drained),
+                Err(trouble) if Instant::now() > deadline => {
+                    return Err(anyhow::anyhow!(trouble).context("claims are left to be rescued"));
+                }
+                Err(_) => tokio::time::sleep(backoff.next(fastrand::f64())).await,
+            }
+        }
+    }
+}
+
+/// The worker can never commit again.
+struct Fenced;
+
+async fn wait(length: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(length) => {}
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,163 @@
+//! What a worker knows of itself: progress of each route, outages, and whether its lease is held.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+use ulid::Ulid;
+
+use super::Report;
+use crate::{pipeline::Trouble, store::Fault, telemetry::Outage};
+
+/// The account that a worker keeps of itself; its tasks share it.
+#[derive(Debug)]
+pub(super) struct Vitals {
+    reports: watch::Sender<Report>,
+    /// When each route made its last step.
+    steps: RefCell<BTreeMap<String, Instant>>,
+    /// How many routes have rescued each predecessor.
+    rescued: RefCell<BTreeMap<Ulid, usize>>,
+    routes: usize,
+    redis: RefCell<Outage>,
+    mysql: RefCell<Outage>,
+    lease: Lease,
+}
+
+/// The lease as it was last renewed.
+#[derive(Debug)]
+struct Lease {
+    length: Duration,
+    /// Since when it has been held without a gap, and when it was last renewed.
+    held: Cell<Option<(Instant, Instant)>>,
+    renewed: watch::Sender<()>,
+}
+
+impl Vitals {
+    pub(super) fn new(reports: watch::Sender<Report>, routes: usize, lease: Duration) -> Self {
+        Self {
+            reports,
+            steps: RefCell::default(),
+            rescued: RefCell::default(),
+            routes,
+            redis: RefCell::new(Outage::new("Redis")),
+            mysql: RefCell::new(Outage::new("MySQL")),
+            lease: Lease { length: lease, held: Cell::new(None), renewed: watch::Sender::new(()) },
+        }
+    }
+
+    /// What stands in the report now.
+    pub(super) fn report(&self) -> Report {
+        self.reports.borrow().clone()
+    }
+
+    pub(super) fn set_ready(&self) {
+        self.reports.send_modify(|report| report.ready = true);
+    }
+
+    /// A route made a step, or has one under way that has its own time limit.
+    pub(super) fn step(&self, route: &str) {
+        self.steps.borrow_mut().insert(route.to_owned(), Instant::now());
+    }
+
+    /// A route is at its end: it stands still from now on, and rightly so.
+    pub(super) fn ended(&self, route: &str) {
+        self.steps.borrow_mut().remove(route);
+    }
+
+    pub(super) fn count(&self, jobs: usize, rows: usize) {
+        self.reports.send_if_modified(|report| {
+            report.jobs += jobs as u64;
+            report.rows += rows as u64;
+            // The beat reads it; nobody needs to be woken for every claim.
+            false
+        });
+    }
+
+    /// A route has finished a predecessor's claims.
+    pub(super) fn rescued(&self, predecessor: Ulid) {
+        let mut rescued = self.rescued.borrow_mut();
+        let routes = rescued.entry(predecessor).or_default();
+        *routes += 1;
+        if *routes == self.routes {
+            self.reports.send_modify(|report| report.rescued.push(predecessor));
+        }
+    }
+
+    /// Brings the time since the last step up to date.
+    pub(super) fn refresh(&self) {
+        let idle = self.steps.borrow().values().map(Instant::elapsed).max().unwrap_or_default();
+        self.reports.send_if_modified(|report| {
+            report.idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+            false
+        });
+    }
+
+    /// A server is away: said once, however many routes notice.
+    pub(super) fn down(&self, trouble: &Trouble) {
+        match trouble {
+            Trouble::Redis(_) => self.redis.borrow_mut().down(trouble.to_string()),
+            Trouble::Store(_) => self.mysql.borrow_mut().down(trouble.to_string()),
+        }
+        self.tell_waiting();
+    }
+
+    /// A step succeeded, so both servers are there.
+    pub(super) fn up(&self) {
+        let redis = self.redis.borrow_mut().up();
+        let mysql = self.mysql.borrow_mut().up();
+        if redis.or(mysql).is_some() {
+            self.tell_waiting();
+        }
+    }
+
+    /// A single route cannot go on, while the servers can serve.
+    pub(super) fn is_route_fault(trouble: &Trouble) -> bool {
+        matches!(trouble, Trouble::Store(Fault::Route(_)))
+    }
+
+    /// Puts a route's own outage, or the servers', into the report.
+    pub(super) fn tell_waiting(&self) {
+        let waiting = self.redis.borrow().waiting().or_else(|| self.mysql.borrow().waiting());
+        self.tell(waiting);
+    }
+
+    pub(super) fn tell(&self, waiting: Option<String>) {
+        self.reports.send_if_modified(|report| {
+            let news = report.waiting != waiting;
+            report.waiting = waiting;
+            news
+        });
+    }
+
+    pub(super) fn lease_renewed(&self, at: Instant) {
+        let since = match self.lease.held.get() {
+            Some((since, renewed)) if at.duration_since(renewed) < self.lease.length => since,
+            _ => at,
+        };
+        self.lease.held.set(Some((since, at)));
+        self.lease.renewed.send_replace(());
+    }
+
+    pub(super) fn lease_length(&self) -> Duration {
+        self.lease.length
+    }
+
+    /// How long the lease has been held without a gap; `None` when it is not held.
+    pub(super) fn lease_held_for(&self) -> Option<Duration> {
+        let (since, renewed) = self.lease.held.get()?;
+        (renewed.elapsed() < self.lease.length).then(|| since.elapsed())
+    }
+
+    /// Waits until the lease is held.
+    pub(super) async fn lease_held(&self) {
+        let mut renewed = self.lease.renewed.subscribe();
+        while self.lease_held_for().is_none() {
+            if renewed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
