@@ -165,7 +165,6 @@ async fn bad_configuration_is_told_before_a_server_is_started() {
 }
 
 #[tokio::test]
-#[ignore = "needs the real worker"]
 async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
     let folder = new_folder("up-rows");
     let mut before = 0;
