@@ -163,3 +163,32 @@ async fn bad_configuration_is_told_before_a_server_is_started() {
     command.args(["up", "--sandbox", "--mysqld", "/bin/true", "--dir"]).arg(&folder);
     run(command).await.ended(1).complains("is no SQL server");
 }
+
+#[tokio::test]
+async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
+    let folder = new_folder("up-rows");
+    let mut before = 0;
+    for _ in 0..2 {
+        let mut up = Sandbox::start(&folder, &["--demo"]);
+        let (push, look) = (up.line("Push a job:"), up.line("See its row:"));
+        shell(&push).await;
+        let count = look.replace(
+            "SELECT * FROM pre_qqaccount ORDER BY id DESC LIMIT 5",
+            "SELECT COUNT(*) FROM pre_qqaccount",
+        );
+        let count = count.replace(" -e ", " -N -e ");
+        before = eventually(LIMIT, "more rows are there", async || {
+            let rows: u64 = shell(&count).await.parse().unwrap();
+            if rows >= before + 10 { Ok(rows) } else { Err(rows) }
+        })
+        .await;
+        let pushed =
+            count.replace("COUNT(*) FROM pre_qqaccount", "COUNT(*) FROM pre_qqaccount WHERE openid = \"a\"");
+        let ours =
+            async || if shell(&pushed).await == "0" { Err("no row of the pasted job") } else { Ok(()) };
+        eventually(LIMIT, "the pasted job is a row", ours).await;
+        up.interrupt();
+        assert_eq!(up.ended().await, 0);
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
