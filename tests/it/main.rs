@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "In a test the panic is the report, in its helpers too.")]
 
+mod docs;
 mod interop;
 mod model;
 mod sandbox;
