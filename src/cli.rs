@@ -3,12 +3,22 @@
 //! A command is one file in `cli/` with its `Args` and its `run`, one variant of [`Command`], and one arm in `main`.
 //! Commands return what went wrong; only [`finish`] prints it and chooses the exit code.
 
+pub mod audit;
+pub mod check;
+pub mod dead;
+pub mod emit;
 mod flags;
+pub mod migrate;
+pub mod pause;
+pub mod push;
+mod reach;
+mod show;
+pub mod status;
 pub mod up;
 mod variables;
 pub mod worker;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -44,6 +54,15 @@ pub struct Cli {
 pub enum Command {
     Up(up::Args),
     Worker(worker::Args),
+    Migrate(migrate::Args),
+    Check(check::Args),
+    Push(push::Args),
+    Status(status::Args),
+    Audit(audit::Args),
+    Dead(dead::Args),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Emit(emit::Args),
 }
 
 /// Reads the command line and the variables, and starts the log.
@@ -60,6 +79,10 @@ pub fn start() -> Result<(Command, Variables), ExitCode> {
 /// The exit code of a command; a failure becomes one line on standard error.
 pub fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
+        // `rowcast dead list | head`: whoever read has seen enough.
+        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("rowcast: {error:#}");
         if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
     })

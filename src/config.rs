@@ -3,10 +3,14 @@
 //! Nothing here touches the process environment but [`Environment`]; tests hand in a map. A setting is read once,
 //! before anything is bound or claimed.
 
+#[cfg(test)]
+mod example;
+mod queues;
 mod settings;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
 
 /// Where variables come from.

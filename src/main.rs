@@ -12,5 +12,14 @@ fn main() -> ExitCode {
     cli::finish(match command {
         Command::Up(args) => cli::up::run(&args, variables),
         Command::Worker(args) => cli::worker::run(&args, &variables),
+        Command::Migrate(args) => cli::migrate::run(&args, &variables),
+        Command::Check(args) => cli::check::run(&args, &variables),
+        Command::Push(args) => cli::push::run(&args, &variables),
+        Command::Status(args) => cli::status::run(&args, &variables),
+        Command::Dead(args) => cli::dead::run(&args, &variables),
+        Command::Audit(args) => cli::audit::run(&args, &variables),
+        Command::Pause(args) => cli::pause::pause(&args, &variables),
+        Command::Resume(args) => cli::pause::resume(&args, &variables),
+        Command::Emit(args) => cli::emit::run(&args, &variables),
     })
 }

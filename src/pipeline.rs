@@ -116,6 +116,10 @@ impl Pipeline {
     /// See [`Trouble`].
     pub async fn work_one(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
         let step = self.try_one(stop).await;
+        // No step leaves a transaction open: what comes next, a rescue's fence above all, must stand by itself.
+        if !matches!(step, Ok(Step::Did(_))) {
+            self.store.rollback().await;
+        }
         if let Err(Trouble::Store(Fault::Route(_))) = step {
             self.prepared = None;
         }
@@ -165,9 +169,6 @@ impl Pipeline {
             let (_begun, claim) = tokio::join!(self.store.begin(), claim);
             claimed = claim?;
         }
-        if !matches!(claimed, Claimed::Jobs(_)) {
-            self.store.rollback().await;
-        }
         match claimed {
             Claimed::Jobs(claim) => {
                 self.seq = claim.seq;
@@ -193,18 +194,8 @@ impl Pipeline {
         Ok(blocking.await?)
     }
 
-    /// Commits the claim in hand; what fails is rolled back, unless the connection is gone and the server does it.
-    async fn commit(&mut self) -> Result<(Outcome, Events), Trouble> {
-        let done = self.insert_and_commit().await;
-        if done.is_err() {
-            self.store.rollback().await;
-        }
-        fault::point("committed");
-        done
-    }
-
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
-    async fn insert_and_commit(&mut self) -> Result<(Outcome, Events), Trouble> {
+    async fn commit(&mut self) -> Result<(Outcome, Events), Trouble> {
         let next = self.wants_more().then(|| (self.seq + 1, self.limits()));
         let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
         let Some(Prepared { plan, events }) = &self.prepared else { return Err(out_of_order()) };
@@ -220,10 +211,12 @@ impl Pipeline {
         beside?;
         fault::point("inserted");
         self.store.write_checkpoint(&self.worker, &self.route.queue, claim.seq, &outcome.to_text()).await?;
+        fault::point("checkpointed");
         let events = events.write(plan, &batch, &outcome);
         self.in_doubt = true;
         self.store.commit().await?;
         self.in_doubt = false;
+        fault::point("committed");
         Ok((outcome, events))
     }
 

@@ -5,15 +5,19 @@
 //! when to claim, what a job means, or whether a claim was committed.
 
 mod admin;
+mod inspect;
 mod keys;
 mod letter;
 mod link;
 mod registry;
 mod script;
 
-use redis::{RedisError, RedisResult, Value};
+use std::ops::Range;
+
+use redis::{RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
+pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, describe};
@@ -97,8 +101,21 @@ pub struct Settlement {
 #[derive(Debug, Default)]
 pub struct Events {
     bytes: Vec<u8>,
-    /// For each message where its channel ends and where its payload ends.
-    ends: Vec<(usize, usize)>,
+    spans: Vec<Span>,
+}
+
+/// Where a message stands in the buffer.
+#[derive(Debug)]
+struct Span {
+    channel: Range<usize>,
+    payload: Range<usize>,
+}
+
+/// Messages of one channel that follow each other.
+struct Group<'a> {
+    channel: &'a [u8],
+    events: &'a Events,
+    spans: &'a [Span],
 }
 
 /// Who is to blame for a claim that is handed back.
@@ -133,7 +150,10 @@ impl Queue {
         let mut call = SCRIPT.on(&self.link, &keys).await?;
         call.arg(&self.worker).arg(seq).arg(limits.jobs).arg(limits.bytes);
         call.arg(if when == When::Ahead { "ahead" } else { "next" });
-        read_claim(seq, call.send().await?)
+        let mut jobs = redis::cmd("LRANGE");
+        jobs.arg(&claim).arg(0).arg(-1);
+        let (reply, jobs) = call.send_and(&jobs).await?;
+        Ok(read_claim(seq, reply, jobs))
     }
 
     /// Blocks until a job lands for this worker or some seconds pass. Returns whether one landed.
@@ -255,8 +275,11 @@ impl Queue {
         call.arg(format!("{worker}:{}", claim.seq)).arg(claim.jobs.len());
         call.arg(settlement.inserted).arg(settlement.duplicate).arg(settlement.rows);
         call.arg(letters.len()).arg(letters);
-        for (channel, payload) in events.iter() {
-            call.arg(channel).arg(payload);
+        for group in events.groups() {
+            call.arg(group.channel).arg(group.spans.len());
+            for payload in group.payloads() {
+                call.arg(payload);
+            }
         }
         call.send().await
     }
@@ -313,47 +336,60 @@ impl Drop for Claim {
 impl Events {
     /// Appends a message: `write` appends its payload to the buffer.
     pub fn push(&mut self, channel: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        self.bytes.extend_from_slice(channel.as_bytes());
-        let channel_end = self.bytes.len();
+        // Most messages go where the one before went: its name need not be written again.
+        let span = match self.spans.last() {
+            Some(last) if self.bytes[last.channel.clone()] == *channel.as_bytes() => last.channel.clone(),
+            _ => {
+                self.bytes.extend_from_slice(channel.as_bytes());
+                self.bytes.len() - channel.len()..self.bytes.len()
+            }
+        };
+        let start = self.bytes.len();
         write(&mut self.bytes);
-        self.ends.push((channel_end, self.bytes.len()));
+        self.spans.push(Span { channel: span, payload: start..self.bytes.len() });
     }
 
     /// How many messages there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.spans.is_empty()
     }
 
     /// The channel and the payload of each message, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(channel, end)| {
-            let message = (&self.bytes[start..channel], &self.bytes[channel..end]);
-            start = end;
-            message
+        self.spans.iter().map(|span| (&self.bytes[span.channel.clone()], &self.bytes[span.payload.clone()]))
+    }
+
+    /// The messages in order, those of one channel that follow each other together.
+    fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let mut rest = self.spans.as_slice();
+        std::iter::from_fn(move || {
+            let channel = &self.bytes[rest.first()?.channel.clone()];
+            let same = rest.iter().take_while(|span| self.bytes[span.channel.clone()] == *channel).count();
+            let (group, others) = rest.split_at(same);
+            rest = others;
+            Some(Group { channel, events: self, spans: group })
         })
     }
 }
 
-fn read_claim(seq: u64, reply: Value) -> RedisResult<Claimed> {
-    let unexpected =
-        || RedisError::from((redis::ErrorKind::UnexpectedReturnType, "claim.lua: unexpected reply"));
-    let Value::Array(values) = reply else { return Err(unexpected()) };
-    let mut values = values.into_iter();
-    let state: String = redis::from_redis_value(values.next().ok_or_else(unexpected)?)?;
-    let crashes = redis::from_redis_value(values.next().ok_or_else(unexpected)?)?;
+impl<'a> Group<'a> {
+    fn payloads(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let (events, spans) = (self.events, self.spans);
+        spans.iter().map(|span| &events.bytes[span.payload.clone()])
+    }
+}
+
+/// Reads the replies of a claim and of the list that it filled.
+fn read_claim(seq: u64, (state, crashes): (String, u32), jobs: Vec<Vec<u8>>) -> Claimed {
     match state.as_str() {
-        "claimed" => {
-            let jobs = values.map(redis::from_redis_value::<Vec<u8>>).collect::<Result<_, _>>()?;
-            Ok(Claimed::Jobs(Claim { seq, crashes, jobs, ended: false }))
-        }
-        "empty" => Ok(Claimed::Empty),
-        "paused" => Ok(Claimed::Paused),
-        _ => Ok(Claimed::Ended),
+        "claimed" => Claimed::Jobs(Claim { seq, crashes, jobs, ended: false }),
+        "empty" => Claimed::Empty,
+        "paused" => Claimed::Paused,
+        _ => Claimed::Ended,
     }
 }

@@ -7,6 +7,8 @@
 mod batch;
 mod checkpoint;
 pub mod errors;
+mod inspect;
+mod migrations;
 mod schema;
 mod session;
 mod value;
@@ -17,6 +19,8 @@ use sqlx::{MySqlConnection, mysql::MySqlConnectOptions};
 
 pub use batch::{InsertError, Inserted, JobFault, Shape};
 pub use checkpoint::Checkpoint;
+pub use inspect::SqlFacts;
+pub use migrations::{Migrated, known_migrations, migrate};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 

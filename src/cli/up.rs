@@ -1,40 +1,132 @@
-//! `rowcast up`: the supervisor and its workers.
+//! `rowcast up`: the supervisor and its workers; with `--sandbox` on servers of its own.
 
-use std::{path::Path, process::ExitCode};
+mod demo;
+mod private;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::Variables;
+use super::{Variables, show::say};
 use crate::{
-    config::{ConfigError, Settings, SupervisorSettings},
+    config::{ConfigError, QueueSettings, Settings, SupervisorSettings},
     supervisor::{self, Ending, Launch, Request},
 };
+use demo::Demo;
+use private::Private;
 
 /// Run the workers, and keep them running
 ///
 /// A worker that crashes is replaced within milliseconds; one that keeps crashing is tried again and again, with
 /// growing waits.
 ///
+/// With --sandbox nothing needs to be set up: a private Redis and a private MariaDB or MySQL are started on free
+/// ports of this machine, the tables are created, and everything is stopped again at the end. Their data stay in
+/// the folder, and the next start goes on with them. The sandbox takes the place of REDIS_URL and DATABASE_URL.
+///
 /// Signals: TERM or INT (Ctrl-C) lets the workers finish what they hold, within ROWCAST_DRAIN_SECONDS, and ends;
 /// a second one ends at once. HUP reads .env and the routes file again and replaces the workers one by one.
 /// TTIN adds a worker, TTOU takes one away, USR2 writes the state of all to the log.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_long_help = "\
+Examples:
+  rowcast up --sandbox --demo     everything on this machine, with jobs to look at
+  rowcast up --workers 4          on the servers of REDIS_URL and DATABASE_URL, after rowcast migrate
+
+Exit codes: 0 every worker finished what it held, 1 one did not (it will be rescued) or a server did not start,
+64 bad configuration")]
+pub struct Args {
+    /// Start private servers first, and stop them at the end
+    #[arg(long)]
+    sandbox: bool,
+    /// Where the sandbox keeps its data [ROWCAST_SANDBOX_DIR, else .sandbox]
+    #[arg(long, value_name = "FOLDER", requires = "sandbox")]
+    dir: Option<PathBuf>,
+    /// The sandbox's SQL server: a mariadbd or mysqld [ROWCAST_SANDBOX_MYSQLD, else what is found]
+    #[arg(long, value_name = "PROGRAM", requires = "sandbox")]
+    mysqld: Option<PathBuf>,
+    /// Push some jobs every second to the first route, and show the rows going in
+    #[arg(long)]
+    demo: bool,
+}
 
 /// Runs the supervisor to its end.
 ///
 /// # Errors
-/// A variable that cannot be used, or a system that gives no thread or signal handler.
-pub fn run(_args: &Args, variables: Variables) -> anyhow::Result<ExitCode> {
+/// A variable that cannot be used, a sandbox that does not start, or a system that gives no thread or signal handler.
+pub fn run(args: &Args, variables: Variables) -> anyhow::Result<ExitCode> {
     // Asked once: after an upgrade the name of the running file would end in " (deleted)".
     let program = std::env::current_exe().context("cannot find rowcast's own program file")?;
-    let launch = check(&variables, &program)?;
+    // Bad configuration is told before servers are started.
+    let planned = if args.sandbox { private::planned(variables.clone()) } else { variables };
+    check(&planned, &program)?;
+    let demo_settings = QueueSettings::from_vars(&planned)?;
+    if args.demo {
+        demo::job(&demo_settings.routes[0], 0)?;
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
-    let ending = runtime.block_on(async {
+    let code = runtime.block_on(async {
         let requests = Request::from_signals().context("cannot listen to signals")?;
-        anyhow::Ok(supervisor::run(launch, || check(&variables.reread()?, &program), requests).await)
-    })?;
+        if args.sandbox {
+            in_sandbox(args, planned, &program, requests).await
+        } else {
+            supervise(args, &planned, &program, requests).await
+        }
+    });
+    runtime.shutdown_background();
+    code
+}
+
+/// Starts the servers, supervises, and stops the servers: after the workers, which need them to drain.
+async fn in_sandbox(
+    args: &Args,
+    planned: Variables,
+    program: &Path,
+    mut requests: UnboundedReceiver<Request>,
+) -> anyhow::Result<ExitCode> {
+    let started = tokio::select! {
+        started = Private::start(args, planned) => started,
+        // What has been started so far ends with the value that is dropped here.
+        () = told_to_stop(&mut requests) => {
+            say("stopped before the servers were ready")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let mut private = started.context("the sandbox does not start")?;
+    say(private.greeting(program)?)?;
+    let code = supervise(args, &private.variables, program, requests).await;
+    private.stop().await.context("the sandbox's servers do not stop")?;
+    code
+}
+
+async fn told_to_stop(requests: &mut UnboundedReceiver<Request>) {
+    while let Some(request) = requests.recv().await {
+        if request == Request::Stop {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+async fn supervise(
+    args: &Args,
+    variables: &Variables,
+    program: &Path,
+    requests: UnboundedReceiver<Request>,
+) -> anyhow::Result<ExitCode> {
+    let launch = check(variables, program)?;
+    // Beside the supervisor, not in it: it knows neither server. A task is enough, because the demo holds nothing
+    // that would have to outlive this process or be replaced.
+    let demo = args.demo.then(|| Demo::start(variables)).transpose()?;
+    let ending = supervisor::run(launch, || check(&variables.reread()?, program), requests).await;
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
     Ok(match ending {
         Ending::Drained => ExitCode::SUCCESS,
         Ending::Unfinished => ExitCode::FAILURE,

@@ -61,7 +61,7 @@ impl Settings {
             batch: number(vars, "ROWCAST_BATCH", 2_000, 1..=50_000)?,
             max_job_bytes: number(vars, "ROWCAST_MAX_JOB_BYTES", 1 << 20, 1_024..=16 << 20)?,
             lease: Duration::from_secs(number(vars, "ROWCAST_LEASE_SECONDS", 15, 2..=3_600)?),
-            publish: Publish { key: vars.get("ROWCAST_EMITTER_KEY").unwrap_or_else(|| "socket.io".into()) },
+            publish: publish(vars),
         })
     }
 }
@@ -98,7 +98,11 @@ fn workers(vars: &dyn Vars) -> Result<usize, ConfigError> {
     }
 }
 
-fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
+pub(super) fn publish(vars: &dyn Vars) -> Publish {
+    Publish { key: vars.get("ROWCAST_EMITTER_KEY").unwrap_or_else(|| "socket.io".into()) }
+}
+
+pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     let url = SecretUrl::new(vars.get("REDIS_URL").unwrap_or_else(|| "redis://127.0.0.1:6379".into()));
     match redis::IntoConnectionInfo::into_connection_info(url.expose()) {
         Ok(_) => Ok(url),
@@ -127,7 +131,7 @@ fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     Ok(url)
 }
 
-fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
+pub(super) fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
     const FILE: &str = "ROWCAST_ROUTES";
     let Some(path) = vars.get(FILE) else { return Ok(vec![single_route(vars)?]) };
     if let Some(name) = SINGLE.iter().find(|name| vars.get(name).is_some()) {

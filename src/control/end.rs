@@ -59,6 +59,7 @@ impl End {
                     if asked_before { exit_now("told to end twice; it ends at once") }
                     asked_before = true;
                     self.stop_within_deadline();
+                    tracing::info!("told to end; this worker finishes what it holds");
                 }
                 () = reached(self.deadline) => exit_now("did not finish within its deadline"),
             }

@@ -56,7 +56,7 @@ impl EventWriter {
         if !self.publish {
             return events;
         }
-        let mut rooms = Vec::with_capacity(self.rooms.len());
+        let mut rooms = Rooms::default();
         for (job, became) in batch.jobs.iter().zip(&outcome.jobs) {
             let (Ok(rows), JobOutcome::Inserted { first_id, .. }) = (job, became) else { continue };
             for at in 0..rows.count {
@@ -64,11 +64,12 @@ impl EventWriter {
                 let counted = first_id.map(|first| first + at as u64 * outcome.id_step);
                 self.fill_rooms(row, counted, &mut rooms);
                 // A row whose rooms are all made of NULLs has nobody to go to; no room at all would be everybody.
-                if rooms.is_empty() && !self.rooms.is_empty() {
+                let names = &rooms.names[..rooms.used];
+                if names.is_empty() && !self.rooms.is_empty() {
                     continue;
                 }
                 let id = counted.map_or_else(|| given_id(plan, row), Scalar::UInt);
-                self.write_row(&mut events, id, row, &rooms);
+                self.write_row(&mut events, id, row, names);
             }
         }
         events
@@ -87,23 +88,31 @@ impl EventWriter {
         });
     }
 
-    fn fill_rooms(&self, row: &[Value<'_>], id: Option<u64>, rooms: &mut Vec<String>) {
-        rooms.clear();
-        'rooms: for parts in &self.rooms {
-            let mut name = String::new();
-            for part in parts {
-                let written = match part {
-                    RoomPart::Text(text) => write!(name, "{text}").is_ok(),
-                    RoomPart::Id => id.is_some_and(|id| write!(name, "{id}").is_ok()),
-                    RoomPart::Value(target) => write_value(&mut name, &row[*target]),
-                };
-                if !written {
-                    continue 'rooms;
-                }
+    /// Writes the names of a row's rooms into `rooms`, whose strings are used again from row to row.
+    fn fill_rooms(&self, row: &[Value<'_>], id: Option<u64>, rooms: &mut Rooms) {
+        rooms.used = 0;
+        for parts in &self.rooms {
+            if rooms.names.len() == rooms.used {
+                rooms.names.push(String::new());
             }
-            rooms.push(name);
+            let name = &mut rooms.names[rooms.used];
+            name.clear();
+            let mut parts = parts.iter();
+            let written = parts.all(|part| match part {
+                RoomPart::Text(text) => name.write_str(text).is_ok(),
+                RoomPart::Id => id.is_some_and(|id| write!(name, "{id}").is_ok()),
+                RoomPart::Value(target) => write_value(name, &row[*target]),
+            });
+            rooms.used += usize::from(written);
         }
     }
+}
+
+/// The names of one row's rooms.
+#[derive(Default)]
+struct Rooms {
+    names: Vec<String>,
+    used: usize,
 }
 
 fn given_id<'a>(plan: &Plan, row: &'a [Value<'a>]) -> Scalar<'a> {

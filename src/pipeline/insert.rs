@@ -129,8 +129,7 @@ impl<'w, 'b> Work<'w, 'b> {
 
     /// Writes jobs with one statement, or in halves until those at fault stand alone.
     async fn write_halving(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
-        let whole = 0..jobs.len();
-        let mut todo: Vec<Range<usize>> = vec![whole];
+        let mut todo: Vec<Range<usize>> = std::iter::once(0..jobs.len()).collect();
         while let Some(range) = todo.pop() {
             let part = &jobs[range.clone()];
             match self.statement(write, present, part).await {

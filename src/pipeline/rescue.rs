@@ -13,6 +13,7 @@ use super::{
     settle::settlement,
 };
 use crate::{
+    fault,
     queue::{Blame, Claim, Events},
     store::Checkpoint,
 };
@@ -42,6 +43,7 @@ impl Pipeline {
         self.store.fence(dead, &route).await?;
         let checkpoint = self.store.checkpoint(dead, &route).await?;
         let committed = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.claim_seq);
+        fault::point("fenced");
         let open = self.queue.list_open_claims(dead).await?;
         let mut rescued = Rescued::default();
         let first_uncommitted = open.iter().find(|&&seq| seq > 0 && seq != committed).copied();
@@ -62,6 +64,7 @@ impl Pipeline {
             }
         }
         rescued.returned += self.queue.leave_for(dead).await?;
+        fault::point("rescued");
         self.store.delete_checkpoint(dead, &route).await?;
         Ok(rescued)
     }

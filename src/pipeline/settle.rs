@@ -20,7 +20,10 @@ pub(super) async fn beside(
     let claim = async {
         if let Some((seq, limits)) = next {
             match queue.claim(seq, limits, When::Ahead).await? {
-                Claimed::Jobs(claim) => *ahead = Some(claim),
+                Claimed::Jobs(claim) => {
+                    *ahead = Some(claim);
+                    fault::point("ahead");
+                }
                 Claimed::Empty | Claimed::Paused => {}
                 Claimed::Ended => return Err(Fault::Fenced.into()),
             }
@@ -89,6 +92,8 @@ impl Pipeline {
     /// Settles what was committed and hands the other claims back, the newest first: so they stand in order again.
     async fn return_claims(&mut self) -> Result<(), Trouble> {
         self.settle().await?;
+        // The last request for a claim may have been carried out though its reply was lost.
+        self.queue.hand_back_for(&self.worker, self.seq + 1, Blame::Returned).await?;
         for place in [&mut self.ahead, &mut self.in_hand] {
             let Some(claim) = place.take() else { continue };
             if let Err((claim, error)) = self.queue.hand_back(claim, Blame::Returned).await {

@@ -10,8 +10,8 @@ use super::{Keys, Link, script::Script};
 /// A queue, as an operator sees it.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    keys: Keys,
-    link: Link,
+    pub(super) keys: Keys,
+    pub(super) link: Link,
 }
 
 /// All that the audit of a queue adds up, read in one instant. Counts are of jobs, but for `rows`.
@@ -96,6 +96,14 @@ impl Admin {
             command.arg(job.as_ref());
         }
         self.link.query(&command).await
+    }
+
+    /// How many jobs are in the queue.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn length(&self) -> RedisResult<u64> {
+        self.link.query(redis::cmd("LLEN").arg(&self.keys.queue)).await
     }
 
     /// Reads up to `count` dead letters from the oldest on, passing over `skip`.

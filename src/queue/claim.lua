@@ -2,14 +2,16 @@
 --
 -- KEYS 1 queue  2 claim list  3 claims (the index)  4 suspects  5 totals  6 paused  7 landing list
 -- ARGV 1 worker  2 sequence number  3 most jobs  4 most bytes  5 "ahead" while another claim is in hand, or "next"
--- Reply: { state, crashes, job, job, ... }, oldest job first; state is "claimed", "empty", "paused" or "stale".
+-- Reply: { state, crashes }; state is "claimed", "empty", "paused" or "stale". The jobs are in the claim list, oldest
+-- first: the caller reads them from there, which spares them the way through this script.
 --
 -- Promise: a job leaves the queue, the suspects or the landing list only for the claim list, and the claim is in the
--- index as long as its list exists. A suspect is claimed alone, and not ahead: a crash must not be
--- charged to it that another claim caused. A request that comes late, for a claim which has
--- ended or from a worker which has, claims nothing.
+-- index as long as its list exists. A suspect is claimed alone, and not ahead: a crash must not be charged to it that
+-- another claim caused. A request that comes late, for a claim which has ended or from a worker which has, claims
+-- nothing.
 local queue, claim, index, suspects, totals, paused, landing = unpack(KEYS)
 local worker, seq, most, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local ahead = ARGV[5] == 'ahead'
 local field = worker .. ':' .. ARGV[2]
 local entry = redis.call('HGET', index, field)
 local last = tonumber(redis.call('HGET', index, worker) or '0')
@@ -19,20 +21,29 @@ if redis.call('TYPE', landing).ok == 'string' then return { 'stale', 0 } end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local reply = { 'claimed', 0 }
-local size, largest, new = 0, 1, 0
+local held = redis.call('LLEN', claim)
+local crashes = 0
+if held > 0 and entry then crashes = tonumber(string.match(entry, '^%d+:(%d+)')) end
 
-local function count(job)
-  reply[#reply + 1] = job
-  size = size + #job
-  largest = math.max(largest, #job)
+local stop = redis.call('EXISTS', paused) == 1
+if crashes > 0 or (held > 0 and stop) then return { 'claimed', crashes } end
+if stop then
+  -- What a blocking move brought before the pause goes back, the oldest last: to the end it was taken from.
+  for _ = 1, redis.call('LLEN', landing) do redis.call('RPUSH', queue, redis.call('RPOP', landing)) end
+  return { 'paused', 0 }
 end
+if ahead and redis.call('LLEN', suspects) > 0 then return { 'empty', 0 } end
+
+local new, size, largest = 0, 0, 1
 
 local function take(list, pop, n)
   local jobs = redis.call(pop, list, n)
   if not jobs or #jobs == 0 then return false end
   redis.call('RPUSH', claim, unpack(jobs))
-  for _, job in ipairs(jobs) do count(job) end
+  for _, job in ipairs(jobs) do
+    size = size + #job
+    largest = math.max(largest, #job)
+  end
   new = new + #jobs
   return true
 end
@@ -41,48 +52,45 @@ local function finish()
   if new > 0 then
     -- A request that comes late, for an older claim that is still open, must not lower the worker's highest number.
     local highest = string.format('%.0f', math.max(seq, last))
-    redis.call('HSET', index, field, string.format('%.0f:%d', now, reply[2]), worker, highest)
+    redis.call('HSET', index, field, string.format('%.0f:%d', now, crashes), worker, highest)
     redis.call('HINCRBY', totals, 'claimed', new)
   end
-  return reply
+  return { 'claimed', crashes }
 end
 
-for _, job in ipairs(redis.call('LRANGE', claim, 0, -1)) do count(job) end
-local held = #reply > 2
-if held and entry then reply[2] = tonumber(string.match(entry, '^%d+:(%d+)')) end
-local stop = redis.call('EXISTS', paused) == 1
-if reply[2] > 0 or (held and stop) then return reply end
-if stop then
-  -- What a blocking move brought before the pause goes back, the oldest last: to the end it was taken from.
-  for _ = 1, redis.call('LLEN', landing) do redis.call('RPUSH', queue, redis.call('RPOP', landing)) end
-  return { 'paused', 0 }
-end
-
-local ahead = ARGV[5] == 'ahead'
-if ahead and redis.call('LLEN', suspects) > 0 then return { 'empty', 0 } end
 -- What a blocking move brought is older than anything in the queue.
-take(landing, 'LPOP', most)
-if #reply == 2 then
+if held < most then take(landing, 'LPOP', most - held) end
+if held + new == 0 then
   local suspect = redis.call('RPOP', suspects)
   if suspect then
     local space = string.find(suspect, ' ', 1, true)
-    local job = string.sub(suspect, space + 1)
-    reply[2] = tonumber(string.sub(suspect, 1, space - 1))
-    redis.call('RPUSH', claim, job)
-    count(job)
+    crashes = tonumber(string.sub(suspect, 1, space - 1))
+    redis.call('RPUSH', claim, string.sub(suspect, space + 1))
     new = 1
     return finish()
+  end
+
+  -- Under load the jobs are copied from list to list inside Redis, unsorted, from the end they are taken from; they
+  -- leave the queue once the copy is known to be no larger than allowed. Otherwise it is dropped again.
+  local full = math.min(most, redis.call('LLEN', queue))
+  if full >= 64 then
+    redis.call('SORT', queue, 'BY', 'nosort', 'DESC', 'LIMIT', 0, full, 'STORE', claim)
+    if redis.call('MEMORY', 'USAGE', claim, 'SAMPLES', 0) <= bytes then
+      redis.call('LTRIM', queue, 0, -full - 1)
+      new = full
+      return finish()
+    end
+    redis.call('DEL', claim)
   end
 end
 
 -- Steps are sized by the largest job so far, so that a claim passes its bytes by one job at most.
-while #reply - 2 < most and (size < bytes or #reply == 2) do
+while held + new < most and (size < bytes or held + new == 0) do
   local room = math.floor((bytes - size) / largest)
-  if #reply == 2 then room = 1 end
-  if not take(queue, 'RPOP', math.max(1, math.min(500, most - #reply + 2, room))) then break end
+  if new == 0 then room = 1 end
+  if not take(queue, 'RPOP', math.max(1, math.min(500, most - held - new, room))) then break end
 end
-if #reply > 2 then return finish() end
-if ahead then return { 'empty', 0 } end
+if held + new > 0 then return finish() end
 -- The caller will block now. Its landing list is indexed first, so that a rescuer knows to look there.
-redis.call('HSET', index, worker .. ':0', string.format('%.0f:0', now))
+if not ahead then redis.call('HSET', index, worker .. ':0', string.format('%.0f:0', now)) end
 return { 'empty', 0 }

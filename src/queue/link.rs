@@ -133,6 +133,8 @@ fn is_modern(info: &str) -> bool {
 /// What is wrong, in words for whoever must act on it.
 pub fn describe(error: &RedisError) -> String {
     let detail = error.to_string();
+    // An error inside a script or a pipeline carries its code in the text only.
+    let is = |code: &str| error.code() == Some(code) || detail.contains(code);
     match error.kind() {
         redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => "Redis is loading its data".into(),
         redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {
@@ -141,13 +143,13 @@ pub fn describe(error: &RedisError) -> String {
         redis::ErrorKind::AuthenticationFailed => {
             format!("Redis refuses the password in REDIS_URL ({detail})")
         }
-        _ if error.code() == Some("WRONGTYPE") => {
+        _ if is("WRONGTYPE") => {
             format!(
                 "the queue's key, or one of its companions, is no list: something else uses its name ({detail})"
             )
         }
-        _ if error.code() == Some("OOM") => format!("Redis is out of memory ({detail})"),
-        _ if error.code() == Some("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
+        _ if is("OOM") => format!("Redis is out of memory ({detail})"),
+        _ if is("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
         _ if error.is_timeout() => "Redis does not answer".into(),
         _ if error.is_io_error() => format!("Redis cannot be reached ({detail})"),
         _ => detail,

@@ -73,12 +73,16 @@ impl Registry {
     /// # Errors
     /// Any error of Redis.
     pub async fn members(&self) -> RedisResult<Vec<Member>> {
-        let mut members = Vec::new();
-        for id in self.names().await? {
-            let fields = self.link.query(redis::cmd("HGETALL").arg(key(&id))).await?;
-            members.push(Member { id, fields });
+        let names = self.names().await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(members)
+        let mut questions = redis::pipe();
+        for id in &names {
+            questions.hgetall(key(id));
+        }
+        let fields: Vec<BTreeMap<String, String>> = self.link.pipeline(&questions).await?;
+        Ok(names.into_iter().zip(fields).map(|(id, fields)| Member { id, fields }).collect())
     }
 
     /// Takes a worker out: it has left in order, or its claims are all rescued.

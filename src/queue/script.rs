@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, ToRedisArgs};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, ToRedisArgs};
 
 use super::Link;
 
@@ -49,14 +49,41 @@ impl Call<'_> {
         self
     }
 
-    /// Sends the call, and loads the script when the server does not know it (after a restart or a flush).
+    /// Sends the call.
     pub(super) async fn send<T: FromRedisValue>(&self) -> RedisResult<T> {
         match self.link.query(&self.command).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.form.load_async(&mut self.link.connection().await?).await?;
+            Err(error) if self.is_missing(&error) => {
+                self.load().await?;
                 self.link.query(&self.command).await
             }
             result => result,
         }
+    }
+
+    /// Sends the call and a command that reads what the script has written, in one round trip.
+    pub(super) async fn send_and<T, U>(&self, command: &Cmd) -> RedisResult<(T, U)>
+    where
+        T: FromRedisValue,
+        U: FromRedisValue,
+    {
+        let mut both = redis::pipe();
+        both.add_command(self.command.clone()).add_command(command.clone());
+        match self.link.pipeline(&both).await {
+            Err(error) if self.is_missing(&error) => {
+                self.load().await?;
+                self.link.pipeline(&both).await
+            }
+            result => result,
+        }
+    }
+
+    /// The server does not know the script: it was restarted, or its scripts were flushed.
+    fn is_missing(&self, error: &RedisError) -> bool {
+        error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+    }
+
+    async fn load(&self) -> RedisResult<()> {
+        self.form.load_async(&mut self.link.connection().await?).await?;
+        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 -- Ends a claim whose outcome is committed: publishes its rows, keeps its dead letters, deletes its list.
 --
 -- KEYS 1 claim list  2 claims (the index)  3 dead  4 totals  5 queue
--- ARGV 1 field "<worker>:<seq>"  2 jobs  3 inserted  4 duplicate  5 rows  6 dead  then the dead letters,
---      then channel and payload of each event in turn
+-- ARGV 1 field "<worker>:<seq>"  2 jobs  3 inserted  4 duplicate  5 rows  6 dead  then the dead letters, then the
+--      events in groups: a channel, the number of its payloads, the payloads
 -- Reply: 1, or 0 when somebody has settled it before.
 --
 -- Promise: does nothing unless the claim list exists; so every event is published once, by whoever comes first.
@@ -23,5 +23,10 @@ redis.call('HINCRBY', totals, 'inserted', ARGV[3])
 redis.call('HINCRBY', totals, 'duplicate', ARGV[4])
 redis.call('HINCRBY', totals, 'rows', ARGV[5])
 redis.call('HINCRBY', totals, 'dead', letters)
-for at = 7 + letters, #ARGV, 2 do redis.call('PUBLISH', ARGV[at], ARGV[at + 1]) end
+local at = 7 + letters
+while at < #ARGV do
+  local channel, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
+  for payload = at + 2, last do redis.call('PUBLISH', channel, ARGV[payload]) end
+  at = last + 1
+end
 return 1

@@ -11,8 +11,8 @@ use crate::queue::Registry;
 /// How often the account is brought up to date for the supervisor; cheap, and no server is asked.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Keeps the lease, without end. What fails is tried again at once and then ever more slowly; the outage is told by
-/// the routes, which notice it as well.
+/// Keeps the lease, without end. What fails is tried again soon. While the lease is not held the routes wait for it
+/// and notice nothing, so the outage is told here.
 pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vitals>) {
     let worker = identity.id.to_string();
     let every = vitals.lease_length() / 3;
@@ -42,12 +42,18 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
             ];
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
-            if registry.renew(&worker, &fields, vitals.lease_length()).await.is_ok() {
-                vitals.lease_renewed(asked);
-                due = asked + every;
-                forget_the_dead(&registry).await;
-            } else {
-                due = asked + REFRESH;
+            match registry.renew(&worker, &fields, vitals.lease_length()).await {
+                Ok(()) => {
+                    vitals.lease_renewed(asked);
+                    due = asked + every;
+                    forget_the_dead(&registry).await;
+                }
+                Err(error) => {
+                    due = asked + REFRESH;
+                    if vitals.lease_held_for().is_none() {
+                        vitals.down(&error.into());
+                    }
+                }
             }
         }
         tokio::time::sleep(REFRESH.min(every)).await;

@@ -86,7 +86,7 @@ impl Work {
         let mut registered = false;
         while !stop.is_cancelled() {
             self.vitals.step(self.pipeline.route());
-            let step = if registered { self.step(stop).await } else { self.start().await };
+            let step = if registered { self.step(stop).await } else { self.start(stop).await };
             match step {
                 Ok(step) => {
                     registered = true;
@@ -102,23 +102,31 @@ impl Work {
         Ok(())
     }
 
-    /// What comes before the first claim.
-    async fn start(&mut self) -> Result<Step, Trouble> {
+    /// What comes before the first claim. When it has succeeded, both servers are there.
+    async fn start(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
         self.pipeline.register().await?;
         while let Some(&predecessor) = self.predecessors.first() {
             self.rescue(&predecessor.to_string()).await?;
             self.vitals.rescued(predecessor);
             self.predecessors.remove(0);
         }
+        self.lease_or(stop).await;
         Ok(Step::Idle)
+    }
+
+    /// Waits for the lease: without one others may take this worker for dead, so it claims nothing until it has one.
+    /// Returns whether it has; otherwise it is time to stop.
+    async fn lease_or(&self, stop: &CancellationToken) -> bool {
+        tokio::select! {
+            () = self.vitals.lease_held() => true,
+            () = stop.cancelled() => false,
+        }
     }
 
     /// One step of the pipeline, with what has to be done between steps.
     async fn step(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
-        // Without a lease others may take this worker for dead: it claims nothing until it has one.
-        tokio::select! {
-            () = self.vitals.lease_held() => {}
-            () = stop.cancelled() => return Ok(Step::Idle),
+        if !self.lease_or(stop).await {
+            return Ok(Step::Idle);
         }
         self.sweep().await?;
         let step = self.pipeline.work_one(stop).await?;

@@ -10,11 +10,11 @@
 //! delete its checkpoint; then it goes on where it was. Rescuers need no clock: they may take up any worker at any
 //! time, dead, asleep or well. Crashes and lost replies are drawn from a budget, and so can hit before every step.
 //! What was sent before them is still on its way: MySQL may apply a COMMIT, Redis may run a claim or a blocking move,
-//! for a client that is gone. Only one thing takes a clock: a rescuer drops a worker from the index when all that the
-//! worker ever sent has run or is lost. How long that takes is not for a model to say.
+//! for a client that is gone. Only one thing takes a clock, and so is not in here: a tombstone stands for a day, and
+//! nothing is on its way for longer.
 //!
-//! It does not model a paused queue, what is in a row (rejected jobs, duplicates), the order within a list, or a server that loses
-//! data. A queue here is a bag: any of its jobs may come next, which covers every order.
+//! It does not model a paused queue, what is in a row (rejected jobs, duplicates), the order within a list, or a
+//! server that loses data. A queue here is a bag: any of its jobs may come next, which covers every order.
 //!
 //! The rules count as much as the check: each is broken on purpose, and the run that follows is found.
 
@@ -59,26 +59,26 @@ const ONE_JOB: Rules = Rules { jobs: 1, claims: 1, faults: 2, rescues: 3, ..TWO_
 
 #[test]
 fn every_interleaving_of_two_workers_keeps_each_job_in_one_place_with_one_row_and_one_event() {
-    // With a prefetch the same world has seven times the states: that is the campaign's. The pipeline has its own test.
+    // With claims ahead the same world has twice the states: that is the campaign's. The pipeline has its own test.
     holds(Rules { pipelining: false, ..TWO_WORKERS });
 }
 
 #[test]
 fn every_interleaving_of_a_full_pipeline_keeps_each_job_in_one_place_with_one_row_and_one_event() {
-    holds(FULL_PIPELINE);
+    holds(Rules { faults: 2, ..FULL_PIPELINE });
 }
 
 #[test]
 fn every_interleaving_with_repeated_faults_and_rescues_of_one_worker_keeps_the_guarantee() {
-    holds(ONE_WORKER);
+    holds(Rules { faults: 3, ..ONE_WORKER });
 }
 
 #[test]
-#[ignore = "a campaign: 23 million states, two minutes; run it when the protocol changes"]
+#[ignore = "a campaign: 9 million states, about a minute; run it when the protocol changes"]
 fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
-    holds(Rules { faults: 3, ..ONE_WORKER });
-    holds(Rules { faults: 2, rescues: 3, ..FULL_PIPELINE });
-    holds(Rules { claims: 2, faults: 1, crash_limit: 3, ..ONE_JOB });
+    holds(Rules { faults: 4, ..ONE_WORKER });
+    holds(Rules { faults: 3, rescues: 3, ..FULL_PIPELINE });
+    holds(Rules { claims: 2, ..ONE_JOB });
     holds(TWO_WORKERS);
     holds(Rules { batch: 2, ..TWO_WORKERS });
 }
@@ -90,7 +90,7 @@ fn listing_before_fencing_doubles_a_row() {
 
 #[test]
 fn deleting_the_checkpoint_before_listing_doubles_a_row() {
-    breaks(ONE_ROW, &[Broken::DeleteCheckpointBeforeListing], Rules { faults: 1, rescues: 1, ..ONE_JOB });
+    breaks(ONE_ROW, &[Broken::DeleteCheckpointBeforeListing], Rules { faults: 1, rescues: 2, ..ONE_JOB });
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_commit_before_the_settle_of_the_previous_claim_loses_an_event_if_older_clai
 
 #[test]
 fn a_worker_that_leaves_and_does_not_await_the_end_of_its_commit_doubles_a_row() {
-    breaks(ONE_ROW, &[Broken::HandBackInDoubt], Rules { faults: 1, rescues: 1, ..ONE_JOB });
+    breaks(ONE_ROW, &[Broken::HandBackInDoubt], Rules { rescues: 0, ..ONE_JOB });
 }
 
 #[test]
@@ -131,9 +131,11 @@ fn a_checkpoint_that_ignores_the_fence_lets_a_fenced_worker_commit_and_doubles_a
 }
 
 #[test]
-fn a_rescue_before_the_worker_has_registered_lets_it_commit_after_its_fence_and_doubles_a_row() {
-    breaks(FENCED, &[Broken::RescueBeforeRegister], ONE_WORKER);
-    breaks(ONE_ROW, &[Broken::RescueBeforeRegister], Rules { faults: 0, rescues: 2, ..ONE_JOB });
+fn it_does_not_matter_whether_a_worker_is_rescued_before_it_has_registered_because_it_finds_its_tombstone() {
+    holds(Rules { broken: &[Broken::RescueBeforeRegister], ..ONE_WORKER });
+    let broken = &[Broken::RescueBeforeRegister, Broken::LeaveWithoutTombstone];
+    breaks(FENCED, broken, ONE_WORKER);
+    breaks(ONE_ROW, broken, Rules { faults: 0, rescues: 2, ..ONE_JOB });
 }
 
 #[test]
@@ -187,19 +189,9 @@ fn a_rescuer_that_counts_the_list_and_not_the_outcome_loses_a_job_that_a_late_cl
 }
 
 #[test]
-fn a_rescuer_that_forgets_a_landing_list_at_once_strands_a_job_that_lands_later() {
-    breaks(INDEXED, &[Broken::ForgetLandingAtOnce], ONE_WORKER);
-}
-
-#[test]
-fn a_rescuer_that_forgets_a_watermark_while_a_claim_is_on_its_way_loses_a_job() {
-    breaks(ONE_PLACE, &[Broken::ForgetWatermarkTooSoon], ONE_WORKER);
-}
-
-#[test]
-fn a_worker_that_lost_a_reply_and_forgets_itself_when_it_leaves_strands_a_job_that_lands_later() {
-    breaks(INDEXED, &[Broken::LeaveUnsure], ONE_WORKER);
-    breaks(ONE_PLACE, &[Broken::LeaveUnsure], Rules { faults: 3, ..ONE_WORKER });
+fn a_worker_taken_out_of_the_index_without_a_tombstone_strands_a_job_that_comes_late_and_loses_one() {
+    breaks(INDEXED, &[Broken::LeaveWithoutTombstone], ONE_WORKER);
+    breaks(ONE_PLACE, &[Broken::LeaveWithoutTombstone], Rules { faults: 3, ..ONE_WORKER });
 }
 
 /// Checks every state, and shows the run that breaks a property, if there is one.

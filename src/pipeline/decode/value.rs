@@ -112,6 +112,11 @@ fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
 }
 
 fn decimal<'a>(target: &Target, text: &'a str, scale: u32) -> Result<Value<'a>, Rejection> {
+    // Most numbers say how many digits they have after the point.
+    let fraction = text.bytes().rev().position(|byte| byte == b'.').unwrap_or(0);
+    if fraction <= scale as usize && text.len() <= 64 && !text.contains(['e', 'E']) {
+        return Ok(Value::Digits(text.into()));
+    }
     let Some(number) = Plain::parse(text) else {
         return Err(target.reject(
             Code::OutOfRange,
@@ -395,7 +400,7 @@ mod tests {
         );
         assert_eq!(
             read_as(ColumnKind::DateTime, Conversion::UnixS, "1700000000.5"),
-            at("2023-11-14 22:13:20.5")
+            at("2023-11-14T22:13:20.5Z")
         );
         assert_eq!(
             read_as(ColumnKind::DateTime, Conversion::UnixUs, "-1"),

@@ -7,16 +7,16 @@
 use super::protocol::At;
 use super::rules::{Broken, Rules};
 use super::scripts::Reply;
-use super::state::{Checkpoint, Claimer, LANDING, Life, Seq, State, Worker};
+use super::state::{Checkpoint, Claimer, Inserter, LANDING, Life, Seq, State, Worker};
 
 impl State {
     /// The checkpoint's row is inserted, by a plain INSERT, before anyone can know of the worker. One that is there
-    /// already and fenced was written by a rescuer: the worker was given up before it began, and ends.
+    /// already and fenced was written by a rescuer: the worker was given up before it began, and leaves.
     pub(super) fn register(&mut self, _: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
         when(worker.life == Life::Starting)?;
         if worker.checkpoint.is_some_and(|row| row.fenced) {
-            worker.life = Life::Gone;
+            worker.life = Life::Fenced;
         } else {
             worker.checkpoint = Some(Checkpoint { seq: 0, fenced: false });
             worker.life = Life::Running;
@@ -24,41 +24,43 @@ impl State {
         Some(())
     }
 
-    /// The script is sent that claims what there is, under a new number.
+    /// The script is sent that claims what there is, under the next number: because nothing is in hand; or ahead, while
+    /// the claim in hand is being inserted, unless that is a suspect, which may crash.
     pub(super) fn claim(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
         when(worker.life == Life::Running && worker.claimer == Claimer::Quiet && worker.seq < rules.claims)?;
-        when(rules.pipelining || worker.current + worker.settling == 0)?;
-        worker.seq += 1;
-        worker.claiming = worker.seq;
+        if worker.is_busy() {
+            when(rules.pipelining && worker.inserter == Inserter::Inserted && !worker.suspect_in_hand)?;
+        } else {
+            when(worker.settling == 0)?;
+        }
+        worker.claiming = worker.seq + 1;
         worker.claimer = Claimer::Asking;
         Some(())
     }
 
-    /// Redis runs it, and the reply arrives. After "empty" the worker blocks. "Stale" says that somebody else has
-    /// ended this claim: the worker was rescued, and leaves.
+    /// Redis runs it, and the reply arrives. After "empty" the worker blocks, or has none ahead. "Stale" says that this
+    /// claim has ended, or this worker, and not by itself: it was rescued, and leaves.
     pub(super) fn redis_claims(&mut self, rules: &Rules, at: At) -> Option<()> {
-        let Worker { claimer, claiming: seq, life, .. } = self.workers[at.who];
-        when(claimer == Claimer::Asking)?;
-        let reply = self.claim_script(rules, At { seq, ..at })?;
-        let runs = life == Life::Running;
+        let worker = self.workers[at.who];
+        when(worker.claimer == Claimer::Asking)?;
+        let (seq, ahead) = (worker.claiming, worker.is_busy());
+        let reply = self.claim_script(rules, At { seq, ..at }, ahead)?;
         let worker = &mut self.workers[at.who];
-        worker.claimer = match reply {
-            Reply::Claimed => Claimer::Ready,
-            Reply::Empty if runs => Claimer::Blocking,
-            Reply::Empty | Reply::Stale => Claimer::Quiet,
-        };
-        if worker.claimer == Claimer::Quiet {
-            worker.claiming = 0;
-        }
         match reply {
-            Reply::Claimed if runs => {
+            Reply::Claimed => {
+                (worker.claimer, worker.seq) = (Claimer::Ready, seq);
+                worker.suspect_in_hand |= worker.crashes[usize::from(seq)] > 0;
                 for job in &mut self.jobs {
                     job.memory[at.who].claiming = job.claimed[at.who].has(seq);
                 }
             }
-            Reply::Stale => self.give_up(rules, at.who),
-            _ => {}
+            Reply::Empty if ahead => worker.fall_quiet(),
+            Reply::Empty => worker.claimer = Claimer::Blocking,
+            Reply::Stale => {
+                worker.fall_quiet();
+                self.give_up(rules, at.who, Life::Fenced);
+            }
         }
         Some(())
     }
@@ -67,20 +69,27 @@ impl State {
     /// asking again, may have settled that claim, may be gone.
     pub(super) fn redis_claims_late(&mut self, rules: &Rules, at: At) -> Option<()> {
         when(self.workers[at.who].late_claims.take(at.seq))?;
-        self.claim_script(rules, at).map(|_| ())
+        self.claim_script(rules, at, false).map(|_| ())
     }
 
-    /// The connection ends before the reply came. The worker asks again, under the same number; one that is about to
-    /// leave hands back whatever that number may hold.
+    /// The same for a claim that was made ahead.
+    pub(super) fn redis_claims_ahead_late(&mut self, rules: &Rules, at: At) -> Option<()> {
+        when(self.workers[at.who].late_claims_ahead.take(at.seq))?;
+        self.claim_script(rules, at, true).map(|_| ())
+    }
+
+    /// The connection ends before the reply came. The number is not used up: the worker will ask again under the same
+    /// one. A claim in hand is rolled back meanwhile. A worker that stops before it has asked again leaves what that
+    /// number may hold to a rescuer.
     pub(super) fn claim_reply_lost(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
         when(worker.claimer == Claimer::Asking)?;
         worker.give_connection_up(rules);
-        if worker.life == Life::Running && rules.breaks(Broken::NewSeqAfterLostReply) {
-            (worker.claimer, worker.claiming) = (Claimer::Quiet, 0);
-        } else if worker.life != Life::Running {
-            worker.claimer = Claimer::Quiet;
+        if rules.breaks(Broken::NewSeqAfterLostReply) {
+            worker.seq = worker.claiming;
         }
+        worker.fall_quiet();
+        self.roll_back(who);
         self.fault()
     }
 
@@ -89,8 +98,8 @@ impl State {
     pub(super) fn redis_moves(&mut self, rules: &Rules, At { who, job, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
         when(worker.claimer == Claimer::Blocking)?;
+        worker.claimer = Claimer::Asking;
         let list = worker.landing(rules);
-        worker.wake();
         self.move_one(who, list, job)
     }
 
@@ -100,10 +109,11 @@ impl State {
         self.move_one(who, list, job)
     }
 
-    /// The blocking move ends with nothing: some seconds have passed, or the worker ends it in order to leave.
+    /// The blocking move ends with nothing: some seconds have passed, the worker ends it in order to stop, or it fails
+    /// because there is a tombstone. If the worker does not stop it asks again.
     pub(super) fn redis_moves_nothing(&mut self, _: &Rules, At { who, .. }: At) -> Option<()> {
         when(self.workers[who].claimer == Claimer::Blocking)?;
-        self.workers[who].wake();
+        self.workers[who].fall_quiet();
         Some(())
     }
 
@@ -112,17 +122,13 @@ impl State {
         let worker = &mut self.workers[who];
         when(worker.claimer == Claimer::Blocking)?;
         worker.give_connection_up(rules);
-        worker.wake();
+        worker.fall_quiet();
         self.fault()
     }
 
-    /// A late request never arrives, or a late move ends with nothing.
-    pub(super) fn lost_for_good(&mut self, _: &Rules, At { who, seq, job }: At) -> Option<()> {
-        let worker = &mut self.workers[who];
-        when(job == 0 && (worker.late_moves.take(seq) || worker.late_claims.take(seq)))
-    }
-
+    /// Onto a tombstone no move is possible: the job stays in the queue.
     fn move_one(&mut self, who: usize, list: Seq, job: usize) -> Option<()> {
+        when(list != LANDING || !self.workers[who].tombstone)?;
         let job = self.jobs.get_mut(job)?;
         job.queued = job.queued.checked_sub(1)?;
         job.claimed[who].insert(list);
@@ -142,23 +148,19 @@ impl Worker {
         if rules.breaks(Broken::MoveStraightIntoTheClaimList) { self.claiming } else { LANDING }
     }
 
-    /// The blocking move has ended: the worker asks once more, unless it is about to leave.
-    fn wake(&mut self) {
-        if self.life == Life::Running {
-            self.claimer = Claimer::Asking;
-        } else {
-            (self.claimer, self.claiming) = (Claimer::Quiet, 0);
-        }
+    /// Nothing is being fetched.
+    fn fall_quiet(&mut self) {
+        (self.claimer, self.claiming) = (Claimer::Quiet, 0);
     }
 
     /// What was sent on this connection and was not answered runs late, or never.
     pub(super) fn give_connection_up(&mut self, rules: &Rules) {
         match self.claimer {
+            Claimer::Asking if self.is_busy() => self.late_claims_ahead.insert(self.claiming),
             Claimer::Asking => self.late_claims.insert(self.claiming),
             Claimer::Blocking => self.late_moves.insert(self.landing(rules)),
-            _ => return,
+            Claimer::Quiet | Claimer::Ready => {}
         }
-        self.unsure = true;
     }
 }
 

@@ -9,7 +9,7 @@ impl State {
     /// A transaction begins and inserts the rows of the claim: the one that was rolled back, or the next one.
     pub(super) fn insert(&mut self, _: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
-        when(worker.life == Life::Running)?;
+        when(worker.life == Life::Running && worker.claimer != Claimer::Asking)?;
         if worker.inserter == Inserter::Idle {
             when(worker.claimer == Claimer::Ready)?;
             worker.claimer = Claimer::Quiet;
@@ -28,25 +28,35 @@ impl State {
     }
 
     /// `UPDATE checkpoint SET claim_seq = ? .. WHERE worker_id = ? AND fenced = 0`: it waits for the row's lock, and
-    /// then holds it. No row matches: this worker was fenced, rolls back and leaves.
+    /// then holds it. No row matches: this worker was fenced, rolls back and leaves. A claim ahead is awaited before.
     pub(super) fn checkpoint(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
-        when(worker.inserter == Inserter::Inserted && worker.commit == 0)?;
+        when(
+            worker.inserter == Inserter::Inserted && worker.claimer != Claimer::Asking && worker.commit == 0,
+        )?;
         let fence_counts = !rules.breaks(Broken::CheckpointWithoutFenceCheck);
         match worker.checkpoint {
             Some(row) if !(row.fenced && fence_counts) => worker.inserter = Inserter::Checkpointed,
-            _ => self.give_up(rules, at.who),
+            _ => self.give_up(rules, at.who, Life::Fenced),
         }
         Some(())
     }
 
     /// A server's fault (a deadlock, a lost connection, a restart) before COMMIT: MySQL rolls back, the claim stays.
     pub(super) fn rolled_back(&mut self, _: &Rules, at: At) -> Option<()> {
-        let worker = &mut self.workers[at.who];
-        when(matches!(worker.inserter, Inserter::Inserted | Inserter::Checkpointed))?;
-        worker.inserter = Inserter::Claimed;
-        self.jobs.iter_mut().for_each(|job| job.memory[at.who].inserted = false);
+        when(self.roll_back(at.who))?;
         self.fault()
+    }
+
+    /// Ends the transaction of the claim in hand before COMMIT, if there is one. Returns whether there was.
+    pub(super) fn roll_back(&mut self, who: usize) -> bool {
+        let worker = &mut self.workers[who];
+        let open = matches!(worker.inserter, Inserter::Inserted | Inserter::Checkpointed);
+        if open {
+            worker.inserter = Inserter::Claimed;
+            self.jobs.iter_mut().for_each(|job| job.memory[who].inserted = false);
+        }
+        open
     }
 
     /// COMMIT is sent, but only when the claim before it is settled: its outcome is about to be overwritten.
@@ -104,26 +114,28 @@ impl State {
         self.fault()
     }
 
-    /// `SELECT .. FOR UPDATE` on a new connection: it waits for the end of the old connection, then it knows.
+    /// `SELECT .. FOR UPDATE` on a new connection: it waits for the end of the old connection, then it knows. No row:
+    /// a rescue has ended this worker, and its claim with it.
     pub(super) fn lookup_checkpoint(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
         when(worker.inserter == Inserter::LookingUp && worker.settling == 0)?;
-        if rules.breaks(Broken::ForgetLookup) {
-            worker.inserter = Inserter::Claimed;
-            return Some(());
+        if !rules.breaks(Broken::ForgetLookup) {
+            when(worker.commit == 0 || rules.breaks(Broken::LookUpWithoutLock))?;
+            match worker.checkpoint {
+                Some(row) if row.seq == worker.current => {
+                    self.begin_settling(at.who);
+                    return Some(());
+                }
+                Some(_) => {}
+                None => {
+                    self.abandon_in_doubt(rules, at.who);
+                    return Some(());
+                }
+            }
         }
-        when(worker.commit == 0 || rules.breaks(Broken::LookUpWithoutLock))?;
-        let (committed, fenced) = match worker.checkpoint {
-            Some(row) => (row.seq == worker.current, row.fenced),
-            None => (false, true),
-        };
-        if committed {
-            self.begin_settling(at.who);
-        } else {
-            self.workers[at.who].inserter = Inserter::Claimed;
-        }
-        if fenced || self.workers[at.who].life == Life::Leaving {
-            self.give_up(rules, at.who);
+        worker.inserter = Inserter::Claimed;
+        if worker.life != Life::Running {
+            self.give_up(rules, at.who, Life::Leaving);
         }
         Some(())
     }
@@ -136,16 +148,17 @@ impl State {
         Some(())
     }
 
-    /// The same, but the reply is lost: it will be run again.
+    /// The same, but the reply is lost: it will be run again. The claim in hand is rolled back meanwhile.
     pub(super) fn settle_reply_lost(&mut self, rules: &Rules, at: At) -> Option<()> {
         self.run_settle(rules, at.who)?;
+        self.roll_back(at.who);
         self.fault()
     }
 
     /// The current claim is known to be committed: the inserter is free for the next one.
     fn begin_settling(&mut self, who: usize) {
         let worker = &mut self.workers[who];
-        worker.inserter = Inserter::Idle;
+        (worker.inserter, worker.suspect_in_hand) = (Inserter::Idle, false);
         worker.settling = std::mem::take(&mut worker.current);
         for memory in self.jobs.iter_mut().map(|job| &mut job.memory[who]) {
             memory.settling = std::mem::take(&mut memory.current);

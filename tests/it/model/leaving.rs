@@ -6,21 +6,23 @@ use super::rules::{Broken, Rules};
 use super::state::{Claimer, Inserter, Life, Memory, State};
 
 impl State {
-    /// The worker cannot renew its lease, or is asked to stop: it gives up what it has not committed.
+    /// The worker is asked to stop. It does so between two claims or after an error: nothing that
+    /// it has sent and still awaits is on its way then. A COMMIT whose reply was lost is looked up first.
     pub(super) fn stop(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &self.workers[who];
         when(worker.life == Life::Running)?;
-        self.give_up(rules, who);
+        when(matches!(worker.claimer, Claimer::Quiet | Claimer::Ready))?;
+        when(matches!(worker.inserter, Inserter::Idle | Inserter::Claimed | Inserter::LookingUp))?;
+        self.give_up(rules, who, Life::Leaving);
         self.fault()
     }
 
-    /// Drops all that is not committed out of memory, but not the numbers of its claims. What was sent is awaited;
-    /// above all a COMMIT, or the look at the checkpoint after one. `hand_back`, `settle` and `leave` do the rest.
-    pub(super) fn give_up(&mut self, rules: &Rules, who: usize) {
+    /// Drops all that is not committed out of memory, but not the numbers of its claims. A claim in doubt stays: first
+    /// comes the look at the checkpoint. `settle`, `hand_back` and `leave` do the rest.
+    pub(super) fn give_up(&mut self, rules: &Rules, who: usize, life: Life) {
         let worker = &mut self.workers[who];
-        let in_doubt = matches!(worker.inserter, Inserter::CommitSent | Inserter::LookingUp);
-        let drops = !in_doubt || rules.breaks(Broken::HandBackInDoubt);
-        worker.life = Life::Leaving;
+        let drops = worker.inserter != Inserter::LookingUp || rules.breaks(Broken::HandBackInDoubt);
+        (worker.life, worker.suspect_in_hand) = (life, false);
         if drops {
             worker.inserter = Inserter::Idle;
         }
@@ -30,13 +32,24 @@ impl State {
         }
     }
 
-    /// A claim that it has not committed goes back, whole, and nobody is to blame. A reply that is lost needs only
-    /// another try.
+    /// The checkpoint that could tell is gone. The claim in doubt stays as it is, for a rescuer, and the worker leaves.
+    /// One that was about to stop keeps looking for some seconds, and then ends as if it had crashed.
+    pub(super) fn abandon_in_doubt(&mut self, rules: &Rules, who: usize) {
+        let worker = &mut self.workers[who];
+        if worker.life == Life::Running {
+            (worker.inserter, worker.current) = (Inserter::Idle, 0);
+            self.give_up(rules, who, Life::Fenced);
+        } else {
+            self.end(who);
+        }
+    }
+
+    /// A claim that it has not committed goes back, whole, and nobody is to blame: after the committed one is settled,
+    /// the newest first. A reply that is lost needs only another try.
     pub(super) fn hand_back(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
-        when(worker.life == Life::Leaving)?;
-        let fetched = matches!(worker.claimer, Claimer::Quiet | Claimer::Ready) && worker.claiming != 0;
-        let seq = if fetched {
+        when(worker.is_leaving() && worker.settling == 0)?;
+        let seq = if worker.claiming != 0 {
             worker.claimer = Claimer::Quiet;
             std::mem::take(&mut worker.claiming)
         } else {
@@ -48,15 +61,17 @@ impl State {
         Some(())
     }
 
-    /// It returns what landed, and drops itself from the index; but not if it ever lost a reply: something of its
-    /// own may still be on its way, and lands where a rescuer must look.
+    /// It takes itself out of the index, and sets its tombstone: whatever it has on its way takes no job any more. A
+    /// fenced worker ends here; its checkpoint belongs to the rescuer.
     pub(super) fn leave(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
-        when(worker.life == Life::Leaving && worker.claimer == Claimer::Quiet)?;
-        when(worker.claiming + worker.current + worker.settling == 0)?;
+        when(worker.is_leaving() && worker.claiming + worker.current + worker.settling == 0)?;
+        let fenced = worker.life == Life::Fenced;
         worker.life = Life::Left;
-        let forget = !worker.unsure || rules.breaks(Broken::LeaveUnsure);
-        self.return_landed(who, forget);
+        self.leave_script(rules, who);
+        if fenced {
+            self.end(who);
+        }
         Some(())
     }
 
@@ -72,7 +87,7 @@ impl State {
     /// The process ends at once, anywhere. What it has sent remains on its way; what it had not, never was.
     pub(super) fn crash(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
-        when(matches!(worker.life, Life::Running | Life::Leaving | Life::Left))?;
+        when(matches!(worker.life, Life::Running | Life::Leaving | Life::Fenced | Life::Left))?;
         worker.give_connection_up(rules);
         self.end(who);
         self.fault()
@@ -86,7 +101,7 @@ impl State {
         let worker = &mut self.workers[who];
         (worker.life, worker.claimer, worker.inserter) = (Life::Gone, Claimer::Quiet, Inserter::Idle);
         (worker.seq, worker.claiming, worker.current, worker.settling) = (0, 0, 0, 0);
-        worker.unsure = false;
+        worker.suspect_in_hand = false;
         worker.was_fenced &= worker.commit != 0;
     }
 }

@@ -27,6 +27,8 @@ const SEEN_ZOMBIE: &str = "seen: a worker claims after its fence";
 const SEEN_LATE_COMMIT: &str = "seen: a COMMIT on its way whose sender is gone";
 const SEEN_LATE_MOVE: &str = "seen: a job that landed for a worker that is gone";
 const SEEN_LATE_CLAIM: &str = "seen: a late claim has added a job to one that is being settled";
+const SEEN_TOMBSTONE: &str = "seen: a request on its way that will find the tombstone of its worker";
+const SEEN_AHEAD: &str = "seen: a rescuer at work on a claim in hand and one made ahead";
 const SEEN_PIPELINE: &str = "seen: one claim fetched, one being inserted, one being settled";
 
 pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
@@ -76,6 +78,19 @@ fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
             (0..state.workers.len()).filter(gone).any(|who| state.open_claims(who).has(LANDING))
         }));
     }
+    if rules.faults > 0 {
+        seen.push(Property::sometimes(SEEN_TOMBSTONE, |_, state: &State| {
+            state.workers.iter().any(|worker| worker.tombstone && worker.late() != Seqs::default())
+        }));
+    }
+    if rules.rescues > 0 && rules.pipelining && rules.jobs >= 2 {
+        seen.push(Property::sometimes(SEEN_AHEAD, |_, state: &State| {
+            state.rescuers.iter().any(|rescuer| {
+                let uncommitted = (1..8).filter(|&seq| seq != rescuer.seq && rescuer.todo.has(seq));
+                uncommitted.count() > 1
+            })
+        }));
+    }
     if rules.faults > 0 && rules.batch > 1 {
         seen.push(Property::sometimes(SEEN_LATE_CLAIM, |_, state: &State| {
             (0..state.workers.len()).any(|who| state.has_a_late_job(who))
@@ -92,7 +107,8 @@ fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
             one.step > 0 && two.step > 0 && one.target == two.target
         }));
     }
-    if rules.rescues >= rules.crash_limit {
+    // A worker that was rescued claims nothing any more: so it takes a worker for each crash.
+    if rules.rescues.min(rules.workers as u8) >= rules.crash_limit {
         seen.push(Property::sometimes(SEEN_DEAD, |_, state: &State| {
             state.jobs.iter().any(|job| job.dead == 1)
         }));
@@ -113,11 +129,12 @@ fn each(state: &State, holds: impl Fn(&Job) -> bool) -> bool {
 }
 
 impl State {
-    /// A worker that runs has no open claim but those that it is fetching, inserting or settling.
+    /// A worker that runs has no open claim but those that it is fetching, inserting or settling, and at most one of
+    /// the number that it will ask for next.
     fn knows_its_claims(&self, who: usize) -> bool {
-        let Worker { life, claiming, current, settling, .. } = self.workers[who];
+        let Worker { life, seq, claiming, current, settling, .. } = self.workers[who];
         let mut known = Seqs::default();
-        [LANDING, claiming, current, settling].iter().for_each(|&seq| known.insert(seq));
+        [LANDING, seq + 1, claiming, current, settling].iter().for_each(|&seq| known.insert(seq));
         life != Life::Running || known.covers(self.open_claims(who))
     }
 

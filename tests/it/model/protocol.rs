@@ -9,7 +9,7 @@ use super::rules::Rules;
 use super::state::{CLAIMS, Claimer, JOBS, Job, Life, RESCUERS, Seq, State, WORKERS};
 
 /// Where a step is taken: by which process or for which worker, and for which claim and job if that matters. Number
-/// `JOBS` is no job.
+/// `JOBS` is no job; for a claim `JOBS + 1` and so on are job 0 and so on alone, the others being pushed a moment later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
     pub who: usize,
@@ -48,11 +48,11 @@ const WORKER_STEPS: &[(&str, Take)] = &[
 const REDIS_STEPS: &[(&str, Take)] =
     &[("Redis claims", State::redis_claims), ("Redis moves", State::redis_moves)];
 
-/// The same for requests that the worker has given up.
+/// The same for requests that the worker has given up. One that is lost for good needs no step: it is never taken.
 const LATE_STEPS: &[(&str, Take)] = &[
     ("Redis claims, late", State::redis_claims_late),
+    ("Redis claims ahead, late", State::redis_claims_ahead_late),
     ("Redis moves, late", State::redis_moves_late),
-    ("a late request is lost for good", State::lost_for_good),
 ];
 
 /// Steps of a rescuer.
@@ -62,8 +62,8 @@ const RESCUER_STEPS: &[(&str, Take)] = &[
     ("list_open_claims", State::list_open_claims),
     ("settle", State::rescuer_settles),
     ("isolate", State::isolate),
-    ("return_landed", State::return_landed_plainly),
-    ("return_landed and forget", State::return_landed_and_forget),
+    ("give_back", State::give_back),
+    ("leave_for", State::leave_for),
     ("delete_checkpoint", State::delete_checkpoint),
     ("crash", State::rescuer_crashes),
 ];
@@ -89,6 +89,9 @@ impl fmt::Debug for Step {
         write!(f, "{} {who}: {}", self.process, self.name)?;
         match self.process {
             "worker" if self.is_of_redis() && job < JOBS => write!(f, " job {job} for claim {seq}"),
+            "worker" if self.is_of_redis() && job > JOBS => {
+                write!(f, " job {} alone for claim {seq}", job - JOBS - 1)
+            }
             "worker" if self.is_of_redis() => write!(f, " no more for claim {seq}"),
             "rescuer" if seq != 0 => write!(f, " worker {}", seq - 1),
             _ => Ok(()),
@@ -138,13 +141,12 @@ impl Model for Protocol {
             let at = At { who, ..At::default() };
             steps.extend(WORKER_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
             let worker = &state.workers[who];
-            for job in 0..=JOBS {
+            for job in 0..=if self.0.batch > 1 { 2 * JOBS } else { JOBS } {
                 if matches!(worker.claimer, Claimer::Asking | Claimer::Blocking) {
                     let at = At { who, seq: worker.claiming, job };
                     steps.extend(REDIS_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
                 }
-                let late = worker.late_claims.union(worker.late_moves);
-                for seq in (0..=CLAIMS as Seq).filter(|&seq| late.has(seq)) {
+                for seq in (0..=CLAIMS as Seq).filter(|&seq| worker.late().has(seq)) {
                     let at = At { who, seq, job };
                     steps.extend(LATE_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
                 }

@@ -12,26 +12,29 @@ enum Rescue {
     ReadCheckpoint,
     ListOpenClaims,
     FinishClaims,
+    Leave,
     DeleteCheckpoint,
 }
 
-/// What is to be done about a list of the worker's.
+/// What became of a claim of the worker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Committed,
-    Uncommitted,
-    Landed,
+    /// The oldest that was not committed: the worker held it in hand, or was about to.
+    InHand,
+    /// Made ahead: the worker had not looked at it.
+    Ahead,
 }
 
 /// The order of a rescue, and no other.
-fn order(rules: &Rules) -> [Rescue; 5] {
-    use Rescue::{DeleteCheckpoint, Fence, FinishClaims, ListOpenClaims, ReadCheckpoint};
+fn order(rules: &Rules) -> [Rescue; 6] {
+    use Rescue::{DeleteCheckpoint, Fence, FinishClaims, Leave, ListOpenClaims, ReadCheckpoint};
     if rules.breaks(Broken::ListBeforeFence) {
-        [ListOpenClaims, Fence, ReadCheckpoint, FinishClaims, DeleteCheckpoint]
+        [ListOpenClaims, Fence, ReadCheckpoint, FinishClaims, Leave, DeleteCheckpoint]
     } else if rules.breaks(Broken::DeleteCheckpointBeforeListing) {
-        [Fence, ReadCheckpoint, DeleteCheckpoint, ListOpenClaims, FinishClaims]
+        [Fence, ReadCheckpoint, DeleteCheckpoint, ListOpenClaims, FinishClaims, Leave]
     } else {
-        [Fence, ReadCheckpoint, ListOpenClaims, FinishClaims, DeleteCheckpoint]
+        [Fence, ReadCheckpoint, ListOpenClaims, FinishClaims, Leave, DeleteCheckpoint]
     }
 }
 
@@ -74,15 +77,17 @@ impl State {
         Some(())
     }
 
-    /// The worker's entries in the index.
+    /// The claims of the worker in the index. Its landing list is for the end.
     pub(super) fn list_open_claims(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let target = self.target_at(rules, who, Rescue::ListOpenClaims)?;
         self.rescuers[who].todo = self.workers[target].index;
+        self.rescuers[who].todo.remove(LANDING);
         self.next(rules, who);
         Some(())
     }
 
-    /// The claim that the checkpoint names was committed: it is settled with the recorded outcome.
+    /// The claim that the checkpoint names was committed: it is settled with the recorded outcome. Its list is cut to
+    /// the jobs of that; what a late claim added goes back.
     pub(super) fn rescuer_settles(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let (target, seq) = self.claim_at(rules, who, Fate::Committed)?;
         let outcome = self.rescuers[who].seq;
@@ -94,32 +99,28 @@ impl State {
         Some(())
     }
 
-    /// Any other claim was not: its jobs are isolated as suspects, or become dead letters.
+    /// Any other claim was not. The oldest was in hand: its jobs are isolated as suspects, or become dead letters.
     pub(super) fn isolate(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
-        let (target, seq) = self.claim_at(rules, who, Fate::Uncommitted)?;
+        let (target, seq) = self.claim_at(rules, who, Fate::InHand)?;
         self.hand_back_script(rules, target, seq, true);
         self.done_with(rules, who, seq);
         Some(())
     }
 
-    /// What landed was never claimed: it goes back plainly. The worker stays in the index.
-    pub(super) fn return_landed_plainly(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
-        when(!rules.breaks(Broken::ForgetLandingAtOnce))?;
-        self.rescuer_returns_landed(rules, who, false)
+    /// A claim that was made ahead goes back plainly.
+    pub(super) fn give_back(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
+        let (target, seq) = self.claim_at(rules, who, Fate::Ahead)?;
+        self.hand_back_script(rules, target, seq, false);
+        self.done_with(rules, who, seq);
+        Some(())
     }
 
-    /// The same, and the worker is forgotten: its lease ran out so long ago that it is gone, and nothing that it has
-    /// sent can be on its way.
-    pub(super) fn return_landed_and_forget(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
-        let worker = &self.workers[usize::from(self.rescuers[who].target)];
-        let lands = worker.late_moves != Seqs::default();
-        let may = match worker.life {
-            Life::Gone if rules.breaks(Broken::ForgetWatermarkTooSoon) => !lands,
-            Life::Gone => !worker.is_followed(),
-            _ => false,
-        };
-        when(may || rules.breaks(Broken::ForgetLandingAtOnce))?;
-        self.rescuer_returns_landed(rules, who, true)
+    /// The worker is taken out of the index, whether or not it is dead, and its tombstone is set.
+    pub(super) fn leave_for(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
+        let target = self.target_at(rules, who, Rescue::Leave)?;
+        self.leave_script(rules, target);
+        self.next(rules, who);
+        Some(())
     }
 
     /// Last: nothing of the worker's is open that the checkpoint knows of.
@@ -145,23 +146,19 @@ impl State {
         Some(usize::from(rescuer.target))
     }
 
-    fn rescuer_returns_landed(&mut self, rules: &Rules, who: usize, forget: bool) -> Option<()> {
-        let (target, list) = self.claim_at(rules, who, Fate::Landed)?;
-        self.return_landed(target, forget);
-        self.done_with(rules, who, list);
-        Some(())
-    }
-
     /// The next claim to finish, newest first, if its fate is the one that is asked for.
     fn claim_at(&self, rules: &Rules, who: usize, asked: Fate) -> Option<(usize, Seq)> {
         let target = self.target_at(rules, who, Rescue::FinishClaims)?;
         let rescuer = &self.rescuers[who];
         let seq = rescuer.todo.newest()?;
         let up_to = rules.breaks(Broken::SettleUpToCheckpoint);
+        let committed = |seq| seq == rescuer.seq || (up_to && seq < rescuer.seq);
+        // The newest is finished first: so all that are older are still to do.
+        let is_oldest = |seq| (LANDING + 1..seq).all(|older| !rescuer.todo.has(older) || committed(older));
         let fate = match seq {
-            LANDING => Fate::Landed,
-            seq if seq == rescuer.seq || (up_to && seq < rescuer.seq) => Fate::Committed,
-            _ => Fate::Uncommitted,
+            seq if committed(seq) => Fate::Committed,
+            seq if is_oldest(seq) => Fate::InHand,
+            _ => Fate::Ahead,
         };
         when(fate == asked)?;
         Some((target, seq))

@@ -15,7 +15,7 @@ pub(super) struct Rules {
     pub rescues: u8,
     /// How many crashes make a suspect a dead letter.
     pub crash_limit: u8,
-    /// Whether the next claim is fetched and the last one settled while one is being inserted.
+    /// Whether the next claim is made, and the last one settled, while one is being inserted.
     pub pipelining: bool,
     /// The rules that this run breaks.
     pub broken: &'static [Broken],
@@ -56,12 +56,8 @@ pub(super) enum Broken {
     RescuerCountsTheList,
     /// The rescuer takes every claim up to the checkpoint's number for committed, not only that very one.
     SettleUpToCheckpoint,
-    /// The rescuer drops a worker from the index although something of its own may be on its way.
-    ForgetLandingAtOnce,
-    /// The rescuer drops a dead worker from the index although a claim (but no move) of it may be on its way.
-    ForgetWatermarkTooSoon,
-    /// A worker that lost a reply drops itself from the index when it leaves.
-    LeaveUnsure,
+    /// Whoever takes a worker out of the index sets no tombstone.
+    LeaveWithoutTombstone,
     /// Rescuers take up workers that have not registered.
     RescueBeforeRegister,
 }

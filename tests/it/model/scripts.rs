@@ -15,18 +15,24 @@ pub(super) enum Reply {
 
 impl State {
     /// `claim.lua`: what the claim holds already, and what landed; else one suspect; else from the queue, beginning
-    /// with `job`. Without a job it takes none from the queue: they were pushed a moment later.
-    pub(super) fn claim_script(&mut self, rules: &Rules, at: At) -> Option<Reply> {
+    /// with `job`, or that one alone, or none: the others were pushed a moment later. Ahead it takes nothing as long as
+    /// there is a suspect.
+    pub(super) fn claim_script(&mut self, rules: &Rules, at: At, ahead: bool) -> Option<Reply> {
         let At { who, seq, job } = at;
-        when(job == JOBS || self.jobs[job].queued + self.jobs[job].suspected > 0)?;
+        let first = job % (JOBS + 1);
+        when(job == JOBS || self.jobs[first].queued + self.jobs[first].suspected > 0)?;
         let worker = &self.workers[who];
         let ended = !worker.index.has(seq) && seq <= worker.watermark;
-        if ended && !rules.breaks(Broken::ClaimWithoutWatermark) {
+        if ended && !rules.breaks(Broken::ClaimWithoutWatermark) || worker.tombstone {
             return Some(Reply::Stale);
         }
         let held = self.length(who, seq);
         if held > 0 && worker.crashes[usize::from(seq)] > 0 {
             return Some(Reply::Claimed);
+        }
+        // Even if the claim holds something: the next request for it, not ahead, will find that.
+        if ahead && self.jobs.iter().any(|job| job.suspected > 0) {
+            return Some(Reply::Empty);
         }
         let crashes = self.take(rules, at);
         let length = self.length(who, seq);
@@ -36,7 +42,7 @@ impl State {
             worker.crashes[usize::from(seq)] = crashes;
             let lowers = rules.breaks(Broken::LowerTheWatermark);
             worker.watermark = if lowers { seq } else { seq.max(worker.watermark) };
-        } else if length == 0 && !rules.breaks(Broken::BlockUnindexed) {
+        } else if length == 0 && !ahead && !rules.breaks(Broken::BlockUnindexed) {
             let list = if rules.breaks(Broken::MoveStraightIntoTheClaimList) { seq } else { LANDING };
             worker.index.insert(list);
         }
@@ -44,7 +50,8 @@ impl State {
     }
 
     /// Moves jobs to the claim list. Returns how many workers have crashed on them.
-    fn take(&mut self, rules: &Rules, At { who, seq, job: first }: At) -> u8 {
+    fn take(&mut self, rules: &Rules, At { who, seq, job }: At) -> u8 {
+        let (first, alone) = (job % (JOBS + 1), job > JOBS);
         let landed = self.jobs.iter_mut().filter(|job| job.claimed[who].has(LANDING));
         for job in landed.take(usize::from(rules.batch)) {
             job.claimed[who].remove(LANDING);
@@ -61,7 +68,7 @@ impl State {
             }
         }
         if first < JOBS {
-            for at in (0..JOBS).map(|n| (first + n) % JOBS) {
+            for at in (0..if alone { 1 } else { JOBS }).map(|n| (first + n) % JOBS) {
                 let room = self.length(who, seq) < usize::from(rules.batch);
                 let job = &mut self.jobs[at];
                 if room && job.queued > 0 {
@@ -111,15 +118,16 @@ impl State {
         self.workers[who].forget(seq);
     }
 
-    /// `hand_back_landed.lua`: to the queue; and out of the index, with the watermark, if told to forget the worker.
-    pub(super) fn return_landed(&mut self, who: usize, forget: bool) {
+    /// `leave.lua`: what landed goes to the queue, the landing list and the watermark out of the index, and a tombstone
+    /// takes the landing list's place. Open claims stay in the index.
+    pub(super) fn leave_script(&mut self, rules: &Rules, who: usize) {
         for job in self.drain(who, LANDING) {
             job.queued += 1;
         }
-        if forget {
-            self.workers[who].index.remove(LANDING);
-            self.workers[who].watermark = 0;
-        }
+        let worker = &mut self.workers[who];
+        worker.index.remove(LANDING);
+        worker.watermark = 0;
+        worker.tombstone = !rules.breaks(Broken::LeaveWithoutTombstone);
     }
 
     fn drain(&mut self, who: usize, list: Seq) -> impl Iterator<Item = &mut Job> {

@@ -100,9 +100,11 @@ pub(super) enum Life {
     #[default]
     Starting,
     Running,
-    /// Fenced, rescued or stopped: it hands back what it has not committed, and settles what it has.
+    /// Stopped: it settles what it has committed, hands back what it has not, and deletes its checkpoint.
     Leaving,
-    /// Nothing of its own is left but its checkpoint.
+    /// It knows that it was fenced or rescued: the same, but the checkpoint is not its own any more.
+    Fenced,
+    /// It has left in order. Nothing of its own remains but its checkpoint.
     Left,
     /// Exited or crashed.
     Gone,
@@ -147,15 +149,15 @@ pub(super) struct Checkpoint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Worker {
     pub life: Life,
-    /// The last number that it gave to a claim.
+    /// The number of the last claim that it made.
     pub seq: Seq,
     pub claimer: Claimer,
     pub claiming: Seq,
     pub inserter: Inserter,
     pub current: Seq,
     pub settling: Seq,
-    /// Whether it ever lost a reply of Redis.
-    pub unsure: bool,
+    /// Whether the claim that it fetches, or has in hand, is a suspect: none is made ahead of the next one then.
+    pub suspect_in_hand: bool,
 
     // In Redis.
     /// The index: its open claims, and its landing list as soon as it has blocked.
@@ -164,8 +166,12 @@ pub(super) struct Worker {
     pub crashes: [u8; CLAIMS + 1],
     /// In the index as well: the highest number that it has claimed with.
     pub watermark: Seq,
+    /// In place of the landing list: this worker has left or was rescued, and takes no job any more.
+    pub tombstone: bool,
     /// Requests for a claim that the worker has given up and Redis has not run.
     pub late_claims: Seqs,
+    /// The same, for claims ahead.
+    pub late_claims_ahead: Seqs,
     /// Blocking moves, the same: to which list. (Of two to one list the second is the same as the first.)
     pub late_moves: Seqs,
 
@@ -187,9 +193,16 @@ impl Worker {
         self.index.remove(seq);
         self.crashes[usize::from(seq)] = 0;
     }
-    /// Whether a request of its own is on its way that it has given up.
-    pub(super) fn is_followed(&self) -> bool {
-        self.late_claims != Seqs::default() || self.late_moves != Seqs::default()
+    /// Whether a claim is in hand, so that the next one is made ahead.
+    pub(super) fn is_busy(&self) -> bool {
+        self.current != 0
+    }
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.life, Life::Leaving | Life::Fenced)
+    }
+    /// The numbers of all requests, and the lists of all moves, that are on their way and that it has given up.
+    pub(super) fn late(&self) -> Seqs {
+        self.late_claims.union(self.late_claims_ahead).union(self.late_moves)
     }
 }
 

@@ -1,0 +1,175 @@
+//! The SQL that would make a table fit its route. Pure. A guess for a person to look at: it is never run.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    route::{Conversion, Mapping, OnDuplicate, Route, Unknown},
+    store::TableSchema,
+};
+
+/// A table for the route; `None` when neither a mapping nor a sample says which columns.
+pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<String> {
+    let columns = columns(route, sample);
+    if columns.is_empty() {
+        return None;
+    }
+    let mut lines: Vec<String> = Vec::new();
+    if !columns.iter().any(|(name, _)| name.eq_ignore_ascii_case("id")) {
+        lines.push("id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY".into());
+    }
+    for (name, kind) in columns {
+        let key = if name.eq_ignore_ascii_case("id") { " NOT NULL PRIMARY KEY" } else { "" };
+        lines.push(format!("{} {kind}{key}", quote(&name)));
+    }
+    if let Some(dedupe) = &route.dedupe {
+        lines.push(format!("UNIQUE KEY ({})", quote(dedupe)));
+    }
+    Some(format!(
+        "CREATE TABLE {} (\n  {}\n) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4;",
+        table(route),
+        lines.join(",\n  ")
+    ))
+}
+
+/// What does not fit, in words, each with the statement that mends it.
+pub(super) fn mend(route: &Route, schema: &TableSchema, sample: Option<&Value>) -> Vec<(String, String)> {
+    let mut mended = Vec::new();
+    let table = table(route);
+    if let Some(engine) = &schema.not_transactional {
+        mended.push((
+            format!(
+                "table {} is stored by {engine}, which knows no transactions: rows could go in twice",
+                route.table
+            ),
+            format!("ALTER TABLE {table} ENGINE = InnoDB;"),
+        ));
+    }
+    // Without a mapping a key without a column is an unknown key, and no fault of the table.
+    let wanted = if route.columns.is_some() { columns(route, sample) } else { Vec::new() };
+    for (name, kind) in wanted.iter().filter(|(name, _)| schema.column(name).is_none()) {
+        let name_quoted = quote(name);
+        mended.push((
+            format!("table {} has no column {name:?}", route.table),
+            format!("ALTER TABLE {table} ADD COLUMN {name_quoted} {kind};"),
+        ));
+    }
+    if let Some(dedupe) = &route.dedupe
+        && schema.column(dedupe).is_some_and(|column| !column.unique)
+    {
+        mended.push((
+            format!("dedupe column {dedupe:?} of table {} has no unique key of its own", route.table),
+            format!("ALTER TABLE {table} ADD UNIQUE KEY ({});", quote(dedupe)),
+        ));
+    }
+    mended
+}
+
+/// The columns that the route feeds, with the types that would take the sample's values.
+fn columns(route: &Route, sample: Option<&Value>) -> Vec<(String, String)> {
+    let sample = match sample {
+        Some(Value::Array(rows)) => rows.first(),
+        other => other,
+    };
+    let empty = Map::new();
+    let keys = sample.and_then(Value::as_object).unwrap_or(&empty);
+    let mut columns: Vec<(String, String)> = match &route.columns {
+        Some(mappings) => mappings.iter().map(|mapping| mapped(route, mapping, sample)).collect(),
+        None => keys.iter().map(|(key, value)| (key.clone(), kind(route, key, Some(value), None))).collect(),
+    };
+    if let Unknown::Column(name) = &route.unknown {
+        columns.retain(|(other, _)| other != name);
+        columns.push((name.clone(), "JSON".into()));
+    }
+    columns
+}
+
+fn mapped(route: &Route, mapping: &Mapping, sample: Option<&Value>) -> (String, String) {
+    let step = |value: &'_ Value, key: &String| match value {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?).cloned(),
+        other => other.get(key).cloned(),
+    };
+    let value =
+        mapping.from.0.iter().try_fold(sample.cloned(), |value, key| Some(step(&value?, key))).flatten();
+    (mapping.column.clone(), kind(route, &mapping.column, value.as_ref(), mapping.conversion))
+}
+
+fn kind(route: &Route, column: &str, value: Option<&Value>, conversion: Option<Conversion>) -> String {
+    let unique = route.dedupe.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(column))
+        || route.on_duplicate != OnDuplicate::Reject && column.eq_ignore_ascii_case("id");
+    match (conversion, value) {
+        (Some(Conversion::UnixS), _) => "DATETIME",
+        (Some(Conversion::UnixMs), _) => "DATETIME(3)",
+        (Some(Conversion::UnixUs), _) => "DATETIME(6)",
+        (Some(Conversion::Json), _) => "JSON",
+        (Some(Conversion::Base64 | Conversion::Hex), _) if unique => "VARBINARY(191)",
+        (Some(Conversion::Base64 | Conversion::Hex), _) => "LONGBLOB",
+        (None, Some(Value::Number(number))) if number.is_i64() => "BIGINT",
+        (None, Some(Value::Number(number))) if number.is_u64() => "BIGINT UNSIGNED",
+        (None, Some(Value::Number(_))) => "DOUBLE",
+        (None, Some(Value::Bool(_))) => "BOOLEAN",
+        (None, Some(Value::Object(_) | Value::Array(_))) => "JSON",
+        (None, Some(Value::String(text))) if is_date(text) => "DATETIME(6)",
+        (None, Some(Value::String(text))) if text.chars().count() > 191 && !unique => "LONGTEXT",
+        (None, _) => "VARCHAR(191)",
+    }
+    .to_owned()
+}
+
+fn is_date(text: &str) -> bool {
+    time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).is_ok()
+}
+
+fn table(route: &Route) -> String {
+    match &route.table.database {
+        Some(database) => format!("{}.{}", quote(database), quote(&route.table.name)),
+        None => quote(&route.table.name),
+    }
+}
+
+fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::route::Table;
+
+    #[test]
+    fn a_table_is_guessed_from_the_keys_of_a_sample() {
+        let mut route = Route::new("q", Table::parse("orders").unwrap());
+        assert_eq!(create_table(&route, None), None);
+        route.dedupe = Some("ref".into());
+        let sample = json!({"at": "2026-01-31T00:00:00Z", "big": u64::MAX, "meta": {}, "n": 1, "ok": true, "ref": "a", "x": 1.5});
+        let sql = create_table(&route, Some(&sample)).unwrap();
+        for line in [
+            "CREATE TABLE `orders` (",
+            "id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,",
+            "`at` DATETIME(6)",
+            "`big` BIGINT UNSIGNED",
+            "`meta` JSON",
+            "`n` BIGINT,",
+            "`ok` BOOLEAN",
+            "`ref` VARCHAR(191)",
+            "`x` DOUBLE",
+            "UNIQUE KEY (`ref`)",
+            "ENGINE = InnoDB",
+        ] {
+            assert!(sql.contains(line), "no {line} in {sql}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_names_the_columns_and_its_sources_the_values() {
+        let mut route = Route::new("q", Table::parse("shop.orders").unwrap());
+        let mapping =
+            ["a=/meta/0/n", "b=ts as unix_ms", "c=nowhere"].map(|text| Mapping::parse(text).unwrap());
+        route.columns = Some(mapping.to_vec());
+        let sql = create_table(&route, Some(&json!({"meta": [{"n": -1}]}))).unwrap();
+        for line in ["`shop`.`orders`", "`a` BIGINT", "`b` DATETIME(3)", "`c` VARCHAR(191)"] {
+            assert!(sql.contains(line), "no {line} in {sql}");
+        }
+    }
+}

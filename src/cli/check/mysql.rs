@@ -1,0 +1,157 @@
+//! MySQL or MariaDB: what it promises to keep, and whether rowcast's own tables are there and usable.
+
+use super::{super::reach::PATIENCE, finding::Findings};
+use crate::{
+    config::Settings,
+    route::Table,
+    store::{SqlFacts, Store, known_migrations},
+};
+
+const ABOUT: &str = "mysql";
+
+/// Connects and judges the server.
+pub(super) async fn check(settings: &Settings) -> (Option<Store>, Findings) {
+    let mut found = Findings::default();
+    let mut store = match connect(settings).await {
+        Ok(store) => store,
+        Err(sentence) => {
+            found.problem(ABOUT, format!("{sentence}. DATABASE_URL is {}", settings.database_url));
+            return (None, found);
+        }
+    };
+    match store.facts().await {
+        Ok(facts) => {
+            found.ok(ABOUT, format!("{} at {}", facts.version, settings.database_url));
+            judge(&facts, settings.max_job_bytes as u64, &mut found);
+        }
+        Err(fault) => found.problem(ABOUT, fault.to_string()),
+    }
+    if let Err(sentence) = check_tables(&mut store, &mut found).await {
+        found.problem(ABOUT, sentence);
+    }
+    (Some(store), found)
+}
+
+async fn connect(settings: &Settings) -> Result<Store, String> {
+    let mut store =
+        Store::new(&settings.database_url).map_err(|_| "the address cannot be read".to_owned())?;
+    match tokio::time::timeout(PATIENCE, store.connect()).await {
+        Ok(Ok(_)) => Ok(store),
+        Ok(Err(fault)) => {
+            let text = fault.to_string();
+            let hint = if text.contains("(1049)") { "; `rowcast migrate` creates it" } else { "" };
+            Err(format!("{text}{hint}"))
+        }
+        Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
+    if facts.read_only {
+        found.problem(
+            ABOUT,
+            "it is read-only; point DATABASE_URL at the primary, or SET GLOBAL read_only = 0",
+        );
+    }
+    if facts.sql_mode.contains("STRICT_ALL_TABLES") {
+        found.ok(ABOUT, "rowcast's sessions are strict: no value is cut or rounded silently");
+    } else {
+        found.problem(ABOUT, "the session's strict mode does not hold; does a proxy stand between?");
+    }
+    if facts.max_packet < max_job + max_job / 4 {
+        found.warning(ABOUT, format!(
+            "max_allowed_packet is {} bytes, and jobs may have {max_job} (ROWCAST_MAX_JOB_BYTES): larger ones become \
+             dead letters; SET GLOBAL max_allowed_packet = {}",
+            facts.max_packet,
+            (2 * max_job).next_power_of_two()
+        ));
+    }
+    if facts.binlog_format.as_deref() == Some("STATEMENT") {
+        found.warning(ABOUT, "binlog_format is STATEMENT: workers lock more than they need to; SET GLOBAL binlog_format = 'ROW'");
+    }
+    if facts.flush_log == 1 {
+        found.ok(
+            ABOUT,
+            "innodb_flush_log_at_trx_commit is 1: a committed row survives a crash of the machine",
+        );
+    } else {
+        found.warning(ABOUT, format!(
+            "innodb_flush_log_at_trx_commit is {}: a crash of the machine can lose the last second of committed rows, whose \
+             jobs are gone from Redis; SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+            facts.flush_log
+        ));
+    }
+}
+
+async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), String> {
+    let applied = store.applied_migrations().await.map_err(|fault| fault.to_string())?;
+    let missing: Vec<String> = known_migrations()
+        .filter(|(version, _)| !applied.contains(version))
+        .map(|(version, description)| format!("{version} {description}"))
+        .collect();
+    if !missing.is_empty() {
+        let text = format!("migrations are missing: {}; run `rowcast migrate`", missing.join(", "));
+        found.problem(ABOUT, text);
+    }
+    let table = Table::parse("rowcast_checkpoints")?;
+    match store.schema(&table).await {
+        Ok(schema) => {
+            if let Some(engine) = schema.not_transactional {
+                found.fixable(
+                    ABOUT,
+                    format!("rowcast_checkpoints is stored by {engine}, without transactions: rows could go in twice"),
+                    "ALTER TABLE rowcast_checkpoints ENGINE = InnoDB;".to_owned(),
+                );
+            }
+        }
+        // The missing migration says so.
+        Err(_) if !missing.is_empty() => return Ok(()),
+        Err(_) => {
+            found.problem(
+                ABOUT,
+                "rowcast_checkpoints is not there, or may not be seen, though its migration is recorded",
+            );
+            return Ok(());
+        }
+    }
+    match store.try_checkpoint().await {
+        Ok(()) => found.ok(ABOUT, "checkpoints can be written, read and deleted"),
+        Err(fault) => found.problem(
+            ABOUT,
+            format!("cannot use rowcast_checkpoints: {fault}; GRANT SELECT, INSERT, UPDATE, DELETE on it"),
+        ),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::finding::Level, *};
+
+    #[test]
+    fn what_could_lose_or_refuse_rows_is_told() {
+        let good = SqlFacts {
+            sql_mode: "STRICT_TRANS_TABLES,STRICT_ALL_TABLES".into(),
+            max_packet: 16 << 20,
+            flush_log: 1,
+            ..SqlFacts::default()
+        };
+        let worst = |facts: SqlFacts| {
+            let mut found = Findings::default();
+            judge(&facts, 1 << 20, &mut found);
+            found.0.into_iter().find(|finding| finding.level != Level::Ok)
+        };
+        assert_eq!(worst(good.clone()), None);
+        let cases = [
+            (SqlFacts { read_only: true, ..good.clone() }, Level::Problem, "primary"),
+            (SqlFacts { sql_mode: String::new(), ..good.clone() }, Level::Problem, "strict"),
+            (SqlFacts { max_packet: 1 << 20, ..good.clone() }, Level::Warning, "= 2097152"),
+            (SqlFacts { flush_log: 2, ..good.clone() }, Level::Warning, "last second"),
+            (SqlFacts { binlog_format: Some("STATEMENT".into()), ..good }, Level::Warning, "ROW"),
+        ];
+        for (facts, level, text) in cases {
+            let finding = worst(facts).unwrap();
+            assert!(finding.level == level && finding.text.contains(text), "{finding:?}");
+        }
+    }
+}

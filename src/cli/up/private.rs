@@ -1,0 +1,124 @@
+//! `rowcast up --sandbox`: the servers around the supervisor, and what to try on them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use super::{
+    super::{Variables, migrate::bring_up_to_date, show::say},
+    Args, demo,
+};
+use crate::{
+    config::{QueueSettings, SecretUrl, Vars as _},
+    route::Route,
+    sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted},
+};
+
+/// The sandbox's database.
+const DATABASE: &str = "rowcast";
+
+/// Private servers that run, and the variables that lead to them.
+#[derive(Debug)]
+pub(super) struct Private {
+    sandbox: Sandbox,
+    folder: PathBuf,
+    /// What everything is run with.
+    pub(super) variables: Variables,
+}
+
+/// The variables with the sandbox's in their place, before it is known where its servers listen.
+pub(super) fn planned(variables: Variables) -> Variables {
+    at(variables, "redis://127.0.0.1:1".into(), format!("mysql://root@127.0.0.1:1/{DATABASE}"))
+}
+
+fn at(variables: Variables, redis: String, database: String) -> Variables {
+    // A first look needs no worker for each core.
+    let workers = variables.get("ROWCAST_WORKERS").unwrap_or_else(|| "2".into());
+    variables.with(BTreeMap::from([
+        ("REDIS_URL".to_owned(), redis),
+        ("DATABASE_URL".to_owned(), database),
+        ("ROWCAST_WORKERS".to_owned(), workers),
+    ]))
+}
+
+impl Private {
+    /// Starts both servers and brings the database up to date.
+    pub(super) async fn start(args: &Args, variables: Variables) -> anyhow::Result<Self> {
+        let folder = args.dir.clone().or_else(|| variables.get("ROWCAST_SANDBOX_DIR").map(PathBuf::from));
+        let folder = std::path::absolute(folder.unwrap_or_else(|| ".sandbox".into()))?;
+        let program =
+            args.mysqld.clone().or_else(|| variables.get("ROWCAST_SANDBOX_MYSQLD").map(PathBuf::from));
+        let wanted = program.as_deref().map_or(Wanted::Any, Wanted::Program);
+        let binary = SqlBinary::find(wanted)?;
+        say(format!("starting Redis and {} under {}", binary.flavour.name(), folder.display()))?;
+        // Exact even when the machine loses power: what a sandbox is for is not speed.
+        let redis = RedisOptions { flush_always: true, ..RedisOptions::default() };
+        let sandbox = Sandbox::start_with(&folder, &binary, &redis, &SqlOptions::default()).await?;
+        let database = sandbox.sql.url(DATABASE);
+        bring_up_to_date(&SecretUrl::new(database.clone())).await?;
+        let variables = at(variables, sandbox.redis.url(), database);
+        Ok(Self { sandbox, folder, variables })
+    }
+
+    /// What to try, ready to be pasted into a shell.
+    pub(super) fn greeting(&self, program: &Path) -> anyhow::Result<String> {
+        let routes = QueueSettings::from_vars(&self.variables)?.routes;
+        let route = routes.first().context("there is no route")?;
+        let redis = self.sandbox.redis.client_line();
+        let job = if *route == Route::original() {
+            r#"{"time":1,"stamp":"a"}"#.to_owned()
+        } else {
+            demo::job(route, 1).unwrap_or_else(|_| "{}".to_owned())
+        };
+        let select = match route.table.name.as_str() {
+            "pre_qqaccount" => "SELECT * FROM pre_qqaccount ORDER BY id DESC LIMIT 5".to_owned(),
+            name => format!("SELECT * FROM `{name}` LIMIT 5"),
+        };
+        let sql = self.sandbox.sql.client_line(DATABASE);
+        Ok(format!(
+            "\n  Push a job:    {redis} LPUSH {} {}\
+             \n  See its row:   {sql} -e {}\
+             \n  Who works:     {} status --redis-url {}\
+             \n  The data:      {}\
+             \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
+            quoted(&route.queue),
+            quoted(&job),
+            quoted(&select),
+            quoted(&program.to_string_lossy()),
+            self.sandbox.redis.url(),
+            quoted(&self.folder.to_string_lossy()),
+        ))
+    }
+
+    /// Stops both servers, and returns when they are gone.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.sandbox.stop().await?;
+        tracing::info!("the sandbox's servers are stopped");
+        Ok(())
+    }
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_the_shell_is_quoted_where_it_must_be() {
+        assert_eq!(quoted("/a/b-c.d"), "/a/b-c.d");
+        assert_eq!(quoted("{\"a\":1}"), "'{\"a\":1}'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

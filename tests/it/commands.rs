@@ -1,0 +1,11 @@
+//! Each command as a person or a script meets it: the real binary, real servers, exit codes, and what is printed.
+
+mod check;
+mod dead;
+mod emit;
+mod migrate;
+mod push;
+mod queues;
+mod run;
+mod sandbox;
+mod status;

@@ -1,0 +1,185 @@
+//! `rowcast check`: every problem has its line and its remedy, all at once, and nothing is changed.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::run::{Ran, bare, on, rowcast, run};
+use crate::support::Env;
+
+async fn migrated() -> Env {
+    let env = Env::new().await;
+    rowcast(&env, &["migrate"]).await.ended(0);
+    env
+}
+
+async fn redis_says(env: &Env, words: &[&str]) {
+    let mut connection = env.redis_connection().await;
+    redis::cmd(words[0]).arg(&words[1..]).query_async::<()>(&mut connection).await.unwrap();
+}
+
+/// The findings with this level.
+fn findings(ran: &Ran, level: &str) -> Vec<Value> {
+    let report = ran.json();
+    let all = report["findings"].as_array().unwrap();
+    all.iter().filter(|finding| finding["level"] == level).cloned().collect()
+}
+
+/// Runs a statement of the report, as a person would.
+async fn fix(env: &Env, ran: &Ran) {
+    for finding in findings(ran, "problem") {
+        if let Some(statement) = finding["fix"].as_str() {
+            env.execute(statement).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_good_set_up_is_fine_and_the_oldest_job_is_shown_as_it_would_go_in() {
+    let env = migrated().await;
+    env.push(&[r#"{"time":7,"stamp":"first"}"#, r#"{"time":8,"stamp":"second"}"#]).await;
+    let ran = rowcast(&env, &["check"]).await.ended(0).says("appendfsync always").says("No problems.");
+    let ran =
+        ran.says("accountid = 7").says("openid = 'first'").says("rooms: pre_qqaccount").says("inserted");
+    assert!(!ran.out.contains("PROBLEM") && !ran.out.contains("second"), "{ran:?}");
+    assert_eq!(env.count("pre_qqaccount").await, 0);
+    assert_eq!(env.count("rowcast_checkpoints").await, 0);
+    rowcast(&env, &["audit"]).await.ended(0).says("claimed      0");
+    rowcast(&env, &["status"]).await.ended(0).says("No worker runs");
+}
+
+#[tokio::test]
+async fn both_servers_away_are_both_told_soon_and_without_passwords() {
+    let mut command = bare();
+    command.arg("check").env("REDIS_URL", "redis://:hunter2@127.0.0.1:1");
+    command.env("DATABASE_URL", "mysql://root:hunter2@127.0.0.1:1/app");
+    let ran =
+        run(command).await.ended(1).says("PROBLEM  redis: Redis cannot be reached").says("PROBLEM  mysql: ");
+    assert!(!ran.out.contains("hunter2") && ran.out.contains("2 problems."), "{ran:?}");
+    assert!(ran.took < Duration::from_secs(12), "{ran:?}");
+    let mut command = bare();
+    command.arg("check");
+    run(command).await.ended(64).complains("DATABASE_URL");
+}
+
+#[tokio::test]
+async fn a_database_without_migrations_says_what_creates_them() {
+    let env = Env::new().await;
+    let ran = rowcast(&env, &["check"]).await.ended(1);
+    ran.says("migrations are missing: 20261120000001 checkpoints").says("run `rowcast migrate`");
+    env.execute(&format!("DROP DATABASE `{}`", env.database)).await;
+    rowcast(&env, &["check"]).await.ended(1).says("`rowcast migrate` creates it");
+}
+
+#[tokio::test]
+async fn what_redis_may_lose_or_forbid_is_told() {
+    let env = migrated().await;
+    redis_says(&env, &["CONFIG", "SET", "appendonly", "no"]).await;
+    redis_says(&env, &["CONFIG", "SET", "maxmemory", "100mb"]).await;
+    redis_says(&env, &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
+    let ran = rowcast(&env, &["check"]).await.ended(1).says("appendonly is off");
+    ran.says("PROBLEM  redis: maxmemory-policy allkeys-lru drops whole queues");
+
+    let rights = [
+        "ACL",
+        "SETUSER",
+        "weak",
+        "on",
+        ">hunter2",
+        "~*",
+        "&*",
+        "+@all",
+        "-publish",
+        "-blmove",
+        "-client|unblock",
+    ];
+    redis_says(&env, &rights).await;
+    let mut command = on(&env);
+    command
+        .args(["check", "--json"])
+        .env("REDIS_URL", env.redis_url.replace("redis://", "redis://weak:hunter2@"));
+    let ran = run(command).await.ended(1);
+    let told: Vec<String> =
+        findings(&ran, "problem").iter().map(|f| f["text"].as_str().unwrap().to_owned()).collect();
+    for right in ["BLMOVE", "PUBLISH", "CLIENT UNBLOCK"] {
+        assert!(told.iter().any(|text| text.contains(&format!("({right}): "))), "no {right} in {told:?}");
+    }
+    assert!(!ran.out.contains("hunter2"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_key_of_somebody_else_is_named() {
+    let env = migrated().await;
+    redis_says(&env, &["SET", &env.queue, "mine"]).await;
+    rowcast(&env, &["check"]).await.ended(1).says("is a string and must be a list");
+}
+
+#[tokio::test]
+async fn a_missing_table_is_guessed_from_a_sample_and_its_statement_works() {
+    let env = migrated().await;
+    let sample = r#"{"ref":"a-1","n":3,"at":"2026-01-31T23:59:59Z","meta":{"x":[1]},"price":1.5}"#;
+    let check = async || {
+        let mut command = on(&env);
+        command.args(["check", "--json", "--sample", sample]);
+        command.env("ROWCAST_TABLE", "orders").env("ROWCAST_DEDUPE", "ref");
+        run(command).await
+    };
+    let ran = check().await.ended(1);
+    assert_eq!(findings(&ran, "problem").len(), 1, "{ran:?}");
+    fix(&env, &ran).await;
+    let ran = check().await.ended(0);
+    let report = ran.json();
+    assert_eq!(report["samples"][0]["outcome"], "inserted", "{ran:?}");
+    assert_eq!(report["samples"][0]["rooms"][0][0], "orders");
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_table_is_told_at_once_and_its_statements_work() {
+    let env = migrated().await;
+    env.execute("CREATE TABLE odd (id INT AUTO_INCREMENT PRIMARY KEY, ref VARCHAR(50)) ENGINE = MyISAM")
+        .await;
+    let check = async || {
+        let mut command = on(&env);
+        command.args(["check", "--json", "--sample", r#"{"ref":"a","n":3}"#]);
+        command
+            .env("ROWCAST_TABLE", "odd")
+            .env("ROWCAST_DEDUPE", "ref")
+            .env("ROWCAST_COLUMNS", "ref=ref,n=n,m=m");
+        run(command).await
+    };
+    let ran = check().await.ended(1);
+    assert_eq!(findings(&ran, "problem").len(), 4, "engine, two columns, unique key: {ran:?}");
+    fix(&env, &ran).await;
+    check().await.ended(0);
+}
+
+#[tokio::test]
+async fn a_job_that_would_die_is_a_problem_with_the_reason() {
+    let env = migrated().await;
+    let long = format!("{{\"time\":1,\"stamp\":\"{}\"}}", "x".repeat(500));
+    let samples = [(long.as_str(), "(1406)"), ("nope", "(not_json)"), (r#"{"time":1}"#, "openid")];
+    for (sample, reason) in samples {
+        rowcast(&env, &["check", "--sample", sample])
+            .await
+            .ended(1)
+            .says("would become a dead letter")
+            .says(reason);
+    }
+    assert_eq!(env.count("pre_qqaccount").await, 0);
+}
+
+#[tokio::test]
+async fn a_user_without_rights_is_told_which() {
+    let env = Env::own_servers().await;
+    rowcast(&env, &["migrate"]).await.ended(0);
+    for host in ["127.0.0.1", "localhost"] {
+        env.execute(&format!("CREATE USER weak@{host} IDENTIFIED BY 'hunter2'")).await;
+        env.execute(&format!("GRANT SELECT ON `{}`.* TO weak@{host}", env.database)).await;
+    }
+    let mut command = on(&env);
+    command.arg("check");
+    command.env("DATABASE_URL", format!("mysql://weak:hunter2@127.0.0.1:{}/{}", env.sql_port, env.database));
+    let ran =
+        run(command).await.ended(1).says("cannot use rowcast_checkpoints").says("cannot insert into table");
+    assert!(!ran.out.contains("hunter2"), "{ran:?}");
+}

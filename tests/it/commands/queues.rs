@@ -1,0 +1,135 @@
+//! What all commands for queues share, and `pause`, `resume` and `audit`.
+
+use std::time::Duration;
+
+use rowcast::{
+    config::SecretUrl,
+    queue::{Admin, Blame, Claimed, Limits, Link, Queue, When},
+};
+
+use super::run::{bare, on, rowcast, run};
+use crate::support::Env;
+
+const LIMITS: Limits = Limits { jobs: 100, bytes: 1 << 20 };
+
+/// Every command that needs Redis alone.
+const COMMANDS: [&[&str]; 8] = [
+    &["status"],
+    &["audit"],
+    &["pause"],
+    &["resume"],
+    &["dead", "list"],
+    &["dead", "show", "x"],
+    &["dead", "purge", "--all", "--yes"],
+    &["emit", "room", "event"],
+];
+
+pub(super) fn link(env: &Env) -> Link {
+    Link::new(&SecretUrl::new(env.redis_url.clone())).unwrap()
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_one_sentence_soon_and_without_the_password() {
+    for arguments in COMMANDS {
+        let mut command = bare();
+        command.args(arguments).env("REDIS_URL", "redis://me:hunter2@127.0.0.1:1");
+        let ran =
+            run(command).await.ended(1).complains("Redis cannot be reached").complains("me:***@127.0.0.1:1");
+        assert!(!ran.err.contains("hunter2") && ran.err.lines().count() == 1, "{arguments:?}: {ran:?}");
+        assert!(ran.took < Duration::from_secs(10), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_is_stuck_is_told_after_five_seconds() {
+    let env = Env::new().await;
+    env.redis.sigstop().unwrap();
+    let ran = rowcast(&env, &["audit"]).await.ended(1).complains("Redis does not answer");
+    env.redis.sigcont().unwrap();
+    assert!(ran.took < Duration::from_secs(15), "{ran:?}");
+}
+
+#[tokio::test]
+async fn bad_configuration_is_told_before_anything_is_connected() {
+    for arguments in COMMANDS {
+        let mut command = bare();
+        command.args(arguments).env("REDIS_URL", "http://127.0.0.1:1");
+        run(command).await.ended(64).complains("REDIS_URL").complains("expected redis://");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_as_such() {
+    let env = Env::new().await;
+    let mut connection = env.redis_connection().await;
+    redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", "right"])
+        .query_async::<()>(&mut connection)
+        .await
+        .unwrap();
+    let mut command = on(&env);
+    command.arg("status").env("REDIS_URL", env.redis_url.replace("redis://", "redis://:wrong@"));
+    let ran = run(command).await.ended(1).complains("password");
+    assert!(!ran.err.contains("wrong"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_paused_queue_gives_nothing_until_it_is_resumed() {
+    let env = Env::new().await;
+    let queue = Queue::new(&env.queue, "W", link(&env));
+    env.push(&["a"]).await;
+    rowcast(&env, &["pause"]).await.ended(0).says("paused");
+    assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Paused));
+    rowcast(&env, &["resume"]).await.ended(0).says("goes on");
+    assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Jobs(_)));
+    rowcast(&env, &["resume"]).await.ended(0).says("was not paused");
+}
+
+#[tokio::test]
+async fn of_a_routes_file_all_queues_are_meant_or_the_one_that_is_named() {
+    let env = Env::new().await;
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", env.database));
+    std::fs::write(&path, "[[route]]\nqueue='a'\ntable='t'\n[[route]]\nqueue='b'\ntable='t'\n").unwrap();
+    let with_file = |arguments: &[&str]| {
+        let mut command = bare();
+        command.args(arguments).env("REDIS_URL", &env.redis_url).env("ROWCAST_ROUTES", &path);
+        run(command)
+    };
+    with_file(&["pause"]).await.ended(0).says("a: paused").says("b: paused");
+    let resumed = with_file(&["resume", "--queue", "b"]).await.ended(0);
+    assert_eq!(resumed.out, "b: goes on\n");
+    with_file(&["resume", "--queue", "c"]).await.ended(64).complains("there are routes for a, b");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn an_audit_adds_up_and_one_that_does_not_fails() {
+    let env = Env::new().await;
+    let queue = Queue::new(&env.queue, "W", link(&env));
+    env.push(&["a", "b", "c"]).await;
+    let Claimed::Jobs(claim) = queue.claim(1, LIMITS, When::Next).await.unwrap() else { panic!("no claim") };
+    let audit = rowcast(&env, &["audit", "--json"]).await.ended(0).json();
+    assert_eq!((&audit[0]["claimed"], &audit[0]["in_flight"]), (&3.into(), &3.into()), "{audit}");
+    queue.hand_back(claim, Blame::Returned).await.unwrap();
+    rowcast(&env, &["audit"]).await.ended(0).says("+ handed back  3").says("It adds up.");
+
+    let mut connection = env.redis_connection().await;
+    let totals = Admin::new(&env.queue, link(&env));
+    assert_eq!(totals.audit().await.unwrap().difference(), 0);
+    let key = format!("{{{}}}:rowcast:totals", env.queue);
+    redis::cmd("HINCRBY").arg(key).arg("claimed").arg(2).query_async::<()>(&mut connection).await.unwrap();
+    rowcast(&env, &["audit"]).await.ended(1).says("does not add up: 2 jobs");
+    let audit = rowcast(&env, &["audit", "--json"]).await.ended(1).json();
+    assert_eq!(audit[0]["difference"], 2);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_ends_the_command_quietly() {
+    let env = Env::new().await;
+    let line = format!("{} status --watch 1 | head -1", env!("CARGO_BIN_EXE_rowcast"));
+    let mut command = std::process::Command::new("bash");
+    command.args(["-c", &format!("set -o pipefail; {line}")]).env("REDIS_URL", &env.redis_url);
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    let ran = run(command).await.ended(0);
+    assert_eq!(ran.err, "");
+}

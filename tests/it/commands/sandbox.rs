@@ -1,0 +1,165 @@
+//! `rowcast up --sandbox`: everything starts with one command, and everything ends with Ctrl-C.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::run::{bare, run};
+use crate::support::{eventually, new_folder, sql_binary};
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// A running `rowcast up --sandbox`, with the lines that it prints.
+struct Sandbox {
+    child: Child,
+    lines: Receiver<String>,
+    folder: PathBuf,
+}
+
+impl Sandbox {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = bare();
+        command.args(["up", "--sandbox", "--dir"]).arg(folder).args(arguments);
+        command.arg("--mysqld").arg(sql_binary().path);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)).ok();
+        });
+        Self { child, lines, folder: folder.to_owned() }
+    }
+
+    /// Waits for a line that holds this text, and returns what follows it.
+    fn line(&self, text: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {text:?}"));
+            if let Some((_, rest)) = line.split_once(text) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    /// The process ids of both servers.
+    fn servers(&self) -> Vec<i32> {
+        let pid =
+            |folder: &str| fs::read_to_string(self.folder.join(folder).join("pid")).ok()?.trim().parse().ok();
+        [pid("redis"), pid(sql_binary().flavour.name())].into_iter().flatten().collect()
+    }
+
+    /// The process ids of its workers.
+    fn children(&self) -> Vec<i32> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
+    fn interrupt(&self) {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
+    }
+
+    async fn ended(&mut self) -> i32 {
+        eventually(LIMIT, "rowcast ends", async || self.child.try_wait().unwrap().ok_or("it runs"))
+            .await
+            .code()
+            .unwrap_or(-1)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+fn runs(pid: i32) -> bool {
+    kill(Pid::from_raw(pid), None).is_ok()
+}
+
+async fn shell(line: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]);
+    run(command).await.ended(0).out.trim().to_owned()
+}
+
+#[tokio::test]
+async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the_data() {
+    let folder = new_folder("up it's a sandbox");
+    let mut up = Sandbox::start(&folder, &[]);
+    let (push, look, status) = (up.line("Push a job:"), up.line("See its row:"), up.line("Who works:"));
+    assert!(push.ends_with(r#"LPUSH message '{"time":1,"stamp":"a"}'"#), "{push}");
+    shell(&push.replace("LPUSH message", "LPUSH kept")).await;
+    shell(&look.replace(
+        "SELECT * FROM pre_qqaccount ORDER BY id DESC LIMIT 5",
+        "INSERT INTO pre_qqaccount VALUES (7, 1, \"kept\")",
+    ))
+    .await;
+    assert!(shell(&look).await.contains("kept"));
+    assert!(shell(&status).await.contains("message"));
+
+    let pids = [up.servers(), up.children()].concat();
+    assert!(up.servers().len() == 2 && pids.iter().all(|pid| runs(*pid)), "{pids:?}");
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+    assert!(!pids.iter().any(|pid| runs(*pid)), "still there: {pids:?}");
+
+    let mut up = Sandbox::start(&folder, &[]);
+    let (push, look) = (up.line("Push a job:"), up.line("See its row:"));
+    assert!(shell(&look).await.contains("kept"));
+    assert_eq!(shell(&push.replace("LPUSH message", "LPUSH kept")).await, "2");
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn ctrl_c_during_the_start_stops_what_has_been_started() {
+    let folder = new_folder("up-early");
+    let mut up = Sandbox::start(&folder, &[]);
+    let pid = async || up.servers().first().copied().ok_or("no server yet");
+    let redis = eventually(LIMIT, "a server has been started", pid).await;
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+    let gone = async || if runs(redis) { Err(redis) } else { Ok(()) };
+    eventually(LIMIT, "the server is gone", gone).await;
+}
+
+#[tokio::test]
+async fn the_demo_shows_how_the_queue_stands() {
+    let folder = new_folder("up-demo");
+    let mut up = Sandbox::start(&folder, &["--demo"]);
+    up.line("Push a job:");
+    up.line("inserted");
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn bad_configuration_is_told_before_a_server_is_started() {
+    let folder = new_folder("up-bad");
+    let mut command = bare();
+    command.args(["up", "--sandbox", "--workers", "few", "--dir"]).arg(&folder);
+    run(command).await.ended(64).complains("ROWCAST_WORKERS");
+    let mut command = bare();
+    command.args(["up", "--sandbox", "--demo", "--table", "other", "--dir"]).arg(&folder);
+    run(command).await.ended(64).complains("ROWCAST_COLUMNS");
+    assert!(!folder.exists());
+    let mut command = bare();
+    command.args(["up", "--sandbox", "--mysqld", "/bin/true", "--dir"]).arg(&folder);
+    run(command).await.ended(1).complains("is no SQL server");
+}

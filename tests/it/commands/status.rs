@@ -1,0 +1,41 @@
+//! `rowcast status`: what workers wrote about themselves, and the queues.
+
+use std::time::Duration;
+
+use rowcast::queue::Registry;
+
+use super::{queues::link, run::rowcast};
+use crate::support::Env;
+
+#[tokio::test]
+async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
+    let env = Env::new().await;
+    rowcast(&env, &["status"]).await.ended(0).says("No worker runs");
+    let registry = Registry::new(link(&env));
+    let fields = [
+        ("host", "box".to_owned()),
+        ("pid", "4711".to_owned()),
+        ("slot", "1".to_owned()),
+        ("version", "0.1.0".to_owned()),
+        ("state", "waiting".to_owned()),
+        ("since", "1000".to_owned()),
+        ("jobs", "20".to_owned()),
+        ("rows", "21".to_owned()),
+        ("memory", (3 << 20).to_string()),
+        ("waiting", "waiting for MySQL since 12:00:00".to_owned()),
+    ];
+    registry.renew("01ALIVE", &fields, Duration::from_secs(60)).await.unwrap();
+    registry.renew("01GONE", &fields, Duration::from_millis(1)).await.unwrap();
+    env.push(&["a", "b"]).await;
+
+    let wait = async || registry.without_lease(&["01GONE".to_owned()]).await.unwrap().pop().ok_or("leased");
+    crate::support::eventually(Duration::from_secs(10), "the lease has run out", wait).await;
+    let text = rowcast(&env, &["status"]).await.ended(0).says("3.0 MiB").says("waiting for MySQL").out;
+    assert!(text.lines().any(|line| line.starts_with("01GONE") && line.contains("gone")), "{text}");
+    let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+    let [alive, gone] = [&json["workers"][0], &json["workers"][1]];
+    assert_eq!((&alive["pid"], &alive["rows"], &alive["alive"]), (&4711.into(), &21.into(), &true.into()));
+    assert_eq!((&gone["id"], &gone["alive"]), (&"01GONE".into(), &false.into()));
+    let queue = &json["queues"][0];
+    assert_eq!((&queue["queue"], &queue["waiting"]), (&env.queue.as_str().into(), &2.into()));
+}

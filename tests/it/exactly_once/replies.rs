@@ -1,0 +1,181 @@
+//! Connections that break at the worst moment: what was asked for is done, and the worker cannot know.
+
+use nix::sys::signal::Signal;
+use redis::cmd;
+
+use super::{
+    process::Rowcast,
+    scene::{LIMIT, Scene},
+};
+use crate::support::{Proxy, Side, eventually};
+
+/// A worker behind a proxy before MySQL, which has connected and done its first job.
+async fn behind_mysql(scene: &Scene) -> (Proxy, Rowcast) {
+    let proxy = Proxy::start(scene.env.sql_port).await;
+    let worker = scene.run("worker", &[("DATABASE_URL", &proxy.url(&scene.env.database_url))]);
+    scene.push(0..1).await;
+    scene.each_once(1).await;
+    (proxy, worker)
+}
+
+/// A worker behind a proxy before Redis, which has connected, loaded its scripts and done its first job.
+async fn behind_redis(scene: &Scene) -> (Proxy, Rowcast) {
+    let proxy = Proxy::start(scene.env.redis.port()).await;
+    let worker = scene.run("worker", &[("REDIS_URL", &proxy.url(&scene.env.redis_url))]);
+    scene.push(0..1).await;
+    scene.each_once(1).await;
+    (proxy, worker)
+}
+
+/// COM_QUERY with this text; `READ COMMITTED`, said at the beginning of a session, is another one.
+const COMMIT: &[u8] = b"\x03COMMIT";
+
+async fn commit_is_cut(arm: impl Fn(&Proxy)) {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_mysql(&scene).await;
+    for (round, jobs) in [2, 60, 120].into_iter().enumerate() {
+        arm(&proxy);
+        scene.push(scene.rows().await.len()..jobs).await;
+        proxy.sprung(round + 1, LIMIT).await;
+        scene.each_once(jobs).await;
+    }
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_looked_up_and_not_repeated() {
+    commit_is_cut(|proxy| proxy.lose_reply_to(COMMIT)).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_never_arrived_is_made_again() {
+    commit_is_cut(|proxy| proxy.lose_request(COMMIT)).await;
+}
+
+/// The reply to a request, or the request itself, is lost: under load and on a quiet queue.
+async fn redis_is_cut(request: &[u8]) {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_redis(&scene).await;
+    let mut jobs = 1;
+    for (round, more) in [1, 60, 1, 60].into_iter().enumerate() {
+        if round < 2 {
+            proxy.lose_reply_to(request)
+        } else {
+            proxy.lose_request(request)
+        }
+        // The first push may be what makes the worker send the request; the second goes in over the new connection.
+        scene.push(jobs..jobs + more).await;
+        proxy.sprung(round + 1, LIMIT).await;
+        scene.push(jobs + more..jobs + more + 1).await;
+        jobs += more + 1;
+        scene.each_once(jobs).await;
+    }
+    worker.drain().await;
+    assert_eq!(worker.said("a claim was dropped").len(), 0);
+}
+
+#[tokio::test]
+async fn a_claim_whose_reply_is_lost_is_found_again() {
+    redis_is_cut(b"$4\r\nnext\r\n").await;
+}
+
+#[tokio::test]
+async fn a_settling_whose_reply_is_lost_publishes_nothing_twice() {
+    redis_is_cut(b":rowcast:dead\r\n").await;
+}
+
+#[tokio::test]
+async fn a_blocking_move_whose_reply_is_lost_loses_no_job() {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_redis(&scene).await;
+    for round in 0..3 {
+        proxy.lose_reply_to(b"BLMOVE");
+        // After this job the worker blocks again; what the next one brings is swallowed.
+        let jobs = 1 + 2 * round;
+        scene.push(jobs..jobs + 1).await;
+        scene.each_once(jobs + 1).await;
+        scene.push(jobs + 1..jobs + 2).await;
+        proxy.sprung(round + 1, LIMIT).await;
+        scene.each_once(jobs + 2).await;
+    }
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_claim_ahead_whose_reply_is_lost_is_found_again() {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_redis(&scene).await;
+    proxy.lose_reply_to(b"$5\r\nahead\r\n");
+    scene.push(1..60).await;
+    proxy.sprung(1, LIMIT).await;
+    scene.each_once(60).await;
+    worker.drain().await;
+}
+
+/// A worker that inserts its claim (it waits for a lock of ours), has made the next one, and is told to end.
+/// Returns when it has ended.
+async fn told_to_end_in_the_middle(scene: &Scene, worker: &mut Rowcast, ahead_is_seen: impl AsyncFn()) {
+    let mut lock = scene.env.sql_connection().await;
+    sqlx::raw_sql("LOCK TABLES pre_qqaccount WRITE").execute(&mut lock).await.unwrap();
+    scene.push(1..31).await;
+    eventually(LIMIT, "two claims are open", async || {
+        let audit = scene.audit().await;
+        if audit.in_flight == 20 { Ok(()) } else { Err(audit) }
+    })
+    .await;
+    ahead_is_seen().await;
+    worker.signal(Signal::SIGTERM);
+    worker.says("told to end", 1).await;
+    sqlx::raw_sql("UNLOCK TABLES").execute(&mut lock).await.unwrap();
+    let status = worker.ended().await;
+    assert_eq!(status.code(), Some(0), "{:#?}", worker.log());
+}
+
+#[tokio::test]
+async fn a_hand_back_whose_reply_is_lost_is_repeated_without_a_double() {
+    let scene = Scene::new().await;
+    // Loaded here, so that it is the script's own reply that is lost.
+    let script = format!("#!lua flags=allow-oom\n{}", include_str!("../../../src/queue/hand_back.lua"));
+    scene.redis::<String>(cmd("SCRIPT").arg("LOAD").arg(script)).await;
+    let (proxy, mut worker) = behind_redis(&scene).await;
+    told_to_end_in_the_middle(&scene, &mut worker, async || proxy.lose_reply_to(b"$8\r\nreturned\r\n")).await;
+    proxy.sprung(1, LIMIT).await;
+    assert_eq!(scene.audit().await.in_flight, 0);
+    scene.each_job_in_its_place(31).await;
+    let _successor = scene.run("worker", &[]);
+    scene.each_once(31).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_a_worker_does_not_know_of_is_handed_back_at_its_end() {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_redis(&scene).await;
+    proxy.lose_reply_to(b"$5\r\nahead\r\n");
+    told_to_end_in_the_middle(&scene, &mut worker, async || proxy.sprung(1, LIMIT).await).await;
+    assert_eq!(scene.audit().await.in_flight, 0);
+    scene.each_job_in_its_place(31).await;
+}
+
+#[tokio::test]
+async fn connections_cut_at_random_bytes_lose_and_double_nothing() {
+    let mut random = super::storm::random();
+    let scene = Scene::new().await;
+    let sql = Proxy::start(scene.env.sql_port).await;
+    let redis = Proxy::start(scene.env.redis.port()).await;
+    let urls = (sql.url(&scene.env.database_url), redis.url(&scene.env.redis_url));
+    let variables = [("DATABASE_URL", urls.0.as_str()), ("REDIS_URL", urls.1.as_str())];
+    let _workers = [0, 1].map(|_| scene.run("worker", &variables));
+    let mut jobs = 0;
+    for round in 0..40 {
+        let proxy = if random.bool() { &sql } else { &redis };
+        let side = if random.bool() { Side::Client } else { Side::Server };
+        proxy.cut_after(side, random.usize(0..4_000));
+        let more = random.usize(1..60);
+        scene.push(jobs..jobs + more).await;
+        jobs += more;
+        if round % 4 == 3 {
+            scene.quiet().await;
+        }
+    }
+    scene.each_once(jobs).await;
+}
