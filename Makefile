@@ -34,10 +34,11 @@ integration:
 integration-%: ## The integration tests with one server: integration-mariadb or integration-mysql.
 	ROWCAST_TEST_SQL=$* cargo test --features fault-points --test it
 
-check: ## Formatting, lints and documentation, warnings denied.
+check: ## Formatting, lints, documentation and packaging, warnings denied.
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+	scripts/check-docker
 
 clean-sandbox: ## Remove the private servers' data. Stop `make run` first.
 	rm -rf .sandbox

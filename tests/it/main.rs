@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "In a test the panic is the report, in its helpers too.")]
 
 mod commands;
+mod docs;
 mod exactly_once;
 mod interop;
 mod model;
