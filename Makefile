@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything else is done by cargo and by scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit integration check clean-sandbox
+.PHONY: help run test unit integration release-check bench check clean-sandbox
 SHELL := /bin/sh
 
 # A real MySQL, if there is one: unpacked by scripts/install-mysql, or the machine's own. Debian's MariaDB is called
@@ -20,7 +20,7 @@ run: ## Install what is missing, build, and run everything here on private serve
 
 test: ## Install what is missing, and run every test, on each SQL server that is there.
 	@scripts/install-tools test
-	@$(MAKE) --no-print-directory unit integration
+	@$(MAKE) --no-print-directory unit integration release-check
 
 unit: ## The tests that need no servers; seconds.
 	cargo test --lib --bins
@@ -33,6 +33,15 @@ integration:
 
 integration-%: ## The integration tests with one server: integration-mariadb or integration-mysql.
 	ROWCAST_TEST_SQL=$* cargo test --features fault-points --test it
+
+release-check: ## Prove that a release build holds no fault point.
+	cargo build --release
+	@! grep -q ROWCAST_FAULT target/release/rowcast || { echo "The release build holds fault points." >&2; exit 1; }
+	@echo "The release build holds no fault point."
+
+bench: ## Measure beside the bulk loader, on each SQL server that is there; minutes. Quiet machine, please.
+	@scripts/install-tools run
+	cargo bench --bench end_to_end
 
 check: ## Formatting, lints, documentation and packaging, warnings denied.
 	cargo fmt --check

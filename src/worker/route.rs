@@ -136,7 +136,8 @@ impl Work {
         let step = self.pipeline.work_one(stop).await?;
         match step {
             Step::Did(tally) => {
-                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows)
+                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows);
+                self.tell_dead(tally.rejected);
             }
             Step::Idle | Step::Paused => {
                 self.tell_dead(0);
