@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use redis::RedisResult;
 
-use super::Link;
+use super::{Link, script::Script};
 
 const WORKERS: &str = "rowcast:workers";
 
@@ -34,12 +34,14 @@ impl Registry {
     /// # Errors
     /// Any error of Redis.
     pub async fn renew(&self, worker: &str, fields: &[(&str, String)], lease: Duration) -> RedisResult<()> {
-        let key = key(worker);
-        let milliseconds = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let mut transaction = redis::pipe();
-        transaction.atomic().hset_multiple(&key, fields).ignore();
-        transaction.pexpire(&key, milliseconds).ignore().sadd(WORKERS, worker).ignore();
-        self.link.pipeline(&transaction).await
+        static SCRIPT: Script = Script::new(include_str!("renew.lua"));
+        let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+        let mut call = SCRIPT.on(&self.link, &[&key(worker), WORKERS]).await?;
+        call.arg(worker).arg(milliseconds);
+        for (field, value) in fields {
+            call.arg(field).arg(value);
+        }
+        call.send().await
     }
 
     /// Which of these workers hold no lease.
