@@ -140,12 +140,17 @@ impl Queue {
     /// To end it early call [`Queue::wake`] and await it: a job may be on its way.
     ///
     /// # Errors
-    /// Any error of Redis; a job may have landed nevertheless, and the next claim finds it.
+    /// Any error of Redis but the loss of the connection, after which a job may have landed nevertheless: then the
+    /// next claim looks, on its own connection.
     pub async fn block(&self) -> RedisResult<bool> {
+        let connected = self.blocking.client_id().is_some();
         let mut command = redis::cmd("BLMOVE");
         command.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
-        let landed: Option<redis::Value> = self.blocking.query(command.arg(BLOCK_SECONDS)).await?;
-        Ok(landed.is_some())
+        match self.blocking.query::<Option<redis::Value>>(command.arg(BLOCK_SECONDS)).await {
+            // It may have died while this worker was busy, and Redis be back long since.
+            Err(error) if connected && error.is_connection_dropped() => Ok(true),
+            landed => Ok(landed?.is_some()),
+        }
     }
 
     /// Ends a blocking move of this worker, if there is one.
