@@ -395,7 +395,7 @@ mod tests {
         );
         assert_eq!(
             read_as(ColumnKind::DateTime, Conversion::UnixS, "1700000000.5"),
-            at("2023-11-14 22:13:20.5")
+            at("2023-11-14T22:13:20.5Z")
         );
         assert_eq!(
             read_as(ColumnKind::DateTime, Conversion::UnixUs, "-1"),
