@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "In a test the panic is the report, in its helpers too.")]
 
+mod faults;
 mod interop;
 mod model;
+mod rows;
 mod sandbox;
 mod supervisor;
 mod support;
