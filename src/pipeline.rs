@@ -79,6 +79,8 @@ pub enum Trouble {
 
 /// The most bytes of one claim: a worker stays small, and one statement below every server's packet limit.
 const CLAIM_BYTES: usize = 4 << 20;
+/// What a rejection takes in the checkpoint at most, but for reasons full of quotes.
+const REASON_BYTES: usize = 1024;
 
 impl Pipeline {
     /// The pipeline of one route. Nothing is connected yet.
@@ -257,7 +259,12 @@ impl Pipeline {
     /// The most that one claim takes: what one statement can insert.
     fn limits(&self) -> Limits {
         let width = self.prepared.as_ref().map_or(1, |prepared| prepared.plan.width().max(1));
-        Limits { jobs: self.settings.batch.min(MAX_PLACEHOLDERS / width).max(1), bytes: CLAIM_BYTES }
+        // In the worst case every job is rejected, and all the reasons are one value of the checkpoint.
+        let reasons = self.store.packet() / REASON_BYTES;
+        Limits {
+            jobs: self.settings.batch.min(MAX_PLACEHOLDERS / width).min(reasons).max(1),
+            bytes: CLAIM_BYTES,
+        }
     }
 
     /// The route's name: its queue.

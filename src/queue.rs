@@ -20,7 +20,7 @@ pub use admin::{Admin, Audit};
 pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
-pub use link::{Link, describe};
+pub use link::{Link, describe, is};
 pub use registry::{Member, Registry};
 use script::Script;
 
@@ -160,13 +160,17 @@ impl Queue {
     /// To end it early call [`Queue::wake`] and await it: a job may be on its way.
     ///
     /// # Errors
-    /// Any error of Redis; a job may have landed nevertheless, and the next claim finds it.
+    /// Any error of Redis but the loss of the connection, after which a job may have landed nevertheless: then the
+    /// next claim looks, on its own connection.
     pub async fn block(&self) -> RedisResult<bool> {
+        let connected = self.blocking.client_id().is_some();
         let mut command = redis::cmd("BLMOVE");
         command.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
         match self.blocking.query::<Option<redis::Value>>(command.arg(BLOCK_SECONDS)).await {
             // This worker's tombstone, or a queue that is no list: the next claim says which.
-            Err(error) if error.code() == Some("WRONGTYPE") => Ok(true),
+            Err(error) if is(&error, "WRONGTYPE") => Ok(true),
+            // It may have died while this worker was busy, and Redis be back long since.
+            Err(error) if connected && error.is_connection_dropped() => Ok(true),
             landed => Ok(landed?.is_some()),
         }
     }

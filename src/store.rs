@@ -35,6 +35,8 @@ pub struct Store {
     statements: HashMap<StatementKey, Arc<str>>,
     /// Whether an attempt to register may have succeeded without our hearing of it.
     register_in_doubt: bool,
+    /// The most bytes of one statement, as the server said when it was last connected.
+    packet: usize,
     /// The most rows of one statement; halved when one takes too long.
     most_rows: usize,
 }
@@ -100,6 +102,7 @@ impl Store {
             live: None,
             statements: HashMap::new(),
             register_in_doubt: false,
+            packet: 1 << 20,
             most_rows: usize::MAX,
         })
     }
@@ -139,6 +142,11 @@ impl Store {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The most bytes of one statement; the least that a server is likely to allow before one was asked.
+    pub fn packet(&self) -> usize {
+        self.packet
     }
 
     /// Closes the connection; the server rolls back what was not committed.
@@ -194,7 +202,9 @@ impl Store {
 
     async fn live(&mut self) -> Result<&mut Live, Fault> {
         if self.live.is_none() {
-            self.live = Some(session::connect(&self.options).await?);
+            let live = session::connect(&self.options).await?;
+            self.packet = live.server.max_packet;
+            self.live = Some(live);
         }
         self.live.as_mut().ok_or_else(|| Fault::Server("not connected".into()))
     }

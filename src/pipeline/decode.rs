@@ -125,6 +125,14 @@ impl Rejection {
         Self::new(Code::TooLarge, reason)
     }
 
+    /// A row that no statement can carry.
+    pub fn beyond_packet(packet: usize) -> Self {
+        let reason = format!(
+            "its row is larger than what the database takes at once (max_allowed_packet is {packet})"
+        );
+        Self::new(Code::TooLarge, reason)
+    }
+
     /// An array whose rows do not give the same columns.
     pub fn uneven_rows() -> Self {
         let reason = "some of its rows leave out columns with a default that others give; \

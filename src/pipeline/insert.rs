@@ -110,6 +110,13 @@ impl<'w, 'b> Work<'w, 'b> {
         let mut row = 0;
         while from < jobs.len() {
             let fit = self.store.fit(present.len(), &rows[row..]);
+            if fit == 0 {
+                let job = self.rows(jobs[from]).len();
+                self.outcomes[jobs[from]] =
+                    Some(JobOutcome::Rejected(Rejection::beyond_packet(self.store.packet())));
+                (from, row) = (from + 1, row + job);
+                continue;
+            }
             // Sizes are powers of two, so that a few prepared statements serve all claims.
             let most = 1 << fit.min(rows.len() - row).ilog2();
             let (mut to, mut taken) = (from, 0);

@@ -130,11 +130,16 @@ fn is_modern(info: &str) -> bool {
     major.is_some_and(|major| major >= 7)
 }
 
+/// Whether an error is of a kind that Redis names by this code, such as `WRONGTYPE`. Inside a script or a pipeline the
+/// code is in the text only.
+pub fn is(error: &RedisError, code: &str) -> bool {
+    error.code() == Some(code) || error.to_string().contains(code)
+}
+
 /// What is wrong, in words for whoever must act on it.
 pub fn describe(error: &RedisError) -> String {
     let detail = error.to_string();
-    // An error inside a script or a pipeline carries its code in the text only.
-    let is = |code: &str| error.code() == Some(code) || detail.contains(code);
+    let is = |code: &str| is(error, code);
     match error.kind() {
         redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => "Redis is loading its data".into(),
         redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {

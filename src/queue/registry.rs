@@ -35,8 +35,9 @@ impl Registry {
     /// Any error of Redis.
     pub async fn renew(&self, worker: &str, fields: &[(&str, String)], lease: Duration) -> RedisResult<()> {
         static SCRIPT: Script = Script::new(include_str!("renew.lua"));
+        let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let mut call = SCRIPT.on(&self.link, &[&key(worker), WORKERS]).await?;
-        call.arg(worker).arg(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        call.arg(worker).arg(milliseconds);
         for (field, value) in fields {
             call.arg(field).arg(value);
         }

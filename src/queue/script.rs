@@ -6,8 +6,8 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 
 use super::Link;
 
-/// Lets a script run when memory is out: all of ours only move or delete, or keep what is needed for that, and a full
-/// Redis could never be drained otherwise. Servers before 7 do not know the line; they allow it to a script whose first write deletes.
+/// Lets a script run when memory is out: all of ours only move, delete or take a lease, and a full Redis could never be
+/// drained otherwise. Servers before 7 do not know the line; they allow it to a script whose first write deletes.
 const FLAGS: &str = "#!lua flags=allow-oom\n";
 
 /// A script, in the form that the server at hand knows.

@@ -3,7 +3,10 @@
 
 use std::{collections::HashSet, fmt::Write, sync::Arc};
 
-use sqlx::{AssertSqlSafe, Row, mysql::MySqlArguments};
+use sqlx::{
+    AssertSqlSafe, Row,
+    mysql::{MySqlArguments, MySqlRow},
+};
 
 use super::{Fault, MAX_PLACEHOLDERS, StatementKey, Store, Value, errors, quote, session};
 
@@ -50,9 +53,12 @@ pub(super) enum Kind {
     Insert,
     Upsert,
     Known,
+    KnownBytes,
     KnownNow,
 }
 
+/// More than what stands before the values in a statement's packet.
+const PACKET_HEAD: usize = 64;
 /// The most that a server's text takes in a dead letter.
 const MESSAGE: usize = 500;
 
@@ -94,7 +100,8 @@ impl Store {
         column: u16,
         values: &[&Value<'_>],
     ) -> Result<HashSet<Vec<u8>>, Fault> {
-        self.look_up(Kind::Known, shape, column, values).await
+        let binary = values.iter().any(|value| matches!(value, Value::Bytes(_)));
+        self.look_up(if binary { Kind::KnownBytes } else { Kind::Known }, shape, column, values).await
     }
 
     /// How many of these values the column holds by its own collation, another transaction's commit of this instant
@@ -119,35 +126,82 @@ impl Store {
         values: &[&Value<'_>],
     ) -> Result<HashSet<Vec<u8>>, Fault> {
         let mut known = HashSet::new();
-        for chunk in values.chunks(1024) {
-            // The list is filled up with its last value to a power of two, so that few shapes occur.
-            let rows = chunk.len().next_power_of_two();
-            let sql = self.statement(kind, shape, &[column], rows);
-            let mut arguments = MySqlArguments::default();
-            for at in 0..rows {
-                chunk[at.min(chunk.len() - 1)].bind(&mut arguments).map_err(sqlx::Error::Encode)?;
-            }
-            let found = self
-                .run(async |connection| {
-                    sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(connection).await
-                })
-                .await?;
-            for row in found {
-                known.insert(row.try_get_unchecked::<Vec<u8>, _>(0)?);
+        let mut todo = self.chunks(values);
+        while let Some(chunk) = todo.pop() {
+            match self.look_up_chunk(kind, shape, column, chunk).await? {
+                Some(found) => known.extend(found),
+                // No column holds what it cannot even be compared with.
+                None if chunk.len() == 1 => {}
+                None => {
+                    let (one, other) = chunk.split_at(chunk.len() / 2);
+                    todo.extend([one, other]);
+                }
             }
         }
         Ok(known)
     }
 
-    /// How many rows of these sizes fit one statement, at least one.
+    /// Looks up some values with one statement; `None` when one of them cannot be compared with the column.
+    async fn look_up_chunk(
+        &mut self,
+        kind: Kind,
+        shape: &Shape,
+        column: u16,
+        chunk: &[&Value<'_>],
+    ) -> Result<Option<Vec<Vec<u8>>>, Fault> {
+        // The list is filled up with its shortest value to a power of two, so that few shapes occur.
+        let rows = chunk.len().next_power_of_two();
+        let Some(shortest) = chunk.iter().min_by_key(|value| value.size()) else {
+            return Ok(Some(Vec::new()));
+        };
+        let sql = self.statement(kind, shape, &[column], rows);
+        let mut arguments = MySqlArguments::default();
+        for at in 0..rows {
+            chunk.get(at).unwrap_or(shortest).bind(&mut arguments).map_err(sqlx::Error::Encode)?;
+        }
+        let found = self.run(async |connection| {
+            match sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_all(connection).await {
+                Err(error) if is_incomparable(&error) => Ok(None),
+                found => found.map(Some),
+            }
+        });
+        let Some(found) = found.await? else { return Ok(None) };
+        let text = |row| MySqlRow::try_get_unchecked::<Vec<u8>, _>(row, 0);
+        Ok(Some(found.iter().map(text).collect::<Result<_, _>>()?))
+    }
+
+    /// Values in lists that fit a packet, even when they are filled up. What alone is too large for one is in no
+    /// table: no row with it could have been sent.
+    fn chunks<'v, 'a>(&self, values: &'v [&'a Value<'a>]) -> Vec<&'v [&'a Value<'a>]> {
+        let room = self.packet / 4;
+        let mut chunks = Vec::new();
+        let (mut from, mut size) = (0, 0);
+        for (at, value) in values.iter().enumerate() {
+            if at - from == 1024 || size + value.size() > room {
+                chunks.push(&values[from..at]);
+                (from, size) = (at, 0);
+            }
+            size += value.size();
+        }
+        chunks.push(&values[from..]);
+        chunks.retain(|chunk| {
+            !chunk.is_empty() && (chunk.len() > 1 || chunk[0].size() + PACKET_HEAD < self.packet)
+        });
+        chunks
+    }
+
+    /// How many rows of these sizes fit one statement; 0 when not even the first one does.
     pub fn fit(&self, present: usize, rows: &[&[Value<'_>]]) -> usize {
         let most = (MAX_PLACEHOLDERS / present.max(1)).min(self.most_rows).max(1);
-        let packet = self.live.as_ref().map_or(1 << 20, |live| live.server.max_packet);
+        let packet = self.packet;
         // Beside the values stand types, the statement's head and room for what `size` does not see.
         let mut room = packet.saturating_sub(packet / 8 + 1024);
         let mut fit = 0;
         for row in rows.iter().take(most) {
             let size: usize = row.iter().map(|value| value.size() + 3).sum();
+            if fit == 0 && size + PACKET_HEAD > packet {
+                return 0;
+            }
             if size > room {
                 break;
             }
@@ -212,11 +266,12 @@ fn text(kind: Kind, shape: &Shape, columns: &[u16], rows: usize) -> String {
     let table = format!("{}.{}", quote(&shape.database), quote(&shape.table));
     let names: Vec<String> = columns.iter().map(|&at| quote(&shape.columns[usize::from(at)])).collect();
     let row = format!("({})", vec!["?"; columns.len()].join(","));
-    if matches!(kind, Kind::Known | Kind::KnownNow) {
-        // CAST, because the text is compared: each type would come back in a form of its own.
+    if matches!(kind, Kind::Known | Kind::KnownBytes | Kind::KnownNow) {
+        // CAST, because the text is compared: each type would come back in a form of its own. Bytes are no text.
+        let cast = if kind == Kind::Known { "CHAR" } else { "BINARY" };
         let places = vec!["?"; rows].join(",");
-        let sql = format!("SELECT CAST({0} AS CHAR) FROM {table} WHERE {0} IN ({places})", names[0]);
-        return if kind == Kind::Known { sql } else { sql + " LOCK IN SHARE MODE" };
+        let sql = format!("SELECT CAST({0} AS {cast}) FROM {table} WHERE {0} IN ({places})", names[0]);
+        return if kind == Kind::KnownNow { sql + " LOCK IN SHARE MODE" } else { sql };
     }
     let mut sql = format!("INSERT INTO {table} ({}) VALUES {}", names.join(","), vec![row; rows].join(","));
     if kind == Kind::Upsert {
@@ -224,6 +279,10 @@ fn text(kind: Kind, shape: &Shape, columns: &[u16], rows: usize) -> String {
         write!(sql, " ON DUPLICATE KEY UPDATE {}", sets.join(",")).unwrap_or_default();
     }
     sql
+}
+
+fn is_incomparable(error: &sqlx::Error) -> bool {
+    session::database_error(error).is_some_and(|error| errors::is_incomparable(error.number()))
 }
 
 /// The job's fault in an error, if it is the job's.

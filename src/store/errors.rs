@@ -39,7 +39,6 @@ const TABLE: &[(u16, Kind)] = &[
     (3819, Kind::Job),
     (4025, Kind::Job),
     // Values that the column's type cannot take, under HY000 or a class of their own.
-    (1364, Kind::Job), // No default for a column that the job does not give.
     (1366, Kind::Job), // Incorrect string, integer or decimal value.
     (1265, Kind::Job), // Data truncated.
     (1411, Kind::Job), // Incorrect value for a function, in a generated column or a trigger.
@@ -54,6 +53,7 @@ const TABLE: &[(u16, Kind)] = &[
     (3144, Kind::Job), // A JSON value from a string of another character set.
     (3150, Kind::Job), // JSON too large.
     (3157, Kind::Job), // JSON nested too deep.
+    (3988, Kind::Job), // MySQL: text that the column's character set does not have.
     (3903, Kind::Job), // A JSON value that a functional index cannot take.
     (4038, Kind::Job), // MariaDB: a syntax error in JSON text.
     // One row alone above max_allowed_packet; a claim is cut to fit before it is sent.
@@ -62,6 +62,9 @@ const TABLE: &[(u16, Kind)] = &[
     // The route's table or columns are not there, or not allowed, or not writable.
     (1044, Kind::Route),
     (1054, Kind::Route),
+    // No default for a column that no row gives. A job without a value that it should give is rejected before it gets
+    // here, so the table has changed.
+    (1364, Kind::Route),
     (1109, Kind::Route),
     (1136, Kind::Route),
     (1142, Kind::Route),
@@ -112,12 +115,24 @@ pub fn is_duplicate(number: u16) -> bool {
     matches!(number, 1062 | 1586 | 1169)
 }
 
+/// A value that cannot be brought into a column's character set, where it is compared and not stored. MySQL, and
+/// MariaDB by its rules for mixing collations.
+pub fn is_incomparable(number: u16) -> bool {
+    matches!(number, 3988 | 1267 | 1270 | 1271)
+}
+
 /// The column that an error's text names, as in `Data too long for column 'openid' at row 3`.
 pub fn column_in(message: &str) -> Option<&str> {
-    let after = message.split_once("column '").or_else(|| message.split_once("Field '"))?.1;
-    let name = after.split_once('\'')?.0;
-    // MariaDB writes `db`.`table`.`column`, MySQL the bare name.
-    let name = name.rsplit('.').next().unwrap_or(name).trim_matches('`');
+    let named = ["Column '", "Field '"].iter().find_map(|start| message.strip_prefix(start));
+    if let Some(rest) = named {
+        return rest.split_once('\'').map(|(name, _)| name);
+    }
+    // What stands before it may be the job's own text, so the last one counts.
+    let (_, rest) = message.rsplit_once("for column ")?;
+    let quote = rest.chars().next().filter(|quote| matches!(quote, '\'' | '`'))?;
+    let inner = &rest[1..rest.rfind(quote).filter(|&end| end > 0)?];
+    // MariaDB often writes `db`.`table`.`column`, MySQL 'table.column' for JSON.
+    let name = inner.rsplit(if quote == '`' { "`.`" } else { "." }).next()?;
     (!name.is_empty()).then_some(name)
 }
 
@@ -127,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_down_full_or_locked_is_never_the_jobs_fault() {
-        for code in [1040, 1045, 1053, 1114, 1205, 1213, 1290, 1836, 1146, 1142, 1054, 1927, 2013] {
+        for code in [1040, 1045, 1053, 1114, 1205, 1213, 1290, 1836, 1146, 1142, 1054, 1364, 1927, 2013] {
             assert_ne!(judge_code(code, Some("HY000")), Kind::Job, "{code}");
         }
     }
@@ -138,7 +153,7 @@ mod tests {
         for (code, state) in cases {
             assert_eq!(judge_code(code, Some(state)), Kind::Job, "{code}");
         }
-        for code in [1062, 1364, 1366, 3819, 4025, 3140] {
+        for code in [1062, 1366, 3819, 4025, 3140] {
             assert_eq!(judge_code(code, Some("HY000")), Kind::Job, "{code}");
         }
     }
@@ -153,7 +168,13 @@ mod tests {
     #[test]
     fn the_column_is_found_in_both_servers_words() {
         assert_eq!(column_in("Data too long for column 'openid' at row 3"), Some("openid"));
-        assert_eq!(column_in("Incorrect integer value: 'x' for column `a`.`t`.`n` at row 1"), None);
+        assert_eq!(column_in("Incorrect integer value: 'x' for column `a`.`t`.`n` at row 1"), Some("n"));
+        assert_eq!(column_in("Incorrect date value: 'for column 'x'' for column 'd' at row 1"), Some("d"));
+        assert_eq!(
+            column_in("Invalid JSON text: \"?\" at position 0 in value for column 't.doc'."),
+            Some("doc")
+        );
+        assert_eq!(column_in("Column 'openid' cannot be null"), Some("openid"));
         assert_eq!(column_in("Field 'openid' doesn't have a default value"), Some("openid"));
         assert_eq!(column_in("Duplicate entry 'a' for key 'openid'"), None);
     }

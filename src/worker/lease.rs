@@ -11,8 +11,11 @@ use crate::queue::Registry;
 /// How often the account is brought up to date for the supervisor; cheap, and no server is asked.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Keeps the lease, without end. What fails is tried again soon. While the lease is not held the routes wait for it
-/// and notice nothing, so the outage is told here.
+/// Whom the account names when the lease cannot be renewed; no queue can have this name. Without a lease the routes
+/// claim nothing, so nobody else might notice.
+const LEASE: &str = "";
+
+/// Keeps the lease, without end. What fails is tried again every second.
 pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vitals>) {
     let worker = identity.id.to_string();
     let every = vitals.lease_length() / 3;
@@ -42,17 +45,23 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
             ];
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
-            match registry.renew(&worker, &fields, vitals.lease_length()).await {
+            let renewed = match registry.renew(&worker, &fields, vitals.lease_length()).await {
+                // The connection may have died long before, when nobody needed it: that is no outage.
+                Err(error) if !error.is_timeout() => {
+                    registry.renew(&worker, &fields, vitals.lease_length()).await
+                }
+                renewed => renewed,
+            };
+            match renewed {
                 Ok(()) => {
                     vitals.lease_renewed(asked);
+                    vitals.up(LEASE);
                     due = asked + every;
                     forget_the_dead(&registry).await;
                 }
                 Err(error) => {
+                    vitals.down(LEASE, &error.into());
                     due = asked + REFRESH;
-                    if vitals.lease_held_for().is_none() {
-                        vitals.down(&error.into());
-                    }
                 }
             }
         }

@@ -197,10 +197,8 @@ impl Work {
 
     fn succeeded(&mut self) {
         self.backoff.reset();
-        self.vitals.up();
-        if self.outage.up().is_some() {
-            self.vitals.tell_waiting();
-        }
+        self.outage.up();
+        self.vitals.up(self.pipeline.route());
     }
 
     /// Tells of a trouble once, and waits before the next attempt.
@@ -208,9 +206,9 @@ impl Work {
         let lost_a_race = matches!(trouble, Trouble::Store(Fault::Retry(_)));
         if Vitals::is_route_fault(trouble) {
             self.outage.down(trouble.to_string());
-            self.vitals.tell(self.outage.waiting());
+            self.vitals.waits(self.pipeline.route(), trouble, self.outage.waiting());
         } else if !lost_a_race || self.backoff.attempts() == RACES {
-            self.vitals.down(trouble);
+            self.vitals.down(self.pipeline.route(), trouble);
         }
         wait(self.backoff.next(fastrand::f64()), stop).await;
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use ulid::Ulid;
 
 use super::Report;
-use crate::{pipeline::Trouble, store::Fault, telemetry::Outage};
+use crate::{pipeline::Trouble, queue, store::Fault, telemetry::Outage};
 
 /// The account that a worker keeps of itself; its tasks share it.
 #[derive(Debug)]
@@ -21,9 +21,19 @@ pub(super) struct Vitals {
     /// How many routes have rescued each predecessor.
     rescued: RefCell<BTreeMap<Ulid, usize>>,
     routes: usize,
-    redis: RefCell<Outage>,
-    mysql: RefCell<Outage>,
+    redis: RefCell<Server>,
+    mysql: RefCell<Server>,
+    /// Routes that wait for something of their own, and what for.
+    waiting: RefCell<BTreeMap<String, String>>,
     lease: Lease,
+}
+
+/// A server, and who misses it: it is back when everyone who missed it has reached it again. What others do meanwhile
+/// proves nothing: an idle route never asks the database.
+#[derive(Debug)]
+struct Server {
+    outage: Outage,
+    missed_by: BTreeSet<String>,
 }
 
 /// The lease as it was last renewed.
@@ -42,8 +52,9 @@ impl Vitals {
             steps: RefCell::default(),
             rescued: RefCell::default(),
             routes,
-            redis: RefCell::new(Outage::new("Redis")),
-            mysql: RefCell::new(Outage::new("MySQL")),
+            redis: RefCell::new(Server::new("Redis")),
+            mysql: RefCell::new(Server::new("MySQL")),
+            waiting: RefCell::default(),
             lease: Lease { length: lease, held: Cell::new(None), renewed: watch::Sender::new(()) },
         }
     }
@@ -95,36 +106,43 @@ impl Vitals {
         });
     }
 
-    /// A server is away: said once, however many routes notice.
-    pub(super) fn down(&self, trouble: &Trouble) {
-        match trouble {
-            Trouble::Redis(_) => self.redis.borrow_mut().down(trouble.to_string()),
-            Trouble::Store(_) => self.mysql.borrow_mut().down(trouble.to_string()),
-        }
+    /// `who` misses a server: said once, however many notice.
+    pub(super) fn down(&self, who: &str, trouble: &Trouble) {
+        let server = if matches!(trouble, Trouble::Redis(_)) { &self.redis } else { &self.mysql };
+        server.borrow_mut().missed(who, trouble.to_string());
         self.tell_waiting();
     }
 
-    /// A step succeeded, so both servers are there.
-    pub(super) fn up(&self) {
-        let redis = self.redis.borrow_mut().up();
-        let mysql = self.mysql.borrow_mut().up();
-        if redis.or(mysql).is_some() {
-            self.tell_waiting();
+    /// `who` has made a step, for which it needed both servers.
+    pub(super) fn up(&self, who: &str) {
+        self.redis.borrow_mut().reached(who);
+        self.mysql.borrow_mut().reached(who);
+        self.waiting.borrow_mut().remove(who);
+        self.tell_waiting();
+    }
+
+    /// A route waits for something of its own, of which a server told it: so that server is there.
+    pub(super) fn waits(&self, route: &str, trouble: &Trouble, waiting: Option<String>) {
+        let server = if matches!(trouble, Trouble::Redis(_)) { &self.redis } else { &self.mysql };
+        server.borrow_mut().reached(route);
+        self.waiting.borrow_mut().extend(waiting.map(|waiting| (route.to_owned(), waiting)));
+        self.tell_waiting();
+    }
+
+    /// Whether a single route cannot go on, while the servers can serve.
+    pub(super) fn is_route_fault(trouble: &Trouble) -> bool {
+        match trouble {
+            Trouble::Store(fault) => matches!(fault, Fault::Route(_)),
+            // Something else under the queue's name, or no right to it.
+            Trouble::Redis(error) => queue::is(error, "WRONGTYPE") || queue::is(error, "NOPERM"),
         }
     }
 
-    /// A single route cannot go on, while the servers can serve.
-    pub(super) fn is_route_fault(trouble: &Trouble) -> bool {
-        matches!(trouble, Trouble::Store(Fault::Route(_)))
-    }
-
-    /// Puts a route's own outage, or the servers', into the report.
-    pub(super) fn tell_waiting(&self) {
-        let waiting = self.redis.borrow().waiting().or_else(|| self.mysql.borrow().waiting());
-        self.tell(waiting);
-    }
-
-    pub(super) fn tell(&self, waiting: Option<String>) {
+    /// Brings into the report what is waited for: a server before what a single route waits for.
+    fn tell_waiting(&self) {
+        let servers =
+            [&self.redis, &self.mysql].into_iter().find_map(|server| server.borrow().outage.waiting());
+        let waiting = servers.or_else(|| self.waiting.borrow().values().next().cloned());
         self.reports.send_if_modified(|report| {
             let news = report.waiting != waiting;
             report.waiting = waiting;
@@ -158,6 +176,23 @@ impl Vitals {
             if renewed.changed().await.is_err() {
                 return;
             }
+        }
+    }
+}
+
+impl Server {
+    fn new(name: &'static str) -> Self {
+        Self { outage: Outage::new(name), missed_by: BTreeSet::new() }
+    }
+
+    fn missed(&mut self, who: &str, reason: String) {
+        self.missed_by.insert(who.to_owned());
+        self.outage.down(reason);
+    }
+
+    fn reached(&mut self, who: &str) {
+        if self.missed_by.remove(who) && self.missed_by.is_empty() {
+            self.outage.up();
         }
     }
 }

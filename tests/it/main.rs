@@ -5,8 +5,10 @@
 mod commands;
 mod docs;
 mod exactly_once;
+mod faults;
 mod interop;
 mod model;
+mod rows;
 mod sandbox;
 mod supervisor;
 mod support;

@@ -4,18 +4,21 @@
 //! - [`eventually`]: waits for a condition, and fails with what it saw last.
 //! - [`Proxy`]: stands before a server, and cuts, holds or loses what goes through.
 //! - [`Subscriber`]: collects what is published.
+//! - [`Running`]: the real program at work on an [`Env`], which then answers what became of the jobs.
 
 #![allow(dead_code, reason = "a toolbox: not every test run needs each tool")]
 
 mod env;
 mod proxy;
 mod proxy_tests;
+mod running;
 mod servers;
 mod subscriber;
 mod wait;
 
 pub(crate) use env::Env;
 pub(crate) use proxy::{Proxy, Side};
+pub(crate) use running::{PATIENCE, Running, said};
 pub(crate) use servers::{new_folder, sql_binary, template};
 pub(crate) use subscriber::Subscriber;
 pub(crate) use wait::{eventually, within};

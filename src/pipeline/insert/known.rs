@@ -69,7 +69,7 @@ impl Work<'_, '_> {
 
     /// Updates what is to be updated, and decides the repeated jobs by what became of the first of their key.
     pub(super) async fn finish_known(&mut self, aside: Aside) -> Result<(), Fault> {
-        for (present, jobs) in self.by_columns(&aside.update) {
+        for (present, jobs) in self.in_runs(&aside.update) {
             self.write_all(Write::Upsert, &present, &jobs).await?;
         }
         for (job, first) in aside.repeated {
@@ -79,7 +79,7 @@ impl Work<'_, '_> {
                 continue;
             }
             // The first of its key was rejected, or its values are newer: the server decides.
-            for (present, jobs) in self.by_columns(&[job]) {
+            for (present, jobs) in self.in_runs(&[job]) {
                 self.write_all(Write::Insert, &present, &jobs).await?;
             }
         }
@@ -96,15 +96,18 @@ impl Work<'_, '_> {
         self.store.count_known(&self.shape, column as u16, &keys).await.map(Some)
     }
 
-    fn by_columns(&mut self, jobs: &[usize]) -> BTreeMap<Vec<u16>, Vec<usize>> {
-        let mut groups = BTreeMap::<Vec<u16>, Vec<usize>>::new();
+    /// Jobs in their order, those next to each other together that give the same columns: of two updates of one row
+    /// the newer one must come last.
+    fn in_runs(&mut self, jobs: &[usize]) -> Vec<(Vec<u16>, Vec<usize>)> {
+        let mut runs: Vec<(Vec<u16>, Vec<usize>)> = Vec::new();
         for &job in jobs {
-            match self.present(job) {
-                Ok(present) => groups.entry(present).or_default().push(job),
-                Err(rejection) => self.outcomes[job] = Some(JobOutcome::Rejected(rejection)),
+            match (self.present(job), runs.last_mut()) {
+                (Ok(present), Some((last, run))) if present == *last => run.push(job),
+                (Ok(present), _) => runs.push((present, vec![job])),
+                (Err(rejection), _) => self.outcomes[job] = Some(JobOutcome::Rejected(rejection)),
             }
         }
-        groups
+        runs
     }
 
     /// The keys of a job's rows; NULL is no key, however often it stands.

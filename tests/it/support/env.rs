@@ -45,7 +45,12 @@ impl Env {
 
     /// Servers that nobody else uses, to be killed, stopped and restarted: `env.redis.kill9()`, `env.sql().kill9()`.
     pub(crate) async fn own_servers() -> Self {
-        let (redis, sql) = tokio::join!(own_redis(&[]), own_sql(&[]));
+        Self::own_servers_with(&[]).await
+    }
+
+    /// As [`Env::own_servers`], with more arguments for the SQL server.
+    pub(crate) async fn own_servers_with(extra: &[&str]) -> Self {
+        let (redis, sql) = tokio::join!(own_redis(&[]), own_sql(extra));
         let mut env = Self::on(redis, &sql).await;
         env.own_sql = Some(sql);
         env

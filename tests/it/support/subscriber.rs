@@ -82,6 +82,10 @@ impl Subscriber {
             end.map(|end| heard[..end].to_vec()).ok_or(heard.len())
         })
         .await;
+        self.heard
+            .lock()
+            .expect("the list of messages")
+            .retain(|message| message.payload != marker.as_bytes());
         assert_eq!(heard.len(), count, "messages heard: {heard:?}");
         heard
     }

@@ -1,0 +1,153 @@
+//! Servers that are down at the start, die at work and come back: no job is lost, none goes in twice, and a worker
+//! says once that it waits and once that it goes on.
+
+use crate::support::{Env, PATIENCE, Running, eventually, said};
+
+fn jobs(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!(r#"{{"time":{n},"stamp":"x"}}"#)).collect()
+}
+
+/// Every job has become one row, and every row one event.
+async fn assert_exactly_once(env: &Env, rows: usize) {
+    let counts = env.lines("SELECT COUNT(*), COUNT(DISTINCT accountid) FROM pre_qqaccount").await;
+    assert_eq!(counts, [format!("{rows}|{rows}")]);
+}
+
+fn outages(log: &[String], server: &str) -> (usize, usize) {
+    (said(log, &format!("waiting for {server}")).len(), said(log, &format!("{server} is back")).len())
+}
+
+/// Waits until the table has this many rows at least.
+async fn at_least(env: &Env, rows: i64) {
+    eventually(PATIENCE, &format!("{rows} rows are in"), async || {
+        let count = env.count("pre_qqaccount").await;
+        if count >= rows { Ok(()) } else { Err(count) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mysql_that_is_down_at_the_start_is_waited_for() {
+    let mut env = Env::own_servers().await;
+    env.migrate().await;
+    env.sql().kill9().await.unwrap();
+    env.push_raw("", &jobs(0..100)).await;
+    let heard = env.subscribe("socket.io#*").await;
+    let worker = Running::worker(&env, &[]);
+    worker.says(1, "waiting for MySQL").await;
+    env.sql().restart().await.unwrap();
+    env.done(100).await;
+    assert_exactly_once(&env, 100).await;
+    heard.exactly(100, PATIENCE).await;
+    let log = worker.stop().await;
+    assert_eq!((outages(&log, "MySQL"), outages(&log, "Redis")), ((1, 1), (0, 0)), "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_down_at_the_start_is_waited_for() {
+    let mut env = Env::new().await;
+    env.migrate().await;
+    env.push_raw("", &jobs(0..100)).await;
+    env.redis.kill9().await.unwrap();
+    let mut worker = Running::worker(&env, &[]);
+    worker.says(1, "waiting for Redis").await;
+    env.redis.restart().await.unwrap();
+    env.done(100).await;
+    assert_exactly_once(&env, 100).await;
+    worker.assert_alive();
+    let log = worker.stop().await;
+    assert_eq!((outages(&log, "MySQL"), outages(&log, "Redis")), ((0, 0), (1, 1)), "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_mysql_that_dies_at_work_loses_and_doubles_nothing() {
+    let mut env = Env::own_servers().await;
+    env.migrate().await;
+    let heard = env.subscribe("socket.io#*").await;
+    let workers = [(); 2].map(|()| Running::worker(&env, &[("ROWCAST_BATCH", "50")]));
+    env.push_raw("", &jobs(0..4_000)).await;
+    at_least(&env, 500).await;
+    env.sql().kill9().await.unwrap();
+    for worker in &workers {
+        worker.says(1, "waiting for MySQL").await;
+    }
+    env.sql().restart().await.unwrap();
+    env.push_raw("", &jobs(4_000..5_000)).await;
+    env.done(5_000).await;
+    assert_exactly_once(&env, 5_000).await;
+    heard.exactly(5_000, PATIENCE).await;
+    for worker in workers {
+        let log = worker.stop().await;
+        assert_eq!((outages(&log, "MySQL"), outages(&log, "Redis")), ((1, 1), (0, 0)), "{log:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
+    let mut env = Env::new().await;
+    env.migrate().await;
+    env.execute("CREATE TABLE n (a INT)").await;
+    let routes = "[[route]]\nqueue='{q}'\ntable='pre_qqaccount'\ncolumns={accountid='time',openid='stamp'}\n\
+                  [[route]]\nqueue='{q}-two'\ntable='n'\n";
+    let workers = [(); 2].map(|()| Running::routes(&env, routes, &[("ROWCAST_BATCH", "50")]));
+    env.push_raw("", &jobs(0..4_000)).await;
+    at_least(&env, 500).await;
+    env.redis.kill9().await.unwrap();
+    for worker in &workers {
+        worker.says(1, "waiting for Redis").await;
+    }
+    env.redis.restart().await.unwrap();
+    env.push_raw("", &jobs(4_000..5_000)).await;
+    env.push_raw("-two", &[r#"{"a":1}"#]).await;
+    env.done(5_000).await;
+    env.done_in("-two", 1).await;
+    assert_exactly_once(&env, 5_000).await;
+    for mut worker in workers {
+        worker.says(1, "Redis is back").await;
+        worker.assert_alive();
+        let log = worker.stop().await;
+        assert_eq!((outages(&log, "MySQL"), outages(&log, "Redis")), ((0, 0), (1, 1)), "{log:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_is_waited_for() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let mut worker = Running::worker(&env, &[]);
+    env.push_raw("", &jobs(0..10)).await;
+    env.done(10).await;
+    env.redis.sigstop().unwrap();
+    worker.says(1, "waiting for Redis").await;
+    env.redis.sigcont().unwrap();
+    env.push_raw("", &jobs(10..20)).await;
+    env.done(20).await;
+    assert_exactly_once(&env, 20).await;
+    worker.assert_alive();
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn both_servers_may_be_away_at_once() {
+    let mut env = Env::own_servers().await;
+    env.migrate().await;
+    let worker = Running::worker(&env, &[("ROWCAST_BATCH", "50")]);
+    env.push_raw("", &jobs(0..1_000)).await;
+    at_least(&env, 200).await;
+    env.sql().kill9().await.unwrap();
+    env.redis.kill9().await.unwrap();
+    worker.says(1, "waiting for").await;
+    env.redis.restart().await.unwrap();
+    env.sql().restart().await.unwrap();
+    env.done(1_000).await;
+    assert_exactly_once(&env, 1_000).await;
+    for server in ["MySQL", "Redis"] {
+        let told =
+            eventually(PATIENCE, "each outage has ended", async || match outages(&worker.log(), server) {
+                (down, up) if down == up => Ok(down),
+                other => Err(other),
+            });
+        assert!(told.await <= 1, "{:#?}", worker.log());
+    }
+    worker.stop().await;
+}

@@ -1,0 +1,8 @@
+//! What goes in, exactly: values, keys, duplicates, ids and events, from LPUSH to the table and to the subscriber.
+
+mod duplicates;
+mod events;
+mod ids;
+mod keys;
+mod node;
+mod values;

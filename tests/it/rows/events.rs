@@ -1,0 +1,95 @@
+//! Events: what is published of a row, and to whom.
+
+use rowcast::emitter::{Target, Value as Packed};
+use serde_json::json;
+
+use crate::support::{Env, PATIENCE, Running};
+
+const TABLE: &str = "CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, account BIGINT UNSIGNED, name VARCHAR(40), \
+     price DECIMAL(20,4), at DATETIME(3), doc JSON, pic BLOB, yes BOOLEAN, f DOUBLE, d INT DEFAULT 3)";
+
+#[tokio::test]
+async fn an_event_carries_table_id_and_row_with_large_numbers_as_strings() {
+    let env = Env::with_table(TABLE).await;
+    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
+    let heard = env.subscribe("socket.io#*").await;
+    let full = r#"{"account":18446744073709551615,"name":"日本🚀","price":12.50,"at":"2024-02-29T23:59:59.5+01:00",
+        "doc":{"n":9007199254740993,"list":[1.5,null]},"pic":"AP8=","yes":true,"f":0.1,"d":4}"#;
+    assert_eq!(env.run(&[full]).await, []);
+    assert_eq!(env.run(&[r#"{"account":9007199254740991}"#]).await, []);
+    let rows = heard.rows(2).await;
+    assert_eq!(
+        rows[0],
+        json!({"table": "n", "id": 1, "row": {
+            "account": "18446744073709551615", "name": "日本🚀", "price": "12.50", "at": "2024-02-29T22:59:59.5Z",
+            "doc": {"n": "9007199254740993", "list": [1.5, null]}, "pic": [0, 255], "yes": 1, "f": 0.1, "d": 4,
+        }})
+    );
+    assert_eq!(rows[1]["row"]["account"], 9_007_199_254_740_991_u64);
+    // A column that the server filled in is not in the event: its value is not known here.
+    assert_eq!((rows[1]["row"].get("d"), &rows[1]["row"]["name"]), (None, &json!(null)));
+    let broadcast = &heard.broadcasts(2).await[0];
+    let Packed::Map(data) = &broadcast.args[0] else { panic!("{broadcast:?}") };
+    assert_eq!(data[2].1.get("pic"), Some(&Packed::Bin(vec![0, 255])));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn the_bytes_are_those_of_the_official_format() {
+    let env =
+        Env::with_table("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b VARCHAR(9))").await;
+    let worker = Running::route(
+        &env,
+        "table='n'\ncolumns={a='a',b='b'}\nrooms=['{table}','acc:{a}']\nevent='made'\nnamespace='feed'",
+    );
+    let heard = env.subscribe("socket.io#*").await;
+    assert_eq!(env.run(&[r#"{"a":-1,"b":"é"}"#]).await, []);
+    let message = heard.exactly(1, PATIENCE).await.remove(0);
+    assert_eq!(message.channel, "socket.io#/feed#");
+    // What the emitter writes for the same call; that one is held against the official packages.
+    let row = Packed::Map(vec![("a".into(), Packed::Int(-1)), ("b".into(), Packed::Str("é".into()))]);
+    let data = Packed::Map(vec![
+        ("table".into(), Packed::Str("n".into())),
+        ("id".into(), Packed::Int(1)),
+        ("row".into(), row),
+    ]);
+    let emitted = Target::new().of("feed").to(["n", "acc:-1"]).event("made", &data).unwrap();
+    assert_eq!((emitted.channel, emitted.payload), (message.channel, message.payload));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn rooms_come_from_templates_and_a_null_names_none() {
+    let env = Env::with_table(TABLE).await;
+    let worker = Running::routes(
+        &env,
+        "[[route]]\nqueue='{q}'\ntable='n'\nrooms=['{table}','acc:{account}','{name}','row:{id}','{{x}}']\n\
+         columns={account='account',name='name',at='at',price='price'}\n\
+         [[route]]\nqueue='{q}-null'\ntable='n'\nrooms=['acc:{account}']\n\
+         [[route]]\nqueue='{q}-all'\ntable='n'\nrooms=[]\n\
+         [[route]]\nqueue='{q}-quiet'\ntable='n'\npublish=false\n",
+        &[],
+    );
+    let heard = env.subscribe("socket.io#*").await;
+    assert_eq!(env.run(&[r#"{"account":7,"name":"n"}"#]).await, []);
+    assert_eq!(env.run(&[r#"{"account":18446744073709551615}"#]).await, []);
+    let told = heard.exactly(2, PATIENCE).await;
+    let rooms: Vec<_> = heard.broadcasts(2).await.into_iter().map(|broadcast| broadcast.rooms).collect();
+    // The same room by two templates is one room.
+    assert_eq!(rooms[0], ["n", "acc:7", "row:1", "{x}"]);
+    assert_eq!(rooms[1], ["n", "acc:18446744073709551615", "row:2", "{x}"]);
+    assert_eq!(told[0].channel, "socket.io#/#");
+
+    // A row whose only room is made of NULL is told to nobody: no room at all would be everybody.
+    env.push_raw("-null", &[r#"{"name":"secret"}"#, r#"{"account":8}"#]).await;
+    env.done_in("-null", 2).await;
+    env.push_raw("-quiet", &[r#"{"account":8}"#]).await;
+    env.done_in("-quiet", 1).await;
+    env.push_raw("-all", &[r#"{"account":9}"#]).await;
+    env.done_in("-all", 1).await;
+    let told = heard.exactly(4, PATIENCE).await;
+    assert_eq!((told[2].channel.as_str(), told[3].channel.as_str()), ("socket.io#/#acc:8#", "socket.io#/#"));
+    assert_eq!(heard.broadcasts(4).await[3].rooms, Vec::<String>::new());
+    assert_eq!(env.count("n").await, 6);
+    worker.stop().await;
+}
