@@ -19,6 +19,10 @@ if not entry and seq <= last then return { 'stale', 0 } end
 -- The tombstone of a worker that has left, or was rescued.
 if redis.call('TYPE', landing).ok == 'string' then return { 'stale', 0 } end
 
+-- A key of a wrong type must stop the script here, not halfway.
+for _, list in ipairs({ queue, suspects, landing }) do redis.call('LLEN', list) end
+redis.call('HLEN', totals)
+
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local held = redis.call('LLEN', claim)

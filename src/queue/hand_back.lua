@@ -7,6 +7,9 @@
 -- Promise: does nothing unless the claim list exists. After a crash every job becomes a suspect with one crash more;
 -- a suspect that is merely returned stays one.
 local claim, index, queue, suspects, totals = unpack(KEYS)
+-- A key of a wrong type must stop the script here, not halfway.
+for _, list in ipairs({ claim, queue, suspects }) do redis.call('LLEN', list) end
+redis.call('HLEN', totals)
 local entry = redis.call('HGET', index, ARGV[1])
 local crashes = entry and tonumber(string.match(entry, '^%d+:(%d+)')) or 0
 if ARGV[2] == 'crashed' then crashes = crashes + 1 end

@@ -9,6 +9,9 @@
 -- stands for a day, longer than any connection keeps a request that nobody waits for.
 local landing, index, queue = unpack(KEYS)
 local count = 0
+-- A key of a wrong type must stop the script here, not halfway.
+redis.call('LLEN', queue)
+redis.call('HLEN', index)
 if redis.call('TYPE', landing).ok == 'list' then
   while true do
     local job = redis.call('RPOP', landing)

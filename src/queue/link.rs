@@ -6,8 +6,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult, ServerErrorKind,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
+    ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
 use crate::config::SecretUrl;
@@ -43,7 +43,10 @@ impl Link {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(url: &SecretUrl) -> RedisResult<Self> {
-        Ok(Self { client: Client::open(url.expose())?, live: Arc::default() })
+        // A request must not wait for the acknowledgement of the one before it.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let server = url.expose().into_connection_info()?.set_tcp_settings(tcp);
+        Ok(Self { client: Client::open(server)?, live: Arc::default() })
     }
 
     /// A second connection to the same server.

@@ -9,6 +9,10 @@
 -- A job that reached the list after the claim was read (a move that came late) is not in the outcome: it goes back.
 local claim, index, dead, totals, queue = unpack(KEYS)
 local field, jobs, letters = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
+-- A key of a wrong type must stop the script here, not halfway.
+for _, list in ipairs({ claim, dead, queue }) do redis.call('LLEN', list) end
+for _, hash in ipairs({ index, totals }) do redis.call('HLEN', hash) end
+
 redis.call('HDEL', index, field)
 local length = redis.call('LLEN', claim)
 if length == 0 then return 0 end

@@ -58,6 +58,25 @@ async fn something_else_under_the_queues_name_is_waited_for_by_this_route_alone(
 }
 
 #[tokio::test]
+async fn something_else_under_a_companions_name_loses_neither_event_nor_dead_letter() {
+    for companion in ["dead", "totals"] {
+        let env = Env::with_table("CREATE TABLE n (a INT)").await;
+        let heard = env.subscribe("socket.io#*").await;
+        let key = format!("{{{}}}:rowcast:{companion}", env.queue);
+        redis(&env, &["SET", &key, "something else"]).await;
+        let worker = Running::routes(&env, "[[route]]\nqueue='{q}'\ntable='n'\n", &[]);
+        env.push_raw("", &[r#"{"a":1}"#, r#"{"a":"x"}"#, r#"{"a":2}"#]).await;
+        worker.says(1, "waiting for").await;
+        redis(&env, &["DEL", &key]).await;
+        let audit = env.done(3).await;
+        assert_eq!((audit.inserted, audit.dead, audit.dead_letters), (2, 1, 1), "{companion}");
+        assert_eq!(env.count("n").await, 2);
+        heard.exactly(2, PATIENCE).await;
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn forgotten_scripts_are_loaded_again() {
     let env = Env::new().await;
     env.migrate().await;
