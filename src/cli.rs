@@ -121,6 +121,22 @@ mod tests {
     }
 
     #[test]
+    fn every_command_shows_examples_and_its_exit_codes() {
+        let commands = Cli::command();
+        let (groups, mut leaves): (Vec<_>, Vec<_>) =
+            commands.get_subcommands().partition(|c| c.has_subcommands());
+        leaves.extend(groups.into_iter().flat_map(clap::Command::get_subcommands));
+        for command in leaves {
+            let text = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                text.contains("Examples:") && text.contains("Exit codes: "),
+                "{}: {text}",
+                command.get_name()
+            );
+        }
+    }
+
+    #[test]
     fn a_flag_may_stand_before_or_after_the_command() {
         for line in ["rowcast --queue q up", "rowcast up --queue q"] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();

@@ -1,8 +1,7 @@
 //! The wire format of the official socket.io Redis emitter: its only owner, in both directions.
 //!
-//! What it is for: telling every socket.io server that listens on a Redis (Node with `@socket.io/redis-adapter`,
-//! or this project's own gateway) to send an event to rooms of browsers, and reading what other emitters and
-//! servers tell us.
+//! What it is for: telling every socket.io server that listens on a Redis (Node with `@socket.io/redis-adapter`) to
+//! send an event to rooms of browsers, and reading what other emitters and servers say there.
 //!
 //! * [`Emitter`] is the public client: `emitter.of("/chat").to("room").emit("hello", &data).await`.
 //! * [`Target`] is the same without input or output: it returns the [`Outgoing`] channel and bytes.
@@ -40,6 +39,7 @@ pub use message::{Broadcast, Channel, ChannelKind, DecodeError, Flags, Message, 
 pub use room::{IntoRooms, Room};
 pub use rows::{ColumnName, RowEvents, Scalar};
 pub use ser::{EncodeError, to_bytes};
+pub(crate) use target::with_slash;
 pub use target::{EmitError, Outgoing, Target, TooLarge};
 pub use value::Value;
 

@@ -3,7 +3,7 @@
 //! A [`Pipeline`] works on one route for one worker. [`Pipeline::work_one`] takes one claim through all its steps and
 //! returns a fact; when it is called again after an error it goes on where it stopped. It promises that rows and
 //! checkpoint commit together, that nothing is published before COMMIT, and that a claim is settled before the next
-//! one commits. It does not wait, log or decide when to go on: the worker does.
+//! one commits. It does not decide when to go on, nor what to tell people of a trouble: the worker does.
 
 pub mod decode;
 pub mod events;
@@ -16,7 +16,7 @@ use redis::RedisError;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{SecretUrl, Settings},
+    config::Settings,
     fault,
     queue::{Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
     route::Route,
@@ -88,10 +88,9 @@ impl Pipeline {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(route: Route, worker: &str, settings: &Settings, link: Link) -> anyhow::Result<Self> {
-        let database: &SecretUrl = &settings.database_url;
         Ok(Self {
             queue: Queue::new(&route.queue, worker, link),
-            store: Store::new(database)?,
+            store: Store::new(&settings.database_url)?,
             route,
             worker: worker.to_owned(),
             settings: settings.clone(),

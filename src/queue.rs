@@ -5,6 +5,7 @@
 //! when to claim, what a job means, or whether a claim was committed.
 
 mod admin;
+mod events;
 mod inspect;
 mod keys;
 mod letter;
@@ -12,11 +13,10 @@ mod link;
 mod registry;
 mod script;
 
-use std::ops::Range;
-
 use redis::{RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
+pub use events::Events;
 pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
@@ -95,27 +95,6 @@ pub struct Settlement {
     pub letters: Vec<String>,
     /// The events of the inserted rows.
     pub events: Events,
-}
-
-/// Messages to publish, in order, in one buffer.
-#[derive(Debug, Default)]
-pub struct Events {
-    bytes: Vec<u8>,
-    spans: Vec<Span>,
-}
-
-/// Where a message stands in the buffer.
-#[derive(Debug)]
-struct Span {
-    channel: Range<usize>,
-    payload: Range<usize>,
-}
-
-/// Messages of one channel that follow each other.
-struct Group<'a> {
-    channel: &'a [u8],
-    events: &'a Events,
-    spans: &'a [Span],
 }
 
 /// Who is to blame for a claim that is handed back.
@@ -283,8 +262,9 @@ impl Queue {
         call.arg(settlement.inserted).arg(settlement.duplicate).arg(settlement.rows);
         call.arg(letters.len()).arg(letters);
         for group in events.groups() {
-            call.arg(group.channel).arg(group.spans.len());
-            for payload in group.payloads() {
+            let payloads = group.payloads();
+            call.arg(group.channel).arg(payloads.len());
+            for payload in payloads {
                 call.arg(payload);
             }
         }
@@ -337,57 +317,6 @@ impl Drop for Claim {
                 "a claim was dropped unsettled; its jobs wait in Redis to be rescued"
             );
         }
-    }
-}
-
-impl Events {
-    /// Appends a message: `write` appends its payload to the buffer.
-    pub fn push(&mut self, channel: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        // Most messages go where the one before went: its name need not be written again.
-        let span = match self.spans.last() {
-            Some(last) if self.bytes[last.channel.clone()] == *channel.as_bytes() => last.channel.clone(),
-            _ => {
-                self.bytes.extend_from_slice(channel.as_bytes());
-                self.bytes.len() - channel.len()..self.bytes.len()
-            }
-        };
-        let start = self.bytes.len();
-        write(&mut self.bytes);
-        self.spans.push(Span { channel: span, payload: start..self.bytes.len() });
-    }
-
-    /// How many messages there are.
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// The channel and the payload of each message, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().map(|span| (&self.bytes[span.channel.clone()], &self.bytes[span.payload.clone()]))
-    }
-
-    /// The messages in order, those of one channel that follow each other together.
-    fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        let mut rest = self.spans.as_slice();
-        std::iter::from_fn(move || {
-            let channel = &self.bytes[rest.first()?.channel.clone()];
-            let same = rest.iter().take_while(|span| self.bytes[span.channel.clone()] == *channel).count();
-            let (group, others) = rest.split_at(same);
-            rest = others;
-            Some(Group { channel, events: self, spans: group })
-        })
-    }
-}
-
-impl<'a> Group<'a> {
-    fn payloads(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        let (events, spans) = (self.events, self.spans);
-        spans.iter().map(|span| &events.bytes[span.payload.clone()])
     }
 }
 

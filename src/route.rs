@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+pub(crate) use file::default_on_duplicate;
 pub use file::parse_file;
-pub(crate) use file::{default_on_duplicate, with_slash};
 pub use template::{Part, RoomTemplate};
 
 /// One line of configuration: where jobs come from, where rows go, who hears of them.
@@ -62,8 +62,7 @@ pub struct Mapping {
 pub struct Source(pub Vec<String>);
 
 /// A conversion that a mapping can name with `as`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conversion {
     /// Seconds since 1970 (fractions allowed) to a date.
     UnixS,
@@ -129,24 +128,21 @@ impl Route {
         }
     }
 
-    /// Checks what needs no server, and returns a sentence that names the field.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if self.queue.is_empty() {
-            return Err("queue is empty; name the Redis list to take jobs from".into());
+    /// Checks what needs no server. Returns the field that is wrong, by its name in the routes file, and a sentence.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        let Self { queue, event, .. } = self;
+        if queue.is_empty() {
+            return Err(("queue", "queue is empty; name the Redis list to take jobs from".into()));
         }
-        if self.queue.len() > 191 {
-            return Err(format!(
-                "queue {:?} is longer than 191 bytes, the width of a route's name",
-                self.queue
-            ));
+        if queue.len() > 191 {
+            let problem = format!("queue {queue:?} is longer than 191 bytes, the width of a route's name");
+            return Err(("queue", problem));
         }
-        if crate::emitter::RESERVED_EVENTS.contains(&self.event.as_str()) {
-            return Err(format!("event {:?} is reserved by socket.io; choose another name", self.event));
+        if crate::emitter::RESERVED_EVENTS.contains(&event.as_str()) {
+            let problem = format!("event {event:?} is reserved by socket.io; choose another name");
+            return Err(("event", problem));
         }
-        if let Some(columns) = &self.columns {
-            check_columns(columns)?;
-        }
-        Ok(())
+        self.columns.as_deref().map_or(Ok(()), check_columns).map_err(|problem| ("columns", problem))
     }
 }
 
@@ -293,6 +289,6 @@ mod tests {
     fn a_column_mapped_twice_is_refused_whatever_its_case() {
         let mut route = Route::original();
         route.columns = Some(vec![Mapping::plain("a", "x"), Mapping::plain("A", "y")]);
-        assert!(route.check().unwrap_err().contains("twice"));
+        assert!(route.check().unwrap_err().1.contains("twice"));
     }
 }

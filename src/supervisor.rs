@@ -36,7 +36,7 @@ use crate::config::ConfigError;
 
 /// How the supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum Ended {
     /// Every worker finished what it held.
     Drained,
     /// A worker was killed at the deadline, or crashed on the way out; what it held will be rescued.
@@ -48,7 +48,7 @@ pub async fn run(
     launch: Launch,
     reload: impl Fn() -> Result<Launch, ConfigError>,
     mut requests: mpsc::UnboundedReceiver<Request>,
-) -> Ending {
+) -> Ended {
     let (sender, mut events) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor::new(launch, sender);
     tracing::info!(workers = supervisor.fleet.desired, "the supervisor starts");
@@ -119,19 +119,19 @@ impl Supervisor {
         }
     }
 
-    fn ended(&self) -> Ending {
+    fn ended(&self) -> Ended {
         let (asked, unfinished) = self.stopping.unwrap_or_default();
         let duration_ms = millis(self.now().saturating_sub(asked));
         if unfinished == 0 {
             tracing::info!(duration_ms, "stopped: every worker drained");
-            return Ending::Drained;
+            return Ended::Drained;
         }
         tracing::warn!(
             duration_ms,
             unfinished,
             "stopped: not every worker finished what it held; it will be rescued"
         );
-        Ending::Unfinished
+        Ended::Unfinished
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rowcast::{
     config::SecretUrl,
-    queue::{Admin, Link},
+    queue::{Admin, Keys, Link},
 };
 
 use crate::{
@@ -112,7 +112,7 @@ fn split(file: &PathBuf, rows: u64, connections: usize) -> Result<Vec<PathBuf>> 
 
 async fn rowcast(servers: &Servers, rows: u64, publish: bool) -> Result<Round> {
     let mut redis = servers.redis().await?;
-    redis::cmd("DEL").arg(format!("{{{QUEUE}}}:rowcast:totals")).exec_async(&mut redis).await?;
+    redis::cmd("DEL").arg(Keys::new(QUEUE).totals).exec_async(&mut redis).await?;
     rows::push(&mut redis, "staged", rows).await?;
     let workers = Workers::start(servers, 2, publish, "info").await?;
     let processes = [servers.redis.pid(), servers.sql.pid()].map(|pid| pid.context("a server"));

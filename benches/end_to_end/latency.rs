@@ -30,8 +30,8 @@ pub(crate) async fn run(servers: &Servers) -> Result<()> {
     println!("| --- | --- | --- | --- | --- | --- |");
     for rate in [100, 1_000] {
         servers.empty_table().await?;
-        let bare = bare(servers, rate, false).await?;
-        let transaction = bare_transaction(servers, rate).await?;
+        let bare = bare_insert(servers, rate, false).await?;
+        let transaction = bare_insert(servers, rate, true).await?;
         servers.empty_table().await?;
         let (commit, publish) = rowcast(servers, rate).await?;
         let ratio = percentile(&commit, 50) / percentile(&transaction, 50);
@@ -48,7 +48,7 @@ pub(crate) async fn run(servers: &Servers) -> Result<()> {
 }
 
 /// One row at a time with one prepared statement, at the same pace.
-async fn bare(servers: &Servers, rate: u64, transaction: bool) -> Result<Vec<f64>> {
+async fn bare_insert(servers: &Servers, rate: u64, transaction: bool) -> Result<Vec<f64>> {
     let mut connection = servers.connection().await?;
     let mut latencies = Vec::new();
     let mut clock = tokio::time::interval(Duration::from_secs(1) / rate as u32);
@@ -65,10 +65,6 @@ async fn bare(servers: &Servers, rate: u64, transaction: bool) -> Result<Vec<f64
         latencies.push(started.elapsed().as_secs_f64() * 1e3);
     }
     Ok(latencies)
-}
-
-async fn bare_transaction(servers: &Servers, rate: u64) -> Result<Vec<f64>> {
-    bare(servers, rate, true).await
 }
 
 async fn insert(connection: &mut MySqlConnection, n: u64) -> Result<()> {

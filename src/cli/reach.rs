@@ -1,4 +1,5 @@
-//! Reaching Redis: within seconds, or a sentence that says what to do. Passwords are in none of them.
+//! What commands reach servers with: an event loop, and Redis within seconds or a sentence that says what to do.
+//! Passwords are in none of them.
 
 use std::time::Duration;
 

@@ -11,10 +11,10 @@ use std::{
 use anyhow::Context as _;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Variables, show::say};
+use super::{Variables, reach, show::say};
 use crate::{
     config::{ConfigError, QueueSettings, Settings, SupervisorSettings},
-    supervisor::{self, Ending, Launch, Request},
+    supervisor::{self, Ended, Launch, Request},
 };
 use demo::Demo;
 use private::Private;
@@ -68,18 +68,14 @@ pub fn run(args: &Args, variables: Variables) -> anyhow::Result<ExitCode> {
     if args.demo {
         demo::job(&demo_settings.routes[0], 0)?;
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
-    let code = runtime.block_on(async {
+    reach::block_on(async {
         let requests = Request::from_signals().context("cannot listen to signals")?;
         if args.sandbox {
             in_sandbox(args, planned, &program, requests).await
         } else {
             supervise(args, &planned, &program, requests).await
         }
-    });
-    runtime.shutdown_background();
-    code
+    })
 }
 
 /// Starts the servers, supervises, and stops the servers: after the workers, which need them to drain.
@@ -128,8 +124,8 @@ async fn supervise(
         demo.stop().await;
     }
     Ok(match ending {
-        Ending::Drained => ExitCode::SUCCESS,
-        Ending::Unfinished => ExitCode::FAILURE,
+        Ended::Drained => ExitCode::SUCCESS,
+        Ended::Unfinished => ExitCode::FAILURE,
     })
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use super::Variables;
+use super::{Variables, reach};
 use crate::{
     config::{ConfigError, Settings, SupervisorSettings, Vars},
     control::{self, Control},
@@ -23,6 +23,13 @@ const EXIT_FENCED: u8 = 75;
 /// by itself, such as systemd, Kubernetes or Nomad. The first TERM or INT lets it finish what it holds,
 /// within ROWCAST_DRAIN_SECONDS; a second one ends it at once. Nothing is lost either way.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  rowcast worker
+  rowcast worker --queue message --log json
+
+Exit codes: 0 it finished what it held, 1 it did not (it will be rescued), 64 bad configuration, 75 others have taken
+it for dead and finished its work: start another one")]
 pub struct Args {}
 
 /// Runs one worker to its end.
@@ -37,9 +44,7 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let supervised = variables.get(control::CONTROL).is_some();
     let control = Control::attend(supervised, limits.drain, stop.clone())
         .context("cannot open the control socket that the supervisor hands down")?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
-    let ended = runtime.block_on(async {
+    let ended = reach::block_on(async {
         let (reports, told) = watch::channel(Report::default());
         let beat = tokio::spawn(control.beat(told, beat(limits.stall)));
         let ended = worker::run(settings, identity, reports, stop).await;
@@ -47,8 +52,6 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
         ended
     });
     control.bye(matches!(ended, Ok(Ended::Drained)));
-    // A name lookup that hangs in the background must not hold up the end.
-    runtime.shutdown_background();
     Ok(match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Fenced) => ExitCode::from(EXIT_FENCED),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{ConfigError, SecretUrl, Vars, number, word};
-use crate::route::{self, Mapping, OnDuplicate, RoomTemplate, Route, Table, Unknown};
+use crate::{
+    emitter::with_slash,
+    route::{self, Mapping, OnDuplicate, RoomTemplate, Route, Table, Unknown},
+};
 
 /// What a worker, and every command that talks to the servers, needs to know.
 #[derive(Debug, Clone)]
@@ -180,7 +183,7 @@ fn single_route(vars: &dyn Vars) -> Result<Route, ConfigError> {
         route.event = event;
     }
     if let Some(namespace) = vars.get("ROWCAST_NAMESPACE") {
-        route.namespace = route::with_slash(&namespace);
+        route.namespace = with_slash(&namespace);
     }
     route.publish = word(vars, "ROWCAST_PUBLISH", true, &[("true", true), ("false", false)])?;
     route.dedupe = vars.get("ROWCAST_DEDUPE");
@@ -188,8 +191,17 @@ fn single_route(vars: &dyn Vars) -> Result<Route, ConfigError> {
         [("reject", OnDuplicate::Reject), ("ignore", OnDuplicate::Ignore), ("update", OnDuplicate::Update)];
     route.on_duplicate = word(vars, "ROWCAST_ON_DUPLICATE", route::default_on_duplicate(&route), &words)?;
     route.unknown = parsed(vars, "ROWCAST_UNKNOWN", Unknown::parse_word)?.unwrap_or_default();
-    route.check().map_err(|e| ConfigError::new("ROWCAST_QUEUE", Some(&route.queue), e))?;
-    Ok(route)
+    match route.check() {
+        Ok(()) => Ok(route),
+        Err((field, problem)) => {
+            let name = match field {
+                "event" => "ROWCAST_EVENT",
+                "columns" => "ROWCAST_COLUMNS",
+                _ => "ROWCAST_QUEUE",
+            };
+            Err(ConfigError::new(name, vars.get(name).as_deref(), problem))
+        }
+    }
 }
 
 fn parsed<T>(
@@ -232,6 +244,7 @@ mod tests {
             ("DATABASE_URL", "postgres://x/y", "mysql://"),
             ("DATABASE_URL", "mysql://root:secret@db", "names no database"),
             ("ROWCAST_COLUMNS", "a", "column=key"),
+            ("ROWCAST_COLUMNS", "a=x,A=y", "twice"),
             ("ROWCAST_ROOMS", "a{", "partner"),
             ("ROWCAST_ON_DUPLICATE", "drop", "reject, ignore, update"),
             ("ROWCAST_PUBLISH", "yes", "true, false"),
@@ -239,7 +252,9 @@ mod tests {
             ("ROWCAST_EVENT", "connect", "reserved"),
         ];
         for (name, value, expected) in cases {
-            let error = Settings::from_vars(&vars(&[(name, value)])).unwrap_err().to_string();
+            let error = Settings::from_vars(&vars(&[(name, value)])).unwrap_err();
+            assert_eq!(error.variable, name);
+            let error = error.to_string();
             assert!(error.contains(expected), "{name}={value} gave {error:?}");
             assert!(!error.contains("secret"), "{error:?} shows a secret");
         }

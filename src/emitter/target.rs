@@ -157,8 +157,8 @@ impl Target {
     }
 }
 
-/// The namespace's name as it stands in channels and packets.
-pub(super) fn with_slash(nsp: &str) -> String {
+/// The namespace's name as it stands in channels and packets: `chat` and `/chat` are the same.
+pub(crate) fn with_slash(nsp: &str) -> String {
     if nsp.starts_with('/') { nsp.to_owned() } else { format!("/{nsp}") }
 }
 

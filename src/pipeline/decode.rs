@@ -4,7 +4,9 @@
 //! rejected with a reason while its neighbours go on, and that no input makes it fail in another way: nothing here
 //! descends by recursion. What only the server can judge (lengths, ranges, keys, constraints) is left to it.
 
+mod date;
 mod job;
+mod number;
 mod plan;
 mod value;
 

@@ -1,4 +1,5 @@
-//! Rows to events: one message for each inserted row, to the union of its rooms. Pure.
+//! Rows to events: one message for each inserted row, to the union of its rooms. Pure, but for a line in the log when
+//! an event is too large in any form.
 
 use std::fmt::Write;
 
@@ -82,7 +83,7 @@ impl EventWriter {
             if self.events.encode(out, id, scalars, rooms).is_err()
                 && let Err(error) = self.events.encode_without_row(out, id, rooms)
             {
-                // Only rooms of many megabytes lead here.
+                // Only rooms of many megabytes lead here. Nothing was appended, so nothing is sent.
                 tracing::error!(%error, "a row's event is too large to publish in any form");
             }
         });

@@ -63,6 +63,10 @@ impl Pipeline {
     /// # Errors
     /// See [`Trouble`].
     pub async fn finish(&mut self) -> Result<(), Trouble> {
+        // A fault of the route may have cost the plan since, and the events of a claim in doubt need it.
+        if self.in_doubt {
+            self.prepare().await?;
+        }
         if let Some((outcome, events)) = self.committed_before().await? {
             self.set_behind(outcome, events);
         }

@@ -114,6 +114,8 @@ impl Admin {
         let commands = [
             ("take jobs (BLMOVE)", cmd(&["BLMOVE", &from, &to, "RIGHT", "RIGHT", "0.01"])),
             ("write to the queue (LMOVE)", cmd(&["LMOVE", &from, queue, "RIGHT", "RIGHT"])),
+            ("copy many jobs at once (SORT)", cmd(&["SORT", &from, "BY", "nosort", "STORE", &to])),
+            ("measure a claim (MEMORY USAGE)", cmd(&["MEMORY", "USAGE", &from])),
             ("run scripts (EVAL)", cmd(&["EVAL", "return redis.call('EXISTS', KEYS[1])", "1", queue])),
             ("publish (PUBLISH)", publish),
             ("end a blocking move (CLIENT UNBLOCK)", cmd(&["CLIENT", "UNBLOCK", "0"])),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Conversion, Mapping, OnDuplicate, RoomTemplate, Route, Source, Table, Unknown};
+use crate::emitter::with_slash;
 
 /// Parses the text of a routes file.
 ///
@@ -88,7 +89,7 @@ impl Entry {
         route.dedupe = self.dedupe;
         route.on_duplicate = self.on_duplicate.unwrap_or_else(|| default_on_duplicate(&route));
         route.unknown = self.unknown.map(UnknownEntry::into_unknown).transpose()?.unwrap_or_default();
-        route.check()?;
+        route.check().map_err(|(_, problem)| problem)?;
         Ok(route)
     }
 }
@@ -96,11 +97,6 @@ impl Entry {
 /// With a `dedupe` column a repeated job is what is expected; without one it is a fault.
 pub(crate) fn default_on_duplicate(route: &Route) -> OnDuplicate {
     if route.dedupe.is_some() { OnDuplicate::Ignore } else { OnDuplicate::Reject }
-}
-
-/// A namespace as socket.io writes it: `chat` and `/chat` are the same.
-pub(crate) fn with_slash(namespace: &str) -> String {
-    if namespace.starts_with('/') { namespace.to_owned() } else { format!("/{namespace}") }
 }
 
 fn mappings(columns: BTreeMap<String, Column>) -> Result<Vec<Mapping>, String> {

@@ -40,7 +40,7 @@ pub struct Launch {
     pub settings: SupervisorSettings,
 }
 
-/// What happened to a child.
+/// Something that happened to a child, and to which.
 #[derive(Debug)]
 pub(super) struct Event {
     /// Its slot.

@@ -11,6 +11,7 @@ pub const HEALTHY: Duration = Duration::from_secs(60);
 pub const DEGRADED_AFTER: u32 = 5;
 /// The longest wait between two tries.
 pub const SLOWEST: Duration = Duration::from_secs(30);
+
 /// One failure more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setback {

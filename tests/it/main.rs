@@ -8,6 +8,7 @@ mod exactly_once;
 mod faults;
 mod interop;
 mod model;
+mod moves;
 mod rows;
 mod sandbox;
 mod supervisor;

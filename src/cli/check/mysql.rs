@@ -83,7 +83,23 @@ fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
     }
 }
 
+/// rowcast's own tables: recorded, there, and usable.
 async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), String> {
+    let complete = check_migrations(store, found).await?;
+    match store.schema(&Table::parse("rowcast_checkpoints")?).await {
+        Ok(schema) => check_checkpoints(store, schema.not_transactional, found).await,
+        // The missing migration says so.
+        Err(_) if !complete => {}
+        Err(_) => found.problem(
+            ABOUT,
+            "rowcast_checkpoints is not there, or may not be seen, though its migration is recorded",
+        ),
+    }
+    Ok(())
+}
+
+/// Whether all migrations are recorded as applied.
+async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<bool, String> {
     let applied = store.applied_migrations().await.map_err(|fault| fault.to_string())?;
     let missing: Vec<String> = known_migrations()
         .filter(|(version, _)| !applied.contains(version))
@@ -93,26 +109,18 @@ async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), Str
         let text = format!("migrations are missing: {}; run `rowcast migrate`", missing.join(", "));
         found.problem(ABOUT, text);
     }
-    let table = Table::parse("rowcast_checkpoints")?;
-    match store.schema(&table).await {
-        Ok(schema) => {
-            if let Some(engine) = schema.not_transactional {
-                found.fixable(
-                    ABOUT,
-                    format!("rowcast_checkpoints is stored by {engine}, without transactions: rows could go in twice"),
-                    "ALTER TABLE rowcast_checkpoints ENGINE = InnoDB;".to_owned(),
-                );
-            }
-        }
-        // The missing migration says so.
-        Err(_) if !missing.is_empty() => return Ok(()),
-        Err(_) => {
-            found.problem(
-                ABOUT,
-                "rowcast_checkpoints is not there, or may not be seen, though its migration is recorded",
-            );
-            return Ok(());
-        }
+    Ok(missing.is_empty())
+}
+
+async fn check_checkpoints(store: &mut Store, not_transactional: Option<String>, found: &mut Findings) {
+    if let Some(engine) = not_transactional {
+        found.fixable(
+            ABOUT,
+            format!(
+                "rowcast_checkpoints is stored by {engine}, without transactions: rows could go in twice"
+            ),
+            "ALTER TABLE rowcast_checkpoints ENGINE = InnoDB;".to_owned(),
+        );
     }
     match store.try_checkpoint().await {
         Ok(()) => found.ok(ABOUT, "checkpoints can be written, read and deleted"),
@@ -121,7 +129,6 @@ async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), Str
             format!("cannot use rowcast_checkpoints: {fault}; GRANT SELECT, INSERT, UPDATE, DELETE on it"),
         ),
     }
-    Ok(())
 }
 
 #[cfg(test)]

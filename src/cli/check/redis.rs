@@ -123,6 +123,7 @@ pub(super) async fn check_queue(
         // The trial of rights has told it.
         Err(error) => tracing::debug!("no audit: {error}"),
     }
+    // Without it there is no sample to show; what is wrong has been told above.
     admin.oldest().await.ok().flatten()
 }
 

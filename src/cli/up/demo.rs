@@ -152,6 +152,10 @@ mod tests {
     #[test]
     fn the_rate_is_what_went_in_between_two_looks() {
         let mut view = View { in_place: false, before: None };
-        assert!(view.line(&Audit { rows: 5, ..Audit::default() }).contains("0 rows/s  5 inserted"));
+        assert!(view.line(&Audit { rows: 5, ..Audit::default() }).contains(" 0 rows/s  5 inserted"));
+        view.before = Some((Instant::now() - Duration::from_secs(100), 5));
+        assert!(
+            view.line(&Audit { rows: 10_005, ..Audit::default() }).contains(" 100 rows/s  10005 inserted")
+        );
     }
 }

@@ -92,6 +92,7 @@ async fn what_redis_may_lose_or_forbid_is_told() {
         "-publish",
         "-blmove",
         "-client|unblock",
+        "-sort",
     ];
     redis_says(&env, &rights).await;
     let mut command = on(&env);
@@ -101,7 +102,7 @@ async fn what_redis_may_lose_or_forbid_is_told() {
     let ran = run(command).await.ended(1);
     let told: Vec<String> =
         findings(&ran, "problem").iter().map(|f| f["text"].as_str().unwrap().to_owned()).collect();
-    for right in ["BLMOVE", "PUBLISH", "CLIENT UNBLOCK"] {
+    for right in ["BLMOVE", "PUBLISH", "CLIENT UNBLOCK", "SORT"] {
         assert!(told.iter().any(|text| text.contains(&format!("({right}): "))), "no {right} in {told:?}");
     }
     assert!(!ran.out.contains("hunter2"), "{ran:?}");

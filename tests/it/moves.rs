@@ -1,0 +1,100 @@
+//! The moves between lists, one request at a time on a real Redis: what a late or a repeated one may not do.
+//!
+//! The model checks that these rules suffice; here stands that the scripts keep them.
+
+use rowcast::{
+    config::SecretUrl,
+    queue::{Admin, Blame, Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
+};
+
+use super::support::Env;
+
+const LIMITS: Limits = Limits { jobs: 100, bytes: 1 << 20 };
+
+/// A queue as one worker and as an operator see it.
+async fn start() -> (Env, Queue, Admin) {
+    let env = Env::new().await;
+    let link = Link::new(&SecretUrl::new(&env.redis_url)).unwrap();
+    let (queue, admin) = (Queue::new(&env.queue, "W", link.clone()), Admin::new(&env.queue, link));
+    (env, queue, admin)
+}
+
+async fn claim(queue: &Queue, seq: u64, limits: Limits, when: When) -> Claim {
+    match queue.claim(seq, limits, when).await.unwrap() {
+        Claimed::Jobs(claim) => claim,
+        other => panic!("no claim: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_late_for_an_ended_claim_takes_nothing() {
+    let (env, queue, admin) = start().await;
+    env.push(&["a"]).await;
+    let first = claim(&queue, 1, LIMITS, When::Next).await;
+    queue.hand_back(first, Blame::Returned).await.unwrap();
+    assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Ended));
+    assert_eq!(admin.length().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_late_request_for_an_older_claim_does_not_open_the_way_for_an_ended_one() {
+    let (env, queue, admin) = start().await;
+    env.push(&["a"]).await;
+    let first = claim(&queue, 1, LIMITS, When::Next).await;
+    env.push(&["b"]).await;
+    let second = claim(&queue, 2, LIMITS, When::Ahead).await;
+    env.push(&["c"]).await;
+    let again = claim(&queue, 1, LIMITS, When::Next).await;
+    assert_eq!(again.jobs, [b"a", b"c"]);
+    queue.hand_back(second, Blame::Returned).await.unwrap();
+    assert!(matches!(queue.claim(2, LIMITS, When::Next).await.unwrap(), Claimed::Ended));
+    assert_eq!(admin.length().await.unwrap(), 1);
+    first.leave_open();
+    again.leave_open();
+}
+
+#[tokio::test]
+async fn a_suspect_is_claimed_alone_and_never_ahead() {
+    let (env, queue, _) = start().await;
+    env.push(&["a", "b"]).await;
+    let crashed = claim(&queue, 1, LIMITS, When::Next).await;
+    queue.hand_back(crashed, Blame::Crashed).await.unwrap();
+    env.push(&["c"]).await;
+    assert!(matches!(queue.claim(2, LIMITS, When::Ahead).await.unwrap(), Claimed::Empty));
+    let suspect = claim(&queue, 2, LIMITS, When::Next).await;
+    assert_eq!((suspect.jobs.as_slice(), suspect.crashes), ([b"a".to_vec()].as_slice(), 1));
+    suspect.leave_open();
+}
+
+#[tokio::test]
+async fn settling_sends_back_what_reached_the_list_after_it_was_read() {
+    let (env, queue, admin) = start().await;
+    env.push(&["a"]).await;
+    let read = claim(&queue, 1, LIMITS, When::Next).await;
+    env.push(&["b"]).await;
+    claim(&queue, 1, LIMITS, When::Next).await.leave_open();
+    let events = Events::default();
+    let settlement =
+        Settlement { claim: read, inserted: 1, duplicate: 0, rows: 1, letters: Vec::new(), events };
+    assert!(queue.settle(settlement).await.unwrap(), "it was the first");
+    let audit = admin.audit().await.unwrap();
+    assert_eq!((audit.claimed, audit.inserted, audit.handed_back, audit.waiting), (2, 1, 1, 1));
+    assert_eq!(audit.difference(), 0);
+}
+
+#[tokio::test]
+async fn a_claim_passes_its_bytes_by_one_job_at_most_and_leaves_the_others_in_order() {
+    let (env, queue, admin) = start().await;
+    // So many that they are copied at once, and so large that the copy is dropped again.
+    let jobs: Vec<String> = (0..90).map(|n| format!("{n:0100}")).collect();
+    env.push(&jobs.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let limits = Limits { bytes: 1_000, ..LIMITS };
+    let first = claim(&queue, 1, limits, When::Next).await;
+    assert!((1..=11).contains(&first.jobs.len()), "{}", first.jobs.len());
+    let rest = claim(&queue, 2, LIMITS, When::Next).await;
+    let taken: Vec<&[u8]> = first.jobs.iter().chain(&rest.jobs).map(Vec::as_slice).collect();
+    assert_eq!(taken, jobs.iter().map(String::as_bytes).collect::<Vec<_>>());
+    assert_eq!(admin.audit().await.unwrap().difference(), 0);
+    first.leave_open();
+    rest.leave_open();
+}
