@@ -22,6 +22,7 @@ pub mod emitter;
 
 // What all of them use.
 pub mod backoff;
+pub mod progress;
 pub mod fault;
 pub mod telemetry;
 pub mod sandbox;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     fault,
+    progress::Progress,
     queue::{Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
     route::Route,
     store::{Fault, MAX_PLACEHOLDERS, Store},
@@ -35,6 +36,7 @@ pub struct Pipeline {
     settings: Settings,
     queue: Queue,
     store: Store,
+    progress: Progress,
     /// The route laid over the live schema; read at the first use, and again after a fault of the route.
     prepared: Option<Prepared>,
     /// The number of the last claim that was made.
@@ -88,9 +90,11 @@ impl Pipeline {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(route: Route, worker: &str, settings: &Settings, link: Link) -> anyhow::Result<Self> {
+        let progress = Progress::default();
         Ok(Self {
-            queue: Queue::new(&route.queue, worker, link),
-            store: Store::new(&settings.database_url)?,
+            queue: Queue::new(&route.queue, worker, link.watched(&progress)),
+            store: Store::new(&settings.database_url)?.watched(&progress),
+            progress,
             route,
             worker: worker.to_owned(),
             settings: settings.clone(),
@@ -264,6 +268,11 @@ impl Pipeline {
             jobs: self.settings.batch.min(MAX_PLACEHOLDERS / width).min(reasons).max(1),
             bytes: CLAIM_BYTES,
         }
+    }
+
+    /// Whether it moves on.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The route's name: its queue.

@@ -24,7 +24,7 @@ pub use migrations::{Migrated, known_migrations, migrate};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 
-use crate::{config::SecretUrl, route::Table};
+use crate::{config::SecretUrl, progress::Progress, route::Table};
 
 /// One route's connection to its database.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub struct Store {
     register_in_doubt: bool,
     /// The most bytes of one statement, as the server said when it was last connected.
     packet: usize,
+    progress: Progress,
     /// The most rows of one statement; halved when one takes too long.
     most_rows: usize,
 }
@@ -102,9 +103,17 @@ impl Store {
             live: None,
             statements: HashMap::new(),
             register_in_doubt: false,
+            progress: Progress::default(),
             packet: 1 << 20,
             most_rows: usize::MAX,
         })
+    }
+
+    /// The same store, whose statements count as the progress of this route.
+    #[must_use]
+    pub fn watched(mut self, progress: &Progress) -> Self {
+        self.progress = progress.clone();
+        self
     }
 
     /// Connects, if need be, and says what was learnt of the server.
@@ -214,6 +223,7 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut MySqlConnection) -> sqlx::Result<T>,
     ) -> Result<T, Fault> {
+        let _request = self.progress.wait();
         let live = self.live().await?;
         live.used = std::time::Instant::now();
         let result = match tokio::time::timeout(STATEMENT, work(&mut live.connection)).await {

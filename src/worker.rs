@@ -45,7 +45,7 @@ pub struct Report {
     pub jobs: u64,
     /// Rows that it has inserted.
     pub rows: u64,
-    /// Milliseconds since the route that has stood still for longest made a step.
+    /// For how many milliseconds the route that has stood still for longest has done so; waits do not count.
     pub idle_ms: u64,
     /// The server it waits for, since when, and why.
     pub waiting: Option<String>,

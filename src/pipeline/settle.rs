@@ -121,7 +121,18 @@ impl Prepared {
                 "a checkpoint in rowcast_checkpoints cannot be read ({error}); was it edited?"
             ))
         })?;
-        let events = self.events.write(&self.plan, &Batch::decode(&self.plan, jobs), &outcome);
+        let batch = Batch::decode(&self.plan, jobs);
+        let both = batch.jobs.iter().zip(&outcome.jobs);
+        let unread = both
+            .filter(|(job, became)| job.is_err() && matches!(became, JobOutcome::Inserted { .. }))
+            .count();
+        if unread > 0 {
+            tracing::error!(
+                jobs = unread,
+                "rows went in whose jobs this route no longer reads: they have no event"
+            );
+        }
+        let events = self.events.write(&self.plan, &batch, &outcome);
         Ok((outcome, events))
     }
 }

@@ -10,7 +10,7 @@ use redis::{
     ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
-use crate::config::SecretUrl;
+use crate::{config::SecretUrl, progress::Progress};
 
 /// How long a reply may take: above the longest block, below the patience of whoever watches the worker.
 const RESPONSE: Duration = Duration::from_secs(12);
@@ -21,6 +21,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Link {
     client: Client,
     live: Arc<Mutex<Option<Live>>>,
+    progress: Progress,
 }
 
 #[derive(Clone)]
@@ -46,12 +47,19 @@ impl Link {
         // A request must not wait for the acknowledgement of the one before it.
         let tcp = TcpSettings::default().set_nodelay(true);
         let server = url.expose().into_connection_info()?.set_tcp_settings(tcp);
-        Ok(Self { client: Client::open(server)?, live: Arc::default() })
+        Ok(Self { client: Client::open(server)?, live: Arc::default(), progress: Progress::default() })
+    }
+
+    /// The same connection, whose requests count as the progress of this route.
+    #[must_use]
+    pub fn watched(mut self, progress: &Progress) -> Self {
+        self.progress = progress.clone();
+        self
     }
 
     /// A second connection to the same server.
     pub fn another(&self) -> Self {
-        Self { client: self.client.clone(), live: Arc::default() }
+        Self { client: self.client.clone(), live: Arc::default(), progress: self.progress.clone() }
     }
 
     /// Sends a command, connecting first where that is needed.
@@ -59,6 +67,7 @@ impl Link {
     /// # Errors
     /// Any error of Redis. After one that leaves the connection in doubt the next call makes a new one.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        let _request = self.progress.wait();
         let mut live = self.live().await?;
         let result = command.query_async(&mut live.connection).await;
         self.forget_if_lost(&live, result)
@@ -69,6 +78,7 @@ impl Link {
     /// # Errors
     /// As [`Link::query`].
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &redis::Pipeline) -> RedisResult<T> {
+        let _request = self.progress.wait();
         let mut live = self.live().await?;
         let result = pipeline.query_async(&mut live.connection).await;
         self.forget_if_lost(&live, result)

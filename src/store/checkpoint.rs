@@ -70,10 +70,17 @@ impl Store {
         outcome: &str,
     ) -> Result<(), Fault> {
         let update = "UPDATE rowcast_checkpoints SET claim_seq = ?, outcome = ? \
-                      WHERE worker_id = ? AND route = ? AND fenced = 0";
+                      WHERE worker_id = ? AND route = ? AND fenced = 0 AND claim_seq < ?";
         let done = self
             .run(async |connection| {
-                sqlx::query(update).bind(seq).bind(outcome).bind(worker).bind(route).execute(connection).await
+                sqlx::query(update)
+                    .bind(seq)
+                    .bind(outcome)
+                    .bind(worker)
+                    .bind(route)
+                    .bind(seq)
+                    .execute(connection)
+                    .await
             })
             .await?;
         // sqlx asks for the rows found, not only those changed, so this is 1 even for an equal outcome.

@@ -74,6 +74,7 @@ impl Work {
     /// Works until `stop`, or until it is fenced.
     pub(super) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<Ended> {
         let span = tracing::info_span!("route", queue = self.pipeline.route());
+        self.vitals.watch(self.pipeline.route(), self.pipeline.progress());
         async {
             let fenced = self.work(&stop).await.is_err();
             let ended = self.end(fenced).await;
@@ -88,14 +89,13 @@ impl Work {
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), Fenced> {
         let mut started = false;
         while !stop.is_cancelled() {
-            self.vitals.step(self.pipeline.route());
             let step = if started { self.step(stop).await } else { self.start(stop).await };
             match step {
                 Ok(step) => {
                     started = true;
                     self.succeeded();
                     if step == Step::Paused {
-                        wait(PAUSE, stop).await;
+                        self.rest(PAUSE, stop).await;
                     }
                 }
                 Err(Trouble::Store(Fault::Fenced)) => return Err(Fenced),
@@ -121,6 +121,7 @@ impl Work {
     /// Waits for the lease: without one others may take this worker for dead, so it claims nothing until it has one.
     /// Returns whether it has; otherwise it is time to stop.
     async fn lease_or(&self, stop: &CancellationToken) -> bool {
+        let _wait = self.pipeline.progress().wait();
         tokio::select! {
             () = self.vitals.lease_held() => true,
             () = stop.cancelled() => false,
@@ -210,7 +211,17 @@ impl Work {
         } else if !lost_a_race || self.backoff.attempts() == RACES {
             self.vitals.down(self.pipeline.route(), trouble);
         }
-        wait(self.backoff.next(fastrand::f64()), stop).await;
+        let length = self.backoff.next(fastrand::f64());
+        self.rest(length, stop).await;
+    }
+
+    /// Does nothing for some time, unless it is time to stop.
+    async fn rest(&self, length: Duration, stop: &CancellationToken) {
+        let _wait = self.pipeline.progress().wait();
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = stop.cancelled() => {}
+        }
     }
 
     /// Ends in order; what cannot be ended in time is left to a rescuer.
@@ -237,10 +248,3 @@ impl Work {
 
 /// The worker can never commit again.
 struct Fenced;
-
-async fn wait(length: Duration, stop: &CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(length) => {}
-        () = stop.cancelled() => {}
-    }
-}

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use ulid::Ulid;
 
 use super::Report;
-use crate::{pipeline::Trouble, queue, store::Fault, telemetry::Outage};
+use crate::{pipeline::Trouble, progress::Progress, queue, store::Fault, telemetry::Outage};
 
 /// The account that a worker keeps of itself; its tasks share it.
 #[derive(Debug)]
 pub(super) struct Vitals {
     reports: watch::Sender<Report>,
-    /// When each route made its last step.
-    steps: RefCell<BTreeMap<String, Instant>>,
+    /// Whether each route moves on.
+    progress: RefCell<BTreeMap<String, Progress>>,
     /// How many routes have rescued each predecessor.
     rescued: RefCell<BTreeMap<Ulid, usize>>,
     routes: usize,
@@ -49,7 +49,7 @@ impl Vitals {
     pub(super) fn new(reports: watch::Sender<Report>, routes: usize, lease: Duration) -> Self {
         Self {
             reports,
-            steps: RefCell::default(),
+            progress: RefCell::default(),
             rescued: RefCell::default(),
             routes,
             redis: RefCell::new(Server::new("Redis")),
@@ -68,14 +68,14 @@ impl Vitals {
         self.reports.send_modify(|report| report.ready = true);
     }
 
-    /// A route made a step, or has one under way that has its own time limit.
-    pub(super) fn step(&self, route: &str) {
-        self.steps.borrow_mut().insert(route.to_owned(), Instant::now());
+    /// Watches over a route's progress.
+    pub(super) fn watch(&self, route: &str, progress: &Progress) {
+        self.progress.borrow_mut().insert(route.to_owned(), progress.clone());
     }
 
     /// A route is at its end: it stands still from now on, and rightly so.
     pub(super) fn ended(&self, route: &str) {
-        self.steps.borrow_mut().remove(route);
+        self.progress.borrow_mut().remove(route);
     }
 
     pub(super) fn count(&self, jobs: usize, rows: usize) {
@@ -97,9 +97,9 @@ impl Vitals {
         }
     }
 
-    /// Brings the time since the last step up to date.
+    /// Brings up to date how long the route that has stood still for longest has done so.
     pub(super) fn refresh(&self) {
-        let idle = self.steps.borrow().values().map(Instant::elapsed).max().unwrap_or_default();
+        let idle = self.progress.borrow().values().map(Progress::idle).max().unwrap_or_default();
         self.reports.send_if_modified(|report| {
             report.idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
             false
