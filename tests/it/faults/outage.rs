@@ -151,3 +151,36 @@ async fn both_servers_may_be_away_at_once() {
     }
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
+    let mut env = Env::new().await;
+    env.migrate().await;
+    // A blocking move lasts longer than this worker may stand still.
+    let queue = env.queue.clone();
+    let limits = [("ROWCAST_STALL_SECONDS", "2"), ("ROWCAST_LEASE_SECONDS", "2"), ("ROWCAST_WORKERS", "1")];
+    let up = Running::spawn(&env, "up", "", &[&limits[..], &[("ROWCAST_QUEUE", queue.as_str())]].concat());
+    let mut connection = env.redis_connection().await;
+    eventually(PATIENCE, "a worker blocks a second time", async || {
+        let stats: String =
+            redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
+        let calls =
+            stats.lines().find_map(|line| line.strip_prefix("cmdstat_blmove:calls=")?.split(',').next());
+        let calls: u32 = calls.unwrap_or("0").parse().unwrap();
+        if calls >= 2 { Ok(()) } else { Err(calls) }
+    })
+    .await;
+    // Without Redis there is no lease, and the routes wait for it.
+    env.redis.kill9().await.unwrap();
+    up.says(1, "waiting for Redis").await;
+    let gone = std::time::Instant::now();
+    eventually(PATIENCE, "an outage longer than the stall", async || {
+        if gone.elapsed().as_secs() >= 6 { Ok(()) } else { Err(gone.elapsed()) }
+    })
+    .await;
+    env.redis.restart().await.unwrap();
+    env.push_raw("", &jobs(0..10)).await;
+    env.done(10).await;
+    let log = up.stop().await;
+    assert_eq!(said(&log, "exit").iter().filter(|line| line["reason"] != "stopping").count(), 0, "{log:#?}");
+}
