@@ -39,6 +39,8 @@ pub struct Pipeline {
     progress: Progress,
     /// The route laid over the live schema; read at the first use, and again after a fault of the route.
     prepared: Option<Prepared>,
+    /// Whether a claim was ever asked for: until then nothing in Redis is this worker's.
+    asked: bool,
     /// The number of the last claim that was made.
     seq: u64,
     /// The claim that is worked on; it stays here when a step fails.
@@ -99,6 +101,7 @@ impl Pipeline {
             worker: worker.to_owned(),
             settings: settings.clone(),
             prepared: None,
+            asked: false,
             seq: 0,
             in_hand: None,
             in_doubt: false,
@@ -163,6 +166,7 @@ impl Pipeline {
         if let Some(claim) = self.ahead.take() {
             return Ok(Ok(claim));
         }
+        self.asked = true;
         self.settle().await?;
         let mut claimed = self.queue.claim(self.seq + 1, self.limits(), When::Next).await?;
         if let Claimed::Empty = claimed

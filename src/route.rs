@@ -134,6 +134,11 @@ impl Route {
         if queue.is_empty() {
             return Err(("queue", "queue is empty; name the Redis list to take jobs from".into()));
         }
+        if queue.ends_with(' ') {
+            let problem =
+                format!("queue {queue:?} ends in a space, which a database does not tell from none");
+            return Err(("queue", problem));
+        }
         if queue.len() > 191 {
             let problem = format!("queue {queue:?} is longer than 191 bytes, the width of a route's name");
             return Err(("queue", problem));
@@ -283,6 +288,12 @@ mod tests {
         for bad in ["", "a.b.c", ".a", "a."] {
             assert!(Table::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_queue_that_a_database_cannot_tell_from_another_is_refused() {
+        let route = Route::new("jobs ", Table::parse("t").unwrap());
+        assert!(route.check().unwrap_err().1.contains("ends in a space"));
     }
 
     #[test]

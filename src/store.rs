@@ -249,6 +249,9 @@ impl From<sqlx::Error> for Fault {
         let text = format!("{} ({})", database.message(), database.number());
         match errors::judge(database) {
             errors::Kind::Retry => Self::Retry(text),
+            errors::Kind::Route if text.contains("rowcast_checkpoints") => Self::Route(format!(
+                "{text}; run `rowcast migrate`, or grant the user in DATABASE_URL its rights"
+            )),
             errors::Kind::Route => Self::Route(text),
             errors::Kind::Server | errors::Kind::Job => Self::Server(text),
         }

@@ -275,6 +275,13 @@ mod tests {
     }
 
     #[test]
+    fn an_array_with_more_values_than_a_statement_takes_is_rejected_before_it_is_decoded() {
+        let plan = plan(|_| ());
+        let array = format!("[{}{{}}]", "{},".repeat(40_000));
+        assert_eq!(code_of(&plan, array.as_bytes()), "too_large");
+    }
+
+    #[test]
     fn a_pointer_descends_into_objects_and_arrays() {
         let plan = plan(|route| {
             let columns = route.columns.as_mut().unwrap();

@@ -72,18 +72,21 @@ type Present = Vec<u16>;
 
 impl<'w, 'b> Work<'w, 'b> {
     /// The undecided jobs by the columns that their rows give: most often all give all.
-    fn groups(&mut self, aside: &known::Aside) -> BTreeMap<Present, Vec<usize>> {
+    fn groups(&mut self, aside: &known::Aside) -> Vec<(Present, Vec<usize>)> {
+        let open = (0..self.outcomes.len()).filter(|&job| self.outcomes[job].is_none() && !aside.holds(job));
+        let open: Vec<usize> = open.collect();
+        if self.on_duplicate == OnDuplicate::Update {
+            // Two of them may be one row, whatever columns they give.
+            return self.in_runs(&open);
+        }
         let mut groups = BTreeMap::<Present, Vec<usize>>::new();
-        for job in 0..self.outcomes.len() {
-            if self.outcomes[job].is_some() || aside.holds(job) {
-                continue;
-            }
+        for job in open {
             match self.present(job) {
                 Ok(present) => groups.entry(present).or_default().push(job),
                 Err(rejection) => self.outcomes[job] = Some(JobOutcome::Rejected(rejection)),
             }
         }
-        groups
+        groups.into_iter().collect()
     }
 
     /// The columns that a job's rows give; all its rows must give the same, to go in with one statement.

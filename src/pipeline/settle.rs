@@ -70,8 +70,10 @@ impl Pipeline {
         if let Some((outcome, events)) = self.committed_before().await? {
             self.set_behind(outcome, events);
         }
-        self.return_claims().await?;
-        self.queue.leave().await?;
+        if self.asked {
+            self.return_claims().await?;
+            self.queue.leave().await?;
+        }
         // A checkpoint that stays is tidied away by others: nothing depends on it any more.
         self.store.delete_checkpoint(&self.worker, &self.route.queue).await.ok();
         Ok(())

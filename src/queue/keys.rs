@@ -21,12 +21,13 @@ pub struct Keys {
 impl Keys {
     /// The keys of a queue.
     pub fn new(queue: &str) -> Self {
-        // A queue that has a hash tag of its own keeps it: a second one would not be looked at.
-        let tagged = match queue.split_once('{').and_then(|(_, rest)| rest.find('}')) {
-            Some(length) if length > 0 => queue.to_owned(),
-            _ => format!("{{{queue}}}"),
+        // A queue that has a hash tag of its own keeps it: a second one would not be looked at. Its companions have a
+        // word of their own, or those of `{jobs}` and of `jobs` would be the same.
+        let stem = match queue.split_once('{').and_then(|(_, rest)| rest.find('}')) {
+            Some(length) if length > 0 => format!("{queue}:rowcast+"),
+            _ => format!("{{{queue}}}:rowcast"),
         };
-        let key = |name: &str| format!("{tagged}:rowcast:{name}");
+        let key = |name: &str| format!("{stem}:{name}");
         Self {
             queue: queue.to_owned(),
             claims: key("claims"),
@@ -63,7 +64,14 @@ mod tests {
 
     #[test]
     fn a_queue_with_a_hash_tag_keeps_it() {
-        assert_eq!(Keys::new("jobs:{eu}").dead, "jobs:{eu}:rowcast:dead");
+        assert_eq!(Keys::new("jobs:{eu}").dead, "jobs:{eu}:rowcast+:dead");
         assert_eq!(Keys::new("odd{}").dead, "{odd{}}:rowcast:dead");
+    }
+
+    #[test]
+    fn queues_that_differ_by_braces_alone_share_no_key() {
+        for (one, other) in [("jobs", "{jobs}"), ("{a", "{{a}")] {
+            assert_ne!(Keys::new(one).claims, Keys::new(other).claims);
+        }
     }
 }

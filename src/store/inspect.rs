@@ -54,7 +54,7 @@ impl Store {
     pub async fn applied_migrations(&mut self) -> Result<Vec<i64>, Fault> {
         let select = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
         match self.run(async |connection| sqlx::query_scalar(select).fetch_all(connection).await).await {
-            Err(Fault::Route(_)) => Ok(Vec::new()),
+            Err(Fault::Route(text)) if text.contains("(1146)") => Ok(Vec::new()),
             result => result,
         }
     }

@@ -91,7 +91,9 @@ impl Work {
         while !stop.is_cancelled() {
             let step = if started { self.step(stop).await } else { self.start(stop).await };
             match step {
-                Ok(step) => {
+                // Told to stop before there was a lease: nothing says that the servers are there.
+                Ok(None) => return Ok(()),
+                Ok(Some(step)) => {
                     started = true;
                     self.succeeded();
                     if step == Step::Paused {
@@ -105,8 +107,8 @@ impl Work {
         Ok(())
     }
 
-    /// What comes before the first claim. When it has succeeded, both servers are there.
-    async fn start(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
+    /// What comes before the first claim. When it has succeeded, both servers are there; none when it is time to stop.
+    async fn start(&mut self, stop: &CancellationToken) -> Result<Option<Step>, Trouble> {
         self.pipeline.register().await?;
         self.registered = true;
         while let Some(&predecessor) = self.predecessors.first() {
@@ -114,8 +116,7 @@ impl Work {
             self.vitals.rescued(predecessor);
             self.predecessors.remove(0);
         }
-        self.lease_or(stop).await;
-        Ok(Step::Idle)
+        Ok(self.lease_or(stop).await.then_some(Step::Idle))
     }
 
     /// Waits for the lease: without one others may take this worker for dead, so it claims nothing until it has one.
@@ -128,10 +129,10 @@ impl Work {
         }
     }
 
-    /// One step of the pipeline, with what has to be done between steps.
-    async fn step(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
+    /// One step of the pipeline, with what has to be done between steps; none when it is time to stop.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Option<Step>, Trouble> {
         if !self.lease_or(stop).await {
-            return Ok(Step::Idle);
+            return Ok(None);
         }
         self.sweep().await?;
         let step = self.pipeline.work_one(stop).await?;
@@ -145,7 +146,7 @@ impl Work {
                 self.pipeline.keep_alive().await;
             }
         }
-        Ok(step)
+        Ok(Some(step))
     }
 
     /// Rescues workers whose lease has run out, wherever they ran.

@@ -87,7 +87,7 @@ fn headings(text: &str) -> BTreeSet<String> {
 fn the_readmes_route_is_the_same_from_a_file_and_from_variables() {
     let readme = read("README.md");
     let file = parse_file(&blocks(&readme, "toml")[0]).unwrap().remove(0);
-    let block = blocks(&readme, "sh").into_iter().find(|block| block.starts_with("ROWCAST_QUEUE=")).unwrap();
+    let block = blocks(&readme, "ini").into_iter().find(|block| block.starts_with("ROWCAST_QUEUE=")).unwrap();
     let lines = dotenvy::from_read_iter(block.as_bytes());
     let mut variables: BTreeMap<String, String> = lines.map(Result::unwrap).collect();
     variables.insert("DATABASE_URL".into(), "mysql://root@localhost/app".into());

@@ -74,7 +74,7 @@ impl Private {
             demo::job(route, 1).unwrap_or_else(|_| "{}".to_owned())
         };
         let select = match route.table.name.as_str() {
-            "pre_qqaccount" => "SELECT * FROM pre_qqaccount ORDER BY id DESC LIMIT 5".to_owned(),
+            "pre_qqaccount" => r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#.to_owned(),
             name => format!("SELECT * FROM `{name}` LIMIT 5"),
         };
         let sql = self.sandbox.sql.client_line(DATABASE);

@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::value::RawValue;
 
 use super::{Absent, Code, Plan, Rejection, plan::Others, value};
-use crate::store::Value;
+use crate::store::{MAX_PLACEHOLDERS, Value};
 
 /// Appends a job's rows and returns how many there are. On an error the caller cuts off what was appended.
 pub(super) fn decode<'a>(
@@ -38,6 +38,11 @@ fn array<'a>(plan: &Plan, text: &'a str, values: &mut Vec<Value<'a>>) -> Result<
     let elements: Vec<&'a RawValue> = serde_json::from_str(text).map_err(|e| not_json(&e))?;
     if elements.is_empty() {
         return Err(Rejection::new(Code::NotAnObject, "the array is empty; there is no row in it"));
+    }
+    // Before they are decoded: a short job can name millions of values.
+    let fit = MAX_PLACEHOLDERS / plan.width().max(1);
+    if elements.len() > fit {
+        return Err(Rejection::too_many_rows(elements.len(), fit));
     }
     for (at, element) in elements.iter().enumerate() {
         if !element.get().starts_with('{') {

@@ -98,7 +98,7 @@ impl Work<'_, '_> {
 
     /// Jobs in their order, those next to each other together that give the same columns: of two updates of one row
     /// the newer one must come last.
-    fn in_runs(&mut self, jobs: &[usize]) -> Vec<(Vec<u16>, Vec<usize>)> {
+    pub(super) fn in_runs(&mut self, jobs: &[usize]) -> Vec<(Vec<u16>, Vec<usize>)> {
         let mut runs: Vec<(Vec<u16>, Vec<usize>)> = Vec::new();
         for &job in jobs {
             match (self.present(job), runs.last_mut()) {

@@ -104,7 +104,7 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
     assert!(push.ends_with(r#"LPUSH message '{"time":1,"stamp":"a"}'"#), "{push}");
     shell(&push.replace("LPUSH message", "LPUSH kept")).await;
     shell(&look.replace(
-        "SELECT * FROM pre_qqaccount ORDER BY id DESC LIMIT 5",
+        r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#,
         "INSERT INTO pre_qqaccount VALUES (7, 1, \"kept\")",
     ))
     .await;
@@ -173,7 +173,7 @@ async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
         let (push, look) = (up.line("Push a job:"), up.line("See its row:"));
         shell(&push).await;
         let count = look.replace(
-            "SELECT * FROM pre_qqaccount ORDER BY id DESC LIMIT 5",
+            r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#,
             "SELECT COUNT(*) FROM pre_qqaccount",
         );
         let count = count.replace(" -e ", " -N -e ");
