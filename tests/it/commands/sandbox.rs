@@ -105,10 +105,10 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
     shell(&push.replace("LPUSH message", "LPUSH kept")).await;
     shell(&look.replace(
         r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#,
-        "INSERT INTO pre_qqaccount VALUES (7, 1, \"kept\")",
+        "INSERT INTO pre_qqaccount VALUES (7, 70707, \"a\")",
     ))
     .await;
-    assert!(shell(&look).await.contains("kept"));
+    assert!(shell(&look).await.contains("70707"));
     assert!(shell(&status).await.contains("message"));
 
     let pids = [up.servers(), up.children()].concat();
@@ -119,7 +119,7 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
 
     let mut up = Sandbox::start(&folder, &[]);
     let (push, look) = (up.line("Push a job:"), up.line("See its row:"));
-    assert!(shell(&look).await.contains("kept"));
+    assert!(shell(&look).await.contains("70707"));
     assert_eq!(shell(&push.replace("LPUSH message", "LPUSH kept")).await, "2");
     up.interrupt();
     assert_eq!(up.ended().await, 0);
