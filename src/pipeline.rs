@@ -12,6 +12,8 @@ pub mod outcome;
 mod rescue;
 mod settle;
 
+use std::time::Duration;
+
 use redis::RedisError;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +23,7 @@ use crate::{
     progress::Progress,
     queue::{Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
     route::Route,
-    store::{Fault, MAX_PLACEHOLDERS, Store},
+    store::{Fault, Store},
 };
 use decode::{Batch, Plan};
 use events::EventWriter;
@@ -45,7 +47,7 @@ pub struct Pipeline {
     seq: u64,
     /// The claim that is worked on; it stays here when a step fails.
     in_hand: Option<Claim>,
-    /// Whether the transaction of the claim in hand may have been committed without our hearing of it.
+    /// Whether the claim in hand may have been committed without our hearing of it, or may still be.
     in_doubt: bool,
     /// The next claim, made while the database was at work.
     ahead: Option<Claim>,
@@ -81,10 +83,24 @@ pub enum Trouble {
     Store(#[from] Fault),
 }
 
+/// What the checkpoint says of the claim in hand.
+enum Doubt {
+    /// There is no doubt: its COMMIT was never sent.
+    None,
+    /// It was committed.
+    Committed(Outcome, Events),
+    /// It was not, but the request may still be on its way. It does nothing if the claim is committed before.
+    NotYet,
+    /// It was not, and cannot be any more: this worker is fenced.
+    Never,
+}
+
+/// How long a blocking move that was ended may take to say so, before it is ended again.
+const WAKE: Duration = Duration::from_millis(100);
 /// The most bytes of one claim: a worker stays small, and one statement below every server's packet limit.
 const CLAIM_BYTES: usize = 4 << 20;
-/// What a rejection takes in the checkpoint at most, but for reasons full of quotes.
-const REASON_BYTES: usize = 1024;
+/// What a rejection takes in the request that commits at most, but for reasons full of quotes.
+const REASON_BYTES: usize = 2048;
 
 impl Pipeline {
     /// The pipeline of one route. Nothing is connected yet.
@@ -142,9 +158,10 @@ impl Pipeline {
                 Err(step) => return Ok(step),
             };
         }
-        let (outcome, events) = match self.committed_before().await? {
-            Some(done) => done,
-            None => self.commit().await?,
+        let (outcome, events) = match self.look_up().await? {
+            Doubt::Committed(outcome, events) => (outcome, events),
+            Doubt::None | Doubt::NotYet => self.commit().await?,
+            Doubt::Never => return Err(Fault::Fenced.into()),
         };
         let tally = outcome.tally();
         tracing::debug!(
@@ -199,8 +216,13 @@ impl Pipeline {
             () = stop.cancelled() => {}
         }
         // A job may be on its way to us: the move is ended, not dropped.
-        self.queue.wake().await?;
-        Ok(blocking.await?)
+        loop {
+            self.queue.wake().await?;
+            // It may not have begun to block when it was woken.
+            if let Ok(landed) = tokio::time::timeout(WAKE, &mut blocking).await {
+                return Ok(landed?);
+            }
+        }
     }
 
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
@@ -219,30 +241,40 @@ impl Pipeline {
         let outcome = outcome?;
         beside?;
         fault::point("inserted");
-        self.store.write_checkpoint(&self.worker, &self.route.queue, claim.seq, &outcome.to_text()).await?;
-        fault::point("checkpointed");
-        let events = events.write(plan, &batch, &outcome);
-        self.in_doubt = true;
-        self.store.commit().await?;
+        let retried = std::mem::replace(&mut self.in_doubt, true);
+        let recorded = outcome.to_text();
+        let committing = self.store.commit(&self.worker, &self.route.queue, claim.seq, &recorded);
+        let (committed, events) =
+            tokio::join!(biased; committing, async { events.write(plan, &batch, &outcome) });
+        match committed {
+            Err(Fault::Fenced) if retried => {
+                // The attempt before has arrived after all, or there is a fence: the checkpoint says which.
+                return Err(Fault::Retry("a claim was committed by an attempt that came late".into()).into());
+            }
+            Err(Fault::Fenced) => self.in_doubt = false,
+            _ => {}
+        }
+        committed?;
         self.in_doubt = false;
         fault::point("committed");
         Ok((outcome, events))
     }
 
-    /// Finds out what became of a COMMIT whose reply was lost, from the checkpoint, never by guessing.
-    async fn committed_before(&mut self) -> Result<Option<(Outcome, Events)>, Trouble> {
-        let (true, Some(claim)) = (self.in_doubt, &self.in_hand) else { return Ok(None) };
+    /// Finds out what became of a claim in doubt, from the checkpoint, never by guessing.
+    async fn look_up(&mut self) -> Result<Doubt, Trouble> {
+        let (true, Some(claim)) = (self.in_doubt, &self.in_hand) else { return Ok(Doubt::None) };
+        // No checkpoint: a rescuer has ended this worker, and the claim with it.
         let Some(checkpoint) = self.store.checkpoint(&self.worker, &self.route.queue).await? else {
             return Err(Fault::Fenced.into());
         };
         if checkpoint.claim_seq != claim.seq {
-            self.in_doubt = false;
-            return Ok(None);
+            self.in_doubt = !checkpoint.fenced;
+            return Ok(if checkpoint.fenced { Doubt::Never } else { Doubt::NotYet });
         }
         let Some(prepared) = &self.prepared else { return Err(out_of_order()) };
-        let done = prepared.recorded(&claim.jobs, &checkpoint)?;
+        let (outcome, events) = prepared.recorded(&claim.jobs, &checkpoint)?;
         self.in_doubt = false;
-        Ok(Some(done))
+        Ok(Doubt::Committed(outcome, events))
     }
 
     /// Lays the route over the live schema, unless that is done.
@@ -263,15 +295,11 @@ impl Pipeline {
         self.ahead.is_none() && self.in_hand.as_ref().is_some_and(loaded)
     }
 
-    /// The most that one claim takes: what one statement can insert.
+    /// The most that one claim takes: what one request can commit.
     fn limits(&self) -> Limits {
-        let width = self.prepared.as_ref().map_or(1, |prepared| prepared.plan.width().max(1));
         // In the worst case every job is rejected, and all the reasons are one value of the checkpoint.
         let reasons = self.store.packet() / REASON_BYTES;
-        Limits {
-            jobs: self.settings.batch.min(MAX_PLACEHOLDERS / width).min(reasons).max(1),
-            bytes: CLAIM_BYTES,
-        }
+        Limits { jobs: self.settings.batch.min(reasons).max(1), bytes: CLAIM_BYTES }
     }
 
     /// Whether it moves on.

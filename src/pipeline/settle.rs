@@ -3,7 +3,7 @@
 use redis::RedisResult;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Outcome, Pipeline, Prepared, Trouble, decode::Batch, outcome::JobOutcome};
+use super::{Doubt, Outcome, Pipeline, Prepared, Trouble, decode::Batch, out_of_order, outcome::JobOutcome};
 use crate::{
     fault,
     queue::{Blame, Claim, Claimed, DeadLetter, Events, Limits, Queue, Raw, Settlement, When},
@@ -63,12 +63,16 @@ impl Pipeline {
     /// # Errors
     /// See [`Trouble`].
     pub async fn finish(&mut self) -> Result<(), Trouble> {
-        // A fault of the route may have cost the plan since, and the events of a claim in doubt need it.
         if self.in_doubt {
+            // A fault of the route may have cost the plan since, and the events of a claim in doubt need it.
             self.prepare().await?;
+            // What is handed back must not be committed by a request that comes late.
+            self.store.fence(&self.worker, &self.route.queue).await?;
         }
-        if let Some((outcome, events)) = self.committed_before().await? {
-            self.set_behind(outcome, events);
+        match self.look_up().await? {
+            Doubt::Committed(outcome, events) => self.set_behind(outcome, events),
+            Doubt::None | Doubt::Never => {}
+            Doubt::NotYet => return Err(out_of_order()),
         }
         if self.asked {
             self.return_claims().await?;

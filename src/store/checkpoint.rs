@@ -2,9 +2,11 @@
 //!
 //! It is written in the transaction that inserts the rows. Fencing it makes sure that its worker never commits again.
 
-use sqlx::Row;
+use std::fmt::Write;
 
-use super::{Fault, Store};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{Fault, Store, errors, session};
 
 /// A checkpoint as it stands in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,11 @@ pub struct Checkpoint {
     /// The outcome of that claim, as the pipeline wrote it.
     pub outcome: String,
 }
+
+/// An error unless the statement before it has changed one row, so that the server runs nothing after it. MariaDB has
+/// no other statement that both servers know and that fails on a condition (its `DO` only warns).
+const MUST_HAVE_UPDATED: &str =
+    "SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) AS fenced WHERE ROW_COUNT() <> 1)";
 
 impl Store {
     /// Registers a worker's checkpoint before its first claim.
@@ -58,33 +65,49 @@ impl Store {
         self.run(async |connection| sqlx::query_scalar(select).bind(route).fetch_all(connection).await).await
     }
 
-    /// Writes the checkpoint inside the transaction of its rows.
+    /// Writes the checkpoint in the transaction of its rows and commits both, with one request: whoever is stopped
+    /// holds no lock that a rescuer needs. After [`Fault::Server`] it may have been committed nevertheless, and as long
+    /// as the request may be on its way it may still be: look up the checkpoint.
     ///
     /// # Errors
-    /// [`Fault::Fenced`] when the worker was fenced or forgotten; otherwise as the server says.
-    pub async fn write_checkpoint(
-        &mut self,
-        worker: &str,
-        route: &str,
-        seq: u64,
-        outcome: &str,
-    ) -> Result<(), Fault> {
-        let update = "UPDATE rowcast_checkpoints SET claim_seq = ?, outcome = ? \
-                      WHERE worker_id = ? AND route = ? AND fenced = 0 AND claim_seq < ?";
-        let done = self
-            .run(async |connection| {
-                sqlx::query(update)
-                    .bind(seq)
-                    .bind(outcome)
-                    .bind(worker)
-                    .bind(route)
-                    .bind(seq)
-                    .execute(connection)
-                    .await
+    /// [`Fault::Fenced`] when the worker was fenced or forgotten, or has committed this claim before; the transaction
+    /// is then still open. Otherwise as the server says.
+    pub async fn commit(&mut self, worker: &str, route: &str, seq: u64, outcome: &str) -> Result<(), Fault> {
+        let sql = format!("{}; {MUST_HAVE_UPDATED}; COMMIT", update(worker, route, seq, outcome));
+        let committed = self
+            .run(async |connection| match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
+                Err(error) if is_not_updated(&error) => Ok(false),
+                result => result.map(|_| true),
             })
             .await?;
-        // sqlx asks for the rows found, not only those changed, so this is 1 even for an equal outcome.
-        if done.rows_affected() == 1 { Ok(()) } else { Err(Fault::Fenced) }
+        if !committed {
+            return Err(Fault::Fenced);
+        }
+        if let Some(live) = &mut self.live {
+            live.open = false;
+        }
+        Ok(())
+    }
+
+    /// Tries all that is done with a checkpoint, in a transaction that is rolled back.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub async fn try_checkpoint(&mut self) -> Result<(), Fault> {
+        let worker = ulid::Ulid::generate().to_string();
+        let route = "rowcast check";
+        let update = update(&worker, route, 1, "");
+        self.begin().await?;
+        let tried = async {
+            self.register(&worker, route).await?;
+            self.run(async |connection| sqlx::raw_sql(AssertSqlSafe(update)).execute(connection).await)
+                .await?;
+            self.checkpoint(&worker, route).await?;
+            self.delete_checkpoint(&worker, route).await
+        };
+        let tried = tried.await;
+        self.rollback().await;
+        tried
     }
 
     /// Reads a checkpoint, waiting for a transaction that has it in hand to end.
@@ -136,6 +159,48 @@ impl Store {
     }
 }
 
+/// The statement that writes a checkpoint, which only a worker that was not fenced can, once for each claim. As text,
+/// because only text takes several statements to the server at once; texts are in it as hexadecimal digits.
+fn update(worker: &str, route: &str, seq: u64, outcome: &str) -> String {
+    let (worker, route, outcome) = (literal(worker), literal(route), literal(outcome));
+    format!(
+        "UPDATE rowcast_checkpoints SET claim_seq = {seq}, outcome = {outcome} \
+         WHERE worker_id = {worker} AND route = {route} AND fenced = 0 AND claim_seq < {seq}"
+    )
+}
+
+fn literal(text: &str) -> String {
+    let mut literal = String::with_capacity(2 * text.len() + 12);
+    literal.push_str("_utf8mb4 X'");
+    for byte in text.bytes() {
+        write!(literal, "{byte:02x}").unwrap_or_default();
+    }
+    literal.push('\'');
+    literal
+}
+
 fn is_duplicate(error: &sqlx::Error) -> bool {
-    super::session::database_error(error).is_some_and(|e| super::errors::is_duplicate(e.number()))
+    session::database_error(error).is_some_and(|error| errors::is_duplicate(error.number()))
+}
+
+/// "Subquery returns more than 1 row": the word of [`MUST_HAVE_UPDATED`].
+fn is_not_updated(error: &sqlx::Error) -> bool {
+    session::database_error(error).is_some_and(|error| error.number() == 1242)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_becomes_sql() {
+        let update = update("w", "q'; DROP TABLE x; -- é", 7, "\\'");
+        assert_eq!(
+            update,
+            "UPDATE rowcast_checkpoints SET claim_seq = 7, outcome = _utf8mb4 X'5c27' \
+             WHERE worker_id = _utf8mb4 X'77' \
+             AND route = _utf8mb4 X'71273b2044524f50205441424c4520783b202d2d20c3a9' \
+             AND fenced = 0 AND claim_seq < 7"
+        );
+    }
 }

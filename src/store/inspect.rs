@@ -59,25 +59,6 @@ impl Store {
         }
     }
 
-    /// Tries all that is done with a checkpoint, in a transaction that is rolled back.
-    ///
-    /// # Errors
-    /// What the server refuses.
-    pub async fn try_checkpoint(&mut self) -> Result<(), Fault> {
-        let worker = ulid::Ulid::generate().to_string();
-        let route = "rowcast check";
-        self.begin().await?;
-        let tried = async {
-            self.register(&worker, route).await?;
-            self.write_checkpoint(&worker, route, 1, "").await?;
-            self.checkpoint(&worker, route).await?;
-            self.delete_checkpoint(&worker, route).await
-        };
-        let tried = tried.await;
-        self.rollback().await;
-        tried
-    }
-
     /// Tries the right to insert into a table's columns, and to update them, with a statement for no row.
     ///
     /// # Errors

@@ -51,11 +51,6 @@ async fn a_worker_killed_between_insert_and_checkpoint_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn a_worker_killed_between_checkpoint_and_commit_leaves_no_row() {
-    killed_in_quiet_and_under_load("checkpointed").await;
-}
-
-#[tokio::test]
 async fn a_worker_killed_after_commit_publishes_each_row_once() {
     killed_in_quiet_and_under_load("committed").await;
 }
@@ -93,8 +88,7 @@ async fn a_survivor_rescues_a_worker_that_was_killed_before_it_committed() {
     tokio::join!(
         killed_beside_a_survivor("claimed"),
         killed_beside_a_survivor("ahead"),
-        killed_beside_a_survivor("inserted"),
-        killed_beside_a_survivor("checkpointed")
+        killed_beside_a_survivor("inserted")
     );
 }
 
@@ -105,7 +99,7 @@ async fn a_survivor_settles_what_a_killed_worker_committed() {
 
 #[tokio::test]
 async fn at_every_place_each_job_is_in_one_list_or_in_a_row() {
-    for place in ["claimed", "ahead", "inserted", "checkpointed", "committed", "settled"] {
+    for place in ["claimed", "ahead", "inserted", "committed", "settled"] {
         let scene = Scene::new().await;
         scene.push(0..45).await;
         let fault = scene.fault(place, "kill", if place == "claimed" { 1 } else { 2 });
@@ -117,7 +111,7 @@ async fn at_every_place_each_job_is_in_one_list_or_in_a_row() {
 
 #[tokio::test]
 async fn the_dead_letters_of_a_killed_worker_are_written_once_by_its_successor() {
-    for place in ["checkpointed", "committed", "settled"] {
+    for place in ["inserted", "committed", "settled"] {
         let scene = Scene::new().await;
         for number in 0..30 {
             scene.push(number..number + 1).await;

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use redis::cmd;
 
 use super::{
-    process::Rowcast,
+    process::{Rowcast, stopped},
     scene::{LIMIT, Scene},
 };
 use crate::support::{Proxy, Side, eventually};
@@ -27,8 +27,8 @@ async fn behind_redis(scene: &Scene) -> (Proxy, Rowcast) {
     (proxy, worker)
 }
 
-/// COM_QUERY with this text; `READ COMMITTED`, said at the beginning of a session, is another one.
-const COMMIT: &[u8] = b"\x03COMMIT";
+/// The request that commits, beginning with its COM_QUERY.
+const COMMIT: &[u8] = b"\x03UPDATE rowcast_checkpoints";
 
 async fn commit_is_cut(arm: impl Fn(&Proxy)) {
     let scene = Scene::new().await;
@@ -50,6 +50,67 @@ async fn a_commit_whose_reply_is_lost_is_looked_up_and_not_repeated() {
 #[tokio::test]
 async fn a_commit_that_never_arrived_is_made_again() {
     commit_is_cut(|proxy| proxy.lose_request(COMMIT)).await;
+}
+
+/// The request that commits stays on its way while the worker connects anew, finds nothing committed, and tries again.
+#[tokio::test]
+async fn a_commit_that_arrives_after_its_retry_does_nothing() {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_mysql(&scene).await;
+    proxy.delay_request(COMMIT);
+    scene.push(1..2).await;
+    proxy.sprung(1, LIMIT).await;
+    scene.each_once(2).await;
+    proxy.deliver(LIMIT).await;
+    scene.each_once(2).await;
+    worker.drain().await;
+}
+
+/// The same, but it arrives when the second attempt has inserted its rows: then that one is refused, and the worker
+/// takes up what the first has done.
+#[tokio::test]
+async fn a_commit_that_arrives_before_its_retry_is_settled_and_not_repeated() {
+    let scene = Scene::new().await;
+    let proxy = Proxy::start(scene.env.sql_port).await;
+    let mut worker = scene.run(
+        "worker",
+        &[
+            ("DATABASE_URL", &proxy.url(&scene.env.database_url)),
+            ("ROWCAST_FAULT", &scene.fault("inserted", "stop", 2)),
+            ("ROWCAST_LEASE_SECONDS", "3600"),
+        ],
+    );
+    proxy.delay_request(COMMIT);
+    scene.push(0..1).await;
+    proxy.sprung(1, LIMIT).await;
+    stopped(worker.pid()).await;
+    proxy.deliver(LIMIT).await;
+    let rows = scene.rows().await;
+    assert_eq!(rows.len(), 1, "the first attempt's");
+    worker.signal(Signal::SIGCONT);
+    scene.each_once(1).await;
+    assert_eq!(scene.rows().await, rows);
+    worker.drain().await;
+}
+
+/// The worker is told to end while it cannot know. Nothing of it may be committed once its jobs are handed back.
+#[tokio::test]
+async fn a_commit_that_arrives_after_its_worker_has_left_does_nothing() {
+    let scene = Scene::new().await;
+    let (mut proxy, mut worker) = behind_mysql(&scene).await;
+    proxy.refuse().await;
+    proxy.delay_request(COMMIT);
+    scene.push(1..2).await;
+    proxy.sprung(1, LIMIT).await;
+    worker.signal(Signal::SIGTERM);
+    proxy.accept().await;
+    assert!(worker.ended().await.success(), "{:#?}", worker.log());
+    assert_eq!(scene.admin.audit().await.unwrap().waiting, 1, "handed back");
+    proxy.deliver(LIMIT).await;
+    assert_eq!(scene.rows().await.len(), 1);
+    let mut successor = scene.run("worker", &[]);
+    scene.each_once(2).await;
+    successor.drain().await;
 }
 
 /// The reply to a request, or the request itself, is lost: under load and on a quiet queue.

@@ -64,13 +64,14 @@ async fn a_worker_stopped_after_settling_notices_that_it_was_taken_for_dead() {
     stopped_past_its_lease("settled").await;
 }
 
-/// The stopped worker's transaction holds its checkpoint's lock, so nobody can fence it: only the server can end it,
-/// as it does when the session has been idle for a minute.
+/// It holds no lock that keeps a rescuer waiting. Only the rows that it has inserted are locked, until the server ends
+/// the session, as it does when that has been idle for a minute: where they are unique, the same jobs wait for that.
 #[tokio::test]
-async fn a_worker_stopped_before_commit_is_rescued_when_the_server_ends_its_session() {
+async fn a_worker_stopped_before_commit_holds_up_only_its_own_unique_rows() {
     let scene = Scene::new().await;
+    scene.env.execute("ALTER TABLE pre_qqaccount ADD UNIQUE (openid)").await;
     scene.push(0..25).await;
-    let mut late = scene.run("worker", &[("ROWCAST_FAULT", &scene.fault("checkpointed", "stop", 1))]);
+    let mut late = scene.run("worker", &[("ROWCAST_FAULT", &scene.fault("inserted", "stop", 1))]);
     stopped(late.pid()).await;
     let find = "SELECT CAST(id AS UNSIGNED) FROM information_schema.processlist WHERE db = ? AND command = 'Sleep' \
                 AND id <> CONNECTION_ID()";
@@ -176,7 +177,7 @@ async fn a_supervisor_replaces_a_worker_that_was_fenced() {
 async fn a_worker_that_hangs_in_a_transaction_is_killed_and_succeeded() {
     let scene = Scene::new().await;
     scene.push(0..25).await;
-    let fault = scene.fault("checkpointed", "stop", 1);
+    let fault = scene.fault("inserted", "stop", 1);
     let mut up = scene.run("up", &[("ROWCAST_STALL_SECONDS", "1"), ("ROWCAST_FAULT", &fault)]);
     scene.each_once(25).await;
     assert_eq!(up.says("kill", 1).await[0]["reason"], "no progress");

@@ -3,7 +3,7 @@
 use super::claiming::when;
 use super::protocol::At;
 use super::rules::{Broken, Rules};
-use super::state::{Claimer, Inserter, Life, State};
+use super::state::{Checkpoint, Claimer, Inserter, Life, Seq, State, Worker};
 
 impl State {
     /// A transaction begins and inserts the rows of the claim: the one that was rolled back, or the next one.
@@ -27,21 +27,6 @@ impl State {
         Some(())
     }
 
-    /// `UPDATE checkpoint SET claim_seq = ? .. WHERE worker_id = ? AND fenced = 0`: it waits for the row's lock, and
-    /// then holds it. No row matches: this worker was fenced, rolls back and leaves. A claim ahead is awaited before.
-    pub(super) fn checkpoint(&mut self, rules: &Rules, at: At) -> Option<()> {
-        let worker = &mut self.workers[at.who];
-        when(
-            worker.inserter == Inserter::Inserted && worker.claimer != Claimer::Asking && worker.commit == 0,
-        )?;
-        let fence_counts = !rules.breaks(Broken::CheckpointWithoutFenceCheck);
-        match worker.checkpoint {
-            Some(row) if !(row.fenced && fence_counts) => worker.inserter = Inserter::Checkpointed,
-            _ => self.give_up(rules, at.who, Life::Fenced),
-        }
-        Some(())
-    }
-
     /// A server's fault (a deadlock, a lost connection, a restart) before COMMIT: MySQL rolls back, the claim stays.
     pub(super) fn rolled_back(&mut self, _: &Rules, at: At) -> Option<()> {
         when(self.roll_back(at.who))?;
@@ -51,54 +36,75 @@ impl State {
     /// Ends the transaction of the claim in hand before COMMIT, if there is one. Returns whether there was.
     pub(super) fn roll_back(&mut self, who: usize) -> bool {
         let worker = &mut self.workers[who];
-        let open = matches!(worker.inserter, Inserter::Inserted | Inserter::Checkpointed);
+        let open = worker.inserter == Inserter::Inserted;
         if open {
-            worker.inserter = Inserter::Claimed;
+            worker.inserter = if worker.in_doubt { Inserter::LookingUp } else { Inserter::Claimed };
             self.jobs.iter_mut().for_each(|job| job.memory[who].inserted = false);
         }
         open
     }
 
-    /// COMMIT is sent, but only when the claim before it is settled: its outcome is about to be overwritten.
+    /// One request is sent: `UPDATE checkpoint SET claim_seq = ? .. WHERE worker_id = ? AND fenced = 0 AND claim_seq < ?`,
+    /// and COMMIT if that has changed a row. But only when a claim ahead has been awaited and the claim before is
+    /// settled: its outcome is about to be overwritten.
     pub(super) fn commit(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
-        when(worker.inserter == Inserter::Checkpointed)?;
+        when(worker.inserter == Inserter::Inserted && worker.claimer != Claimer::Asking)?;
         when(worker.settling == 0 || rules.breaks(Broken::CommitBeforeSettleOfPrevious))?;
         worker.inserter = Inserter::CommitSent;
         worker.commit = worker.current;
+        let seq = worker.current;
         for memory in self.jobs.iter_mut().map(|job| &mut job.memory[at.who]) {
-            memory.sent = std::mem::take(&mut memory.inserted);
+            if std::mem::take(&mut memory.inserted) {
+                memory.sent.insert(seq);
+            }
         }
         Some(())
     }
 
-    /// MySQL applies a COMMIT that it was sent, whether or not its sender still lives.
-    pub(super) fn mysql_commits(&mut self, _: &Rules, at: At) -> Option<()> {
+    /// MySQL runs it in one step: whoever wants the checkpoint meanwhile waits for its lock.
+    pub(super) fn mysql_commits(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
         when(worker.commit != 0)?;
         let seq = std::mem::take(&mut worker.commit);
-        self.fenced_commit |= worker.was_fenced;
-        if let Some(row) = &mut worker.checkpoint {
-            row.seq = seq;
-        }
-        for job in self.jobs.iter_mut().filter(|job| job.memory[at.who].sent) {
-            job.rows += 1;
-            job.memory[at.who].sent = false;
-            job.memory[at.who].recorded = seq;
+        if !self.commit_request(rules, at.who, seq) {
+            self.workers[at.who].inserter = Inserter::Refused;
         }
         Some(())
     }
 
-    /// MySQL never got the COMMIT, notices that its client is gone, and rolls back.
-    pub(super) fn mysql_rolls_back(&mut self, _: &Rules, at: At) -> Option<()> {
-        let worker = &mut self.workers[at.who];
-        when(worker.commit != 0 && worker.inserter != Inserter::CommitSent)?;
-        worker.commit = 0;
-        self.jobs.iter_mut().for_each(|job| job.memory[at.who].sent = false);
+    /// The same for a connection that was given up: nobody is told. Its sender may be gone, or may have asked again.
+    pub(super) fn mysql_commits_late(&mut self, rules: &Rules, at: At) -> Option<()> {
+        when(self.workers[at.who].late_commits.take(at.seq))?;
+        self.commit_request(rules, at.who, at.seq);
         Some(())
     }
 
-    /// The reply to COMMIT arrives.
+    /// Returns whether there was a checkpoint to update, and so something to commit.
+    fn commit_request(&mut self, rules: &Rules, who: usize, seq: Seq) -> bool {
+        let worker = &mut self.workers[who];
+        let fence_counts = !rules.breaks(Broken::CheckpointWithoutFenceCheck);
+        let number_counts = !rules.breaks(Broken::CheckpointWithoutNumberCheck);
+        let matches = |row: &Checkpoint| !(row.fenced && fence_counts) && (row.seq < seq || !number_counts);
+        let updated = worker.checkpoint.filter(matches);
+        let again = worker.commit == seq || worker.late_commits.has(seq);
+        if let Some(row) = updated {
+            worker.checkpoint = Some(Checkpoint { seq, ..row });
+            self.fenced_commit |= worker.was_fenced;
+        }
+        for job in self.jobs.iter_mut().filter(|job| job.memory[who].sent.has(seq)) {
+            if updated.is_some() {
+                job.rows += 1;
+                job.memory[who].recorded = seq;
+            }
+            if !again {
+                job.memory[who].sent.remove(seq);
+            }
+        }
+        updated.is_some()
+    }
+
+    /// The reply arrives: committed.
     pub(super) fn commit_replied(&mut self, _: &Rules, at: At) -> Option<()> {
         let worker = &self.workers[at.who];
         when(worker.inserter == Inserter::CommitSent && worker.commit == 0 && worker.settling == 0)?;
@@ -106,36 +112,46 @@ impl State {
         Some(())
     }
 
-    /// The connection ends before the reply to COMMIT came; whether MySQL has applied it, or will, is unknown.
+    /// The reply arrives: refused. An attempt before may have come late, so a claim in doubt is looked up; otherwise
+    /// this worker was fenced, and leaves.
+    pub(super) fn commit_refused(&mut self, rules: &Rules, at: At) -> Option<()> {
+        let worker = &mut self.workers[at.who];
+        when(worker.inserter == Inserter::Refused && worker.settling == 0)?;
+        if worker.in_doubt {
+            worker.inserter = Inserter::LookingUp;
+        } else {
+            self.give_up(rules, at.who, Life::Fenced);
+        }
+        Some(())
+    }
+
+    /// The connection ends before the reply came; whether MySQL has run the request, or will, is unknown.
     pub(super) fn commit_reply_lost(&mut self, _: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
-        when(worker.inserter == Inserter::CommitSent)?;
-        worker.inserter = Inserter::LookingUp;
+        when(matches!(worker.inserter, Inserter::CommitSent | Inserter::Refused))?;
+        worker.give_commit_up();
+        (worker.inserter, worker.in_doubt) = (Inserter::LookingUp, true);
         self.fault()
     }
 
-    /// `SELECT .. FOR UPDATE` on a new connection: it waits for the end of the old connection, then it knows. No row:
-    /// a rescue has ended this worker, and its claim with it.
-    pub(super) fn lookup_checkpoint(&mut self, rules: &Rules, at: At) -> Option<()> {
+    /// What the checkpoint says of the claim in doubt. "Not committed" is final only behind a fence, which a worker
+    /// that is leaving has set itself. No row: a rescue has ended this worker, and its claim with it.
+    pub(super) fn look_up(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
         when(worker.inserter == Inserter::LookingUp && worker.settling == 0)?;
-        if !rules.breaks(Broken::ForgetLookup) {
-            when(worker.commit == 0 || rules.breaks(Broken::LookUpWithoutLock))?;
-            match worker.checkpoint {
-                Some(row) if row.seq == worker.current => {
-                    self.begin_settling(at.who);
-                    return Some(());
-                }
-                Some(_) => {}
-                None => {
-                    self.abandon_in_doubt(rules, at.who);
-                    return Some(());
-                }
+        let leaving = worker.life != Life::Running;
+        match worker.checkpoint {
+            _ if rules.breaks(Broken::ForgetLookup) && !leaving => worker.inserter = Inserter::Claimed,
+            None => self.abandon_in_doubt(rules, at.who),
+            Some(row) if row.seq == worker.current => self.begin_settling(at.who),
+            Some(row) if row.fenced || rules.breaks(Broken::LeaveWithoutFence) && leaving => {
+                (worker.inserter, worker.in_doubt) = (Inserter::Claimed, false);
+                self.give_up(rules, at.who, if leaving { Life::Leaving } else { Life::Fenced });
             }
-        }
-        worker.inserter = Inserter::Claimed;
-        if worker.life != Life::Running {
-            self.give_up(rules, at.who, Life::Leaving);
+            Some(_) => {
+                when(!leaving)?;
+                worker.inserter = Inserter::Claimed;
+            }
         }
         Some(())
     }
@@ -158,7 +174,7 @@ impl State {
     /// The current claim is known to be committed: the inserter is free for the next one.
     fn begin_settling(&mut self, who: usize) {
         let worker = &mut self.workers[who];
-        (worker.inserter, worker.suspect_in_hand) = (Inserter::Idle, false);
+        (worker.inserter, worker.suspect_in_hand, worker.in_doubt) = (Inserter::Idle, false, false);
         worker.settling = std::mem::take(&mut worker.current);
         for memory in self.jobs.iter_mut().map(|job| &mut job.memory[who]) {
             memory.settling = std::mem::take(&mut memory.current);
@@ -171,5 +187,14 @@ impl State {
         let counts = !rules.breaks(Broken::SettleWithoutCounting);
         self.settle_script(rules, who, seq, |job| job.memory[who].settling, counts);
         Some(())
+    }
+}
+
+impl Worker {
+    /// What was sent on this connection and was not answered runs late, or never.
+    pub(super) fn give_commit_up(&mut self) {
+        if self.commit != 0 {
+            self.late_commits.insert(std::mem::take(&mut self.commit));
+        }
     }
 }

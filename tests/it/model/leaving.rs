@@ -3,11 +3,11 @@
 use super::claiming::when;
 use super::protocol::At;
 use super::rules::{Broken, Rules};
-use super::state::{Claimer, Inserter, Life, Memory, State};
+use super::state::{Claimer, Inserter, Life, Memory, Seqs, State};
 
 impl State {
     /// The worker is asked to stop. It does so between two claims or after an error: nothing that
-    /// it has sent and still awaits is on its way then. A COMMIT whose reply was lost is looked up first.
+    /// it has sent and still awaits is on its way then. A claim in doubt is looked up first.
     pub(super) fn stop(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &self.workers[who];
         when(worker.life == Life::Running)?;
@@ -17,15 +17,28 @@ impl State {
         self.fault()
     }
 
-    /// Drops all that is not committed out of memory, but not the numbers of its claims. A claim in doubt stays: first
-    /// comes the look at the checkpoint. `settle`, `hand_back` and `leave` do the rest.
+    /// Before it looks a claim in doubt up it fences itself: what it hands back afterwards, no request that comes late
+    /// can commit.
+    pub(super) fn fence_itself(&mut self, _: &Rules, At { who, .. }: At) -> Option<()> {
+        let worker = &mut self.workers[who];
+        when(worker.life == Life::Leaving && worker.inserter == Inserter::LookingUp)?;
+        when(worker.checkpoint.is_none_or(|row| !row.fenced))?;
+        self.set_fence(who);
+        Some(())
+    }
+
+    /// Drops all that is not committed out of memory, but not the numbers of its claims. A claim in doubt stays: to
+    /// leave, the worker looks at the checkpoint first; when it was fenced, the claim is left open for a rescuer.
+    /// `settle`, `hand_back` and `leave` do the rest.
     pub(super) fn give_up(&mut self, rules: &Rules, who: usize, life: Life) {
         let worker = &mut self.workers[who];
-        let drops = worker.inserter != Inserter::LookingUp || rules.breaks(Broken::HandBackInDoubt);
-        (worker.life, worker.suspect_in_hand) = (life, false);
-        if drops {
+        if worker.in_doubt && life == Life::Fenced {
+            (worker.current, worker.in_doubt) = (0, false);
             worker.inserter = Inserter::Idle;
         }
+        let drops = !worker.in_doubt || rules.breaks(Broken::HandBackInDoubt);
+        (worker.life, worker.suspect_in_hand) = (life, false);
+        worker.inserter = if drops { Inserter::Idle } else { Inserter::LookingUp };
         for memory in self.jobs.iter_mut().map(|job| &mut job.memory[who]) {
             memory.claiming = false;
             (memory.current, memory.inserted) = (memory.current && !drops, false);
@@ -35,9 +48,7 @@ impl State {
     /// The checkpoint that could tell is gone. The claim in doubt stays as it is, for a rescuer, and the worker leaves.
     /// One that was about to stop keeps looking for some seconds, and then ends as if it had crashed.
     pub(super) fn abandon_in_doubt(&mut self, rules: &Rules, who: usize) {
-        let worker = &mut self.workers[who];
-        if worker.life == Life::Running {
-            (worker.inserter, worker.current) = (Inserter::Idle, 0);
+        if self.workers[who].life == Life::Running {
             self.give_up(rules, who, Life::Fenced);
         } else {
             self.end(who);
@@ -78,7 +89,7 @@ impl State {
     /// Last, its checkpoint is deleted, and it ends.
     pub(super) fn exit(&mut self, _: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
-        when(worker.life == Life::Left && !worker.locks_checkpoint())?;
+        when(worker.life == Life::Left)?;
         worker.checkpoint = None;
         self.end(who);
         Some(())
@@ -89,6 +100,7 @@ impl State {
         let worker = &mut self.workers[who];
         when(matches!(worker.life, Life::Running | Life::Leaving | Life::Fenced | Life::Left))?;
         worker.give_connection_up(rules);
+        worker.give_commit_up();
         self.end(who);
         self.fault()
     }
@@ -101,7 +113,7 @@ impl State {
         let worker = &mut self.workers[who];
         (worker.life, worker.claimer, worker.inserter) = (Life::Gone, Claimer::Quiet, Inserter::Idle);
         (worker.seq, worker.claiming, worker.current, worker.settling) = (0, 0, 0, 0);
-        worker.suspect_in_hand = false;
-        worker.was_fenced &= worker.commit != 0;
+        (worker.suspect_in_hand, worker.in_doubt) = (false, false);
+        worker.was_fenced &= worker.late_commits != Seqs::default();
     }
 }

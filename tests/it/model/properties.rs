@@ -4,7 +4,7 @@ use stateright::Property;
 
 use super::protocol::Protocol;
 use super::rules::Rules;
-use super::state::{Claimer, Job, LANDING, Life, Seqs, State, Worker};
+use super::state::{Claimer, Inserter, Job, LANDING, Life, Seqs, State, Worker};
 
 pub(super) const ONE_PLACE: &str =
     "a job is in exactly one Redis list until its event is out, and in none after";
@@ -24,7 +24,8 @@ const SEEN_ALL_DONE: &str = "seen: every job is done";
 const SEEN_DEAD: &str = "seen: a job that crashed too many workers is a dead letter";
 const SEEN_TWO_RESCUERS: &str = "seen: two rescuers at work on one worker";
 const SEEN_ZOMBIE: &str = "seen: a worker claims after its fence";
-const SEEN_LATE_COMMIT: &str = "seen: a COMMIT on its way whose sender is gone";
+const SEEN_LATE_COMMIT: &str = "seen: a request to commit on its way whose sender is gone";
+const SEEN_OVERTAKEN: &str = "seen: an attempt to commit that is refused because the one before came late";
 const SEEN_LATE_MOVE: &str = "seen: a job that landed for a worker that is gone";
 const SEEN_LATE_CLAIM: &str = "seen: a late claim has added a job to one that is being settled";
 const SEEN_TOMBSTONE: &str = "seen: a request on its way that will find the tombstone of its worker";
@@ -69,7 +70,14 @@ fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
         vec![Property::sometimes(SEEN_ALL_DONE, |_, state: &State| each(state, |job| job.events == 1))];
     if rules.faults > 0 {
         seen.push(Property::sometimes(SEEN_LATE_COMMIT, |_, state: &State| {
-            state.workers.iter().any(|worker| worker.commit != 0 && worker.current != worker.commit)
+            let gone = |worker: &&Worker| worker.life == Life::Gone;
+            state.workers.iter().filter(gone).any(|worker| worker.late_commits != Seqs::default())
+        }));
+        seen.push(Property::sometimes(SEEN_OVERTAKEN, |_, state: &State| {
+            state.workers.iter().any(|worker| {
+                let recorded = worker.checkpoint.is_some_and(|row| row.seq == worker.current);
+                worker.inserter == Inserter::Refused && worker.in_doubt && recorded
+            })
         }));
     }
     if rules.faults > 0 {

@@ -27,14 +27,14 @@ const WORKER_STEPS: &[(&str, Take)] = &[
     ("block: reply lost", State::move_reply_lost),
     ("Redis moves nothing", State::redis_moves_nothing),
     ("insert", State::insert),
-    ("checkpoint", State::checkpoint),
     ("rolled back", State::rolled_back),
     ("commit", State::commit),
     ("MySQL commits", State::mysql_commits),
-    ("MySQL rolls back", State::mysql_rolls_back),
     ("commit: reply", State::commit_replied),
+    ("commit: refused", State::commit_refused),
     ("commit: reply lost", State::commit_reply_lost),
-    ("lookup_checkpoint", State::lookup_checkpoint),
+    ("fence itself", State::fence_itself),
+    ("look_up", State::look_up),
     ("settle", State::settle),
     ("settle: reply lost", State::settle_reply_lost),
     ("hand_back", State::hand_back),
@@ -54,6 +54,9 @@ const LATE_STEPS: &[(&str, Take)] = &[
     ("Redis claims ahead, late", State::redis_claims_ahead_late),
     ("Redis moves, late", State::redis_moves_late),
 ];
+
+/// The same of MySQL.
+const LATE_COMMIT: (&str, Take) = ("MySQL commits, late", State::mysql_commits_late);
 
 /// Steps of a rescuer.
 const RESCUER_STEPS: &[(&str, Take)] = &[
@@ -141,6 +144,10 @@ impl Model for Protocol {
             let at = At { who, ..At::default() };
             steps.extend(WORKER_STEPS.iter().map(|&(name, take)| step("worker", name, at, take)));
             let worker = &state.workers[who];
+            for seq in (1..=CLAIMS as Seq).filter(|&seq| worker.late_commits.has(seq)) {
+                let (name, take) = LATE_COMMIT;
+                steps.push(step("worker", name, At { who, seq, job: 0 }, take));
+            }
             for job in 0..=if self.0.batch > 1 { 2 * JOBS } else { JOBS } {
                 if matches!(worker.claimer, Claimer::Asking | Claimer::Blocking) {
                     let at = At { who, seq: worker.claiming, job };

@@ -57,16 +57,19 @@ impl State {
         self.fence(rules, at).or_else(|| self.list_open_claims(rules, at))
     }
 
-    /// `fenced = 1`, or a new row that is fenced, if there is none. It waits for the lock of a commit in flight.
+    /// `fenced = 1`, or a new row that is fenced, if there is none.
     pub(super) fn fence(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let target = self.target_at(rules, who, Rescue::Fence)?;
-        let worker = &mut self.workers[target];
-        when(!worker.locks_checkpoint())?;
-        let seq = worker.checkpoint.map_or(0, |row| row.seq);
-        worker.checkpoint = Some(Checkpoint { seq, fenced: true });
-        worker.was_fenced = worker.life != Life::Gone || worker.commit != 0;
+        self.set_fence(target);
         self.next(rules, who);
         Some(())
+    }
+
+    pub(super) fn set_fence(&mut self, target: usize) {
+        let worker = &mut self.workers[target];
+        let seq = worker.checkpoint.map_or(0, |row| row.seq);
+        worker.checkpoint = Some(Checkpoint { seq, fenced: true });
+        worker.was_fenced = worker.life != Life::Gone || worker.late_commits != Seqs::default();
     }
 
     /// Which claim was committed last, and with what outcome. No row: all that was committed is settled.
@@ -126,7 +129,6 @@ impl State {
     /// Last: nothing of the worker's is open that the checkpoint knows of.
     pub(super) fn delete_checkpoint(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let target = self.target_at(rules, who, Rescue::DeleteCheckpoint)?;
-        when(!self.workers[target].locks_checkpoint())?;
         self.workers[target].checkpoint = None;
         self.next(rules, who);
         Some(())

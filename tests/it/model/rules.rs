@@ -30,14 +30,16 @@ pub(super) enum Broken {
     DeleteCheckpointBeforeListing,
     /// After a lost reply to COMMIT the worker runs the transaction again without a look at the checkpoint.
     ForgetLookup,
-    /// The worker looks the checkpoint up without FOR UPDATE, so it does not wait for the old connection's end.
-    LookUpWithoutLock,
+    /// The checkpoint is updated without `AND claim_seq < ?`.
+    CheckpointWithoutNumberCheck,
     /// Settle publishes whether or not the claim list still exists.
     SettleWithoutExistenceCheck,
     /// The worker commits a claim while the one before it is not settled.
     CommitBeforeSettleOfPrevious,
-    /// A worker that leaves hands back its current claim while the reply to COMMIT is on its way.
+    /// A worker that leaves hands back a claim in doubt without a look at the checkpoint.
     HandBackInDoubt,
+    /// A worker that leaves looks a claim in doubt up without fencing itself before.
+    LeaveWithoutFence,
     /// The checkpoint is updated without `AND fenced = 0`.
     CheckpointWithoutFenceCheck,
     /// After a lost reply to a claim the worker claims under a new number.

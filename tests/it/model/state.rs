@@ -64,8 +64,8 @@ pub(super) struct Memory {
     pub settling: bool,
     /// In the open transaction's rows.
     pub inserted: bool,
-    /// In the rows of a COMMIT that was sent and not applied yet.
-    pub sent: bool,
+    /// In the rows of requests to commit that were sent and not run yet: under the numbers of their claims.
+    pub sent: Seqs,
     /// The claim under which this worker last committed it: what its checkpoint's outcome says of it.
     pub recorded: Seq,
 }
@@ -131,10 +131,10 @@ pub(super) enum Inserter {
     /// It has a claim and no transaction: the last attempt was rolled back.
     Claimed,
     Inserted,
-    /// The checkpoint is updated: the transaction holds the row's lock.
-    Checkpointed,
-    /// COMMIT was sent. Its reply is on its way once MySQL has applied it.
+    /// The request to commit was sent. Its reply is on its way once MySQL has run it.
     CommitSent,
+    /// The reply: there was no checkpoint to update. The transaction is rolled back.
+    Refused,
     /// After a lost reply: was it committed?
     LookingUp,
 }
@@ -158,6 +158,8 @@ pub(super) struct Worker {
     pub settling: Seq,
     /// Whether the claim that it fetches, or has in hand, is a suspect: none is made ahead of the next one then.
     pub suspect_in_hand: bool,
+    /// Whether the current claim may have been committed, or may still be, by a request whose reply was lost.
+    pub in_doubt: bool,
 
     // In Redis.
     /// The index: its open claims, and its landing list as soon as it has blocked.
@@ -177,17 +179,15 @@ pub(super) struct Worker {
 
     // In MySQL.
     pub checkpoint: Option<Checkpoint>,
-    /// A COMMIT that was sent and has not been applied; it holds the checkpoint's lock.
+    /// A request to commit that was sent and has not been run.
     pub commit: Seq,
+    /// The same, on connections that were given up. (Of two for one claim the second is the same as the first.)
+    pub late_commits: Seqs,
     /// Only for the property that a fenced worker never commits.
     pub was_fenced: bool,
 }
 
 impl Worker {
-    /// Whether a transaction of this worker holds the lock of its checkpoint.
-    pub(super) fn locks_checkpoint(&self) -> bool {
-        self.inserter == Inserter::Checkpointed || self.commit != 0
-    }
     /// Takes a claim out of the index.
     pub(super) fn forget(&mut self, seq: Seq) {
         self.index.remove(seq);

@@ -39,6 +39,16 @@ struct Shared {
     held: [watch::Sender<bool>; 2],
     /// How many connections were cut by an order of [`Proxy::cut_after`] or a trap.
     sprung: watch::Sender<usize>,
+    /// Whether a delayed request may go on, and whether the server has answered it.
+    delayed: watch::Sender<Delayed>,
+}
+
+/// A request of [`Proxy::delay_request`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delayed {
+    Waits,
+    Goes,
+    Answered,
 }
 
 #[derive(Default)]
@@ -61,6 +71,8 @@ struct Trap {
 enum Lose {
     Request,
     Reply,
+    /// The reply, and for the time being the request.
+    Delay,
 }
 
 impl Proxy {
@@ -71,6 +83,7 @@ impl Proxy {
             orders: Mutex::default(),
             held: [watch::Sender::new(false), watch::Sender::new(false)],
             sprung: watch::Sender::new(0),
+            delayed: watch::Sender::new(Delayed::Waits),
         });
         let unbound = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = listen(unbound).expect("a port for the proxy");
@@ -149,8 +162,23 @@ impl Proxy {
         self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Request });
     }
 
-    /// Waits until this many connections, since the start, were cut by [`Proxy::cut_after`], [`Proxy::lose_reply_to`]
-    /// or [`Proxy::lose_request`].
+    /// When a client sends `bytes`, it is hung up on, but the server will get the packet that ends them at
+    /// [`Proxy::deliver`]. Once.
+    pub(crate) fn delay_request(&self, bytes: &[u8]) {
+        self.shared.delayed.send_replace(Delayed::Waits);
+        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Delay });
+    }
+
+    /// Lets the delayed request go on, and waits until the server has answered it, to nobody.
+    pub(crate) async fn deliver(&self, deadline: Duration) {
+        self.shared.delayed.send_replace(Delayed::Goes);
+        let mut delayed = self.shared.delayed.subscribe();
+        let answered = delayed.wait_for(|delayed| *delayed == Delayed::Answered);
+        tokio::time::timeout(deadline, answered).await.expect("an answer in time").expect("a proxy");
+    }
+
+    /// Waits until this many connections, since the start, were cut by [`Proxy::cut_after`], [`Proxy::lose_reply_to`],
+    /// [`Proxy::lose_request`] or [`Proxy::delay_request`].
     pub(crate) async fn sprung(&self, count: usize, deadline: Duration) {
         let what = format!("{count} orders to cut were carried out");
         eventually(deadline, &what, async || {
@@ -183,10 +211,11 @@ impl Shared {
             && let Some(lose) = orders.trap.as_ref().and_then(|trap| trap.springs(chunk, sent))
         {
             orders.trap = None;
-            if lose == Lose::Request {
-                return (0, true);
+            match lose {
+                Lose::Request => return (0, true),
+                Lose::Reply => connection.lose_reply.store(true, Ordering::SeqCst),
+                Lose::Delay => connection.hung_up.cancel(),
             }
-            connection.lose_reply.store(true, Ordering::SeqCst);
         }
         let Some(remaining) = &mut orders.remaining[side as usize] else { return (chunk.len(), false) };
         if chunk.len() <= *remaining {
@@ -214,6 +243,8 @@ struct Connection {
     /// Cancelled to cut it.
     cut: CancellationToken,
     lose_reply: AtomicBool,
+    /// Cancelled to close the client's side alone; what it sent last is delayed.
+    hung_up: CancellationToken,
 }
 
 /// Carries one connection's bytes both ways until an end closes it or it is cut.
@@ -224,12 +255,13 @@ async fn carry(shared: Arc<Shared>, client: TcpStream) {
         orders.open += 1;
         orders.all.child_token()
     };
-    let connection = Connection { cut, lose_reply: AtomicBool::new(false) };
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let connection =
+        Connection { cut, lose_reply: AtomicBool::new(false), hung_up: CancellationToken::new() };
+    let ((mut from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let both = async {
         tokio::join!(
-            pump(&shared, &connection, Side::Client, from_client, to_server),
-            pump(&shared, &connection, Side::Server, from_server, to_client),
+            pump(&shared, &connection, Side::Client, &mut from_client, to_server),
+            answer(&shared, &connection, from_server, to_client),
         )
     };
     connection.cut.run_until_cancelled(both).await;
@@ -241,7 +273,7 @@ async fn pump(
     shared: &Shared,
     connection: &Connection,
     side: Side,
-    mut from: OwnedReadHalf,
+    from: &mut OwnedReadHalf,
     mut to: OwnedWriteHalf,
 ) {
     let (mut buffer, mut sent) = (vec![0; 64 * 1024], Vec::new());
@@ -249,6 +281,13 @@ async fn pump(
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         held.wait_for(|held| !held).await.expect("the proxy outlives its connections");
         let (pass, last) = shared.judge(side, &buffer[..length], connection, &mut sent);
+        if side == Side::Client && connection.hung_up.is_cancelled() {
+            shared.sprung.send_modify(|count| *count += 1);
+            let mut delayed = shared.delayed.subscribe();
+            delayed.wait_for(|delayed| *delayed == Delayed::Goes).await.expect("the proxy outlives it");
+            to.write_all(&buffer[..length]).await.expect("a server that still listens");
+            break;
+        }
         if to.write_all(&buffer[..pass]).await.is_err() {
             break;
         }
@@ -259,6 +298,17 @@ async fn pump(
     }
     // The other side may have closed first: then there is nobody to pass the end on to.
     to.shutdown().await.ok();
+}
+
+/// Carries the server's bytes; once the client was hung up on, to nobody.
+async fn answer(shared: &Shared, connection: &Connection, mut from: OwnedReadHalf, to: OwnedWriteHalf) {
+    tokio::select! {
+        () = pump(shared, connection, Side::Server, &mut from, to) => return,
+        () = connection.hung_up.cancelled() => {}
+    }
+    let mut reply = [0; 1024];
+    while let Ok(1..) = from.read(&mut reply).await {}
+    shared.delayed.send_replace(Delayed::Answered);
 }
 
 /// Takes connections until it is aborted.
