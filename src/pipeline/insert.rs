@@ -29,14 +29,14 @@ pub async fn insert(
     let id_step = store.connect().await?.id_step;
     let outcomes =
         batch.jobs.iter().map(|job| job.as_ref().err().cloned().map(JobOutcome::Rejected)).collect();
-    let mut work = Work { store, plan, on_duplicate, batch, shape: shape(plan), outcomes, id_step };
-    let aside = work.set_known_aside().await?;
-    for (present, jobs) in work.groups(&aside) {
-        work.write_all(Write::Insert, &present, &jobs).await?;
+    let mut insertion = Insertion { store, plan, on_duplicate, batch, shape: shape(plan), outcomes, id_step };
+    let aside = insertion.set_known_aside().await?;
+    for (present, jobs) in insertion.groups(&aside) {
+        insertion.write_all(Write::Insert, &present, &jobs).await?;
     }
-    work.finish_known(aside).await?;
+    insertion.finish_known(aside).await?;
     let missed = || JobOutcome::Rejected(Rejection::server("0", None, "the job was passed over"));
-    let jobs = work.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missed)).collect();
+    let jobs = insertion.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missed)).collect();
     Ok(Outcome { jobs, id_step })
 }
 
@@ -49,7 +49,7 @@ fn shape(plan: &Plan) -> Shape {
 }
 
 /// The work on one claim.
-struct Work<'w, 'b> {
+struct Insertion<'w, 'b> {
     store: &'w mut Store,
     plan: &'w Plan,
     on_duplicate: OnDuplicate,
@@ -70,7 +70,43 @@ enum Write {
 /// Columns that a row gives, by their places in the plan.
 type Present = Vec<u16>;
 
-impl<'w, 'b> Work<'w, 'b> {
+/// What is to be done with some of the jobs of one write, by their places in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// Their rows go in with one statement.
+    Statement(Range<usize>),
+    /// Its first row alone is larger than a packet.
+    BeyondPacket { job: usize },
+    /// Its rows must go in with one statement, and fewer fit one.
+    TooManyRows { job: usize, rows: usize, fit: usize },
+}
+
+/// Cuts jobs, of which each has so many rows, into statements as large as they fit. `fit` says how many rows from a
+/// given one on fit one statement. Sizes are powers of two where they can be, so that a few prepared statements serve
+/// all claims.
+fn cut(counts: &[usize], fit: impl Fn(usize) -> usize) -> Vec<Part> {
+    let rows: usize = counts.iter().sum();
+    let mut parts = Vec::new();
+    let (mut job, mut row) = (0, 0);
+    while job < counts.len() {
+        let fit = fit(row);
+        let most = fit.min(rows - row).checked_ilog2().map_or(0, |power| 1 << power);
+        let (mut to, mut taken) = (job + 1, counts[job]);
+        while to < counts.len() && taken + counts[to] <= most {
+            taken += counts[to];
+            to += 1;
+        }
+        parts.push(match fit {
+            0 => Part::BeyondPacket { job },
+            _ if taken > fit => Part::TooManyRows { job, rows: taken, fit },
+            _ => Part::Statement(job..to),
+        });
+        (job, row) = (to, row + taken);
+    }
+    parts
+}
+
+impl<'w, 'b> Insertion<'w, 'b> {
     /// The undecided jobs by the columns that their rows give: most often all give all.
     fn groups(&mut self, aside: &known::Aside) -> Vec<(Present, Vec<usize>)> {
         let open = (0..self.outcomes.len()).filter(|&job| self.outcomes[job].is_none() && !aside.holds(job));
@@ -109,30 +145,17 @@ impl<'w, 'b> Work<'w, 'b> {
     /// Writes jobs in statements as large as they fit.
     async fn write_all(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
         let rows: Vec<&[Value<'b>]> = jobs.iter().flat_map(|&job| self.rows(job)).collect();
-        let mut from = 0;
-        let mut row = 0;
-        while from < jobs.len() {
-            let fit = self.store.fit(present.len(), &rows[row..]);
-            if fit == 0 {
-                let job = self.rows(jobs[from]).len();
-                self.outcomes[jobs[from]] =
-                    Some(JobOutcome::Rejected(Rejection::beyond_packet(self.store.packet())));
-                (from, row) = (from + 1, row + job);
-                continue;
-            }
-            // Sizes are powers of two, so that a few prepared statements serve all claims.
-            let most = 1 << fit.min(rows.len() - row).ilog2();
-            let (mut to, mut taken) = (from, 0);
-            while to < jobs.len() && (to == from || taken + self.rows(jobs[to]).len() <= most) {
-                taken += self.rows(jobs[to]).len();
-                to += 1;
-            }
-            if taken > fit.max(most) {
-                self.outcomes[jobs[from]] = Some(JobOutcome::Rejected(Rejection::too_many_rows(taken, fit)));
-            } else {
-                self.write_halving(write, present, &jobs[from..to]).await?;
-            }
-            (from, row) = (to, row + taken);
+        let counts: Vec<usize> = jobs.iter().map(|&job| self.rows(job).len()).collect();
+        for part in cut(&counts, |first| self.store.fit(present.len(), &rows[first..])) {
+            let (job, rejection) = match part {
+                Part::Statement(range) => {
+                    self.write_halving(write, present, &jobs[range]).await?;
+                    continue;
+                }
+                Part::BeyondPacket { job } => (job, Rejection::beyond_packet(self.store.packet())),
+                Part::TooManyRows { job, rows, fit } => (job, Rejection::too_many_rows(rows, fit)),
+            };
+            self.outcomes[jobs[job]] = Some(JobOutcome::Rejected(rejection));
         }
         Ok(())
     }
@@ -218,5 +241,65 @@ impl<'w, 'b> Work<'w, 'b> {
         let (batch, plan) = (self.batch, self.plan);
         let rows = batch.jobs[job].as_ref().map_or(0..0, |rows| rows.first..rows.first + rows.count);
         rows.map(|row| batch.row(plan, row)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn statements_are_powers_of_two() {
+        let statements = [Part::Statement(0..256), Part::Statement(256..384), Part::Statement(384..385)];
+        assert_eq!(cut(&[1; 385], |_| 256), statements);
+    }
+
+    #[test]
+    fn a_job_that_does_not_fit_stands_alone() {
+        let fit = |row| match row {
+            0 => 1,
+            1 => 0,
+            _ => 4,
+        };
+        let expected = [
+            Part::Statement(0..1),
+            Part::BeyondPacket { job: 1 },
+            Part::TooManyRows { job: 2, rows: 5, fit: 4 },
+            Part::Statement(3..5),
+        ];
+        assert_eq!(cut(&[1, 1, 5, 3, 1], fit), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn every_job_is_in_one_part_in_order_and_no_statement_is_too_large(
+            counts in prop::collection::vec(1_usize..6, 0..40),
+            fits in prop::collection::vec(0_usize..20, 240),
+        ) {
+            let mut next = 0;
+            for part in cut(&counts, |row| fits[row]) {
+                let row: usize = counts[..next].iter().sum();
+                match part {
+                    Part::Statement(range) => {
+                        prop_assert_eq!(range.start, next);
+                        prop_assert!(!range.is_empty());
+                        prop_assert!(counts[range.clone()].iter().sum::<usize>() <= fits[row]);
+                        next = range.end;
+                    }
+                    Part::BeyondPacket { job } => {
+                        prop_assert_eq!((job, fits[row]), (next, 0));
+                        next += 1;
+                    }
+                    Part::TooManyRows { job, rows, fit } => {
+                        prop_assert_eq!((job, rows, fit), (next, counts[next], fits[row]));
+                        prop_assert!(rows > fit);
+                        next += 1;
+                    }
+                }
+            }
+            prop_assert_eq!(next, counts.len());
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Rejection, Work, Write};
+use super::{Insertion, Rejection, Write};
 use crate::{
     pipeline::outcome::JobOutcome,
     route::OnDuplicate,
@@ -25,7 +25,7 @@ impl Aside {
     }
 }
 
-impl Work<'_, '_> {
+impl Insertion<'_, '_> {
     /// Decides the jobs whose key is known, and sets aside those that wait for another job of the claim.
     pub(super) async fn set_known_aside(&mut self) -> Result<Aside, Fault> {
         let mut aside = Aside::default();
