@@ -203,7 +203,7 @@ impl Pipeline {
             }
             Claimed::Empty => Ok(Err(Step::Idle)),
             Claimed::Paused => Ok(Err(Step::Paused)),
-            Claimed::Ended => Err(Fault::Fenced.into()),
+            Claimed::Stale => Err(Fault::Fenced.into()),
         }
     }
 

@@ -20,7 +20,7 @@ pub use events::Events;
 pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
-pub use link::{Link, describe, is};
+pub use link::{Link, describe, has_code};
 pub use registry::{Member, Registry};
 use script::Script;
 
@@ -62,7 +62,7 @@ pub enum Claimed {
     /// The queue is paused: ask again later.
     Paused,
     /// The claim of this number has ended, though not by this worker: it was rescued.
-    Ended,
+    Stale,
 }
 
 /// Jobs that were moved to a claim list, oldest first, and not settled yet.
@@ -102,8 +102,8 @@ pub struct Settlement {
 pub enum Blame {
     /// A worker crashed while it held the jobs: they become suspects.
     Crashed,
-    /// Nobody: a shutdown, a server that was down, a fence.
-    Returned,
+    /// It was a shutdown, a server that was down, a fence.
+    Nobody,
 }
 
 /// How long a blocking move waits; a lost connection can hold a job back no longer than this.
@@ -147,7 +147,7 @@ impl Queue {
         command.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
         match self.blocking.query::<Option<redis::Value>>(command.arg(BLOCK_SECONDS)).await {
             // This worker's tombstone, or a queue that is no list: the next claim says which.
-            Err(error) if is(&error, "WRONGTYPE") => Ok(true),
+            Err(error) if has_code(&error, "WRONGTYPE") => Ok(true),
             // It may have died while this worker was busy, and Redis be back long since.
             Err(error) if connected && error.is_connection_dropped() => Ok(true),
             landed => Ok(landed?.is_some()),
@@ -281,7 +281,7 @@ impl Queue {
         let Keys { queue, claims, suspects, totals, .. } = &self.keys;
         let mut call = SCRIPT.on(&self.link, &[&list, claims, queue, suspects, totals]).await?;
         call.arg(format!("{worker}:{seq}"));
-        call.arg(if blame == Blame::Crashed { "crashed" } else { "returned" }).send().await
+        call.arg(if blame == Blame::Crashed { "crashed" } else { "nobody" }).send().await
     }
 
     /// Takes another worker out of the index, after all its claims have ended; what landed for it goes back, and
@@ -326,6 +326,6 @@ fn read_claim(seq: u64, (state, crashes): (String, u32), jobs: Vec<Vec<u8>>) -> 
         "claimed" => Claimed::Jobs(Claim { seq, crashes, jobs, ended: false }),
         "empty" => Claimed::Empty,
         "paused" => Claimed::Paused,
-        _ => Claimed::Ended,
+        _ => Claimed::Stale,
     }
 }

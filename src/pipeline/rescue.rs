@@ -27,7 +27,7 @@ pub struct Rescued {
     /// Claims that had been committed, and are settled now.
     pub settled: u64,
     /// Jobs that go back to be claimed again.
-    pub returned: u64,
+    pub handed_back: u64,
     /// Jobs that crashed one worker too many.
     pub dead: u64,
 }
@@ -50,7 +50,7 @@ impl Pipeline {
         // The newest first, so that the oldest is the next to be taken.
         for &seq in open.iter().rev().filter(|&&seq| seq > 0) {
             let Some(claim) = self.queue.read_claim(dead, seq).await? else {
-                self.queue.hand_back_for(dead, seq, Blame::Returned).await?;
+                self.queue.hand_back_for(dead, seq, Blame::Nobody).await?;
                 continue;
             };
             match &checkpoint {
@@ -61,10 +61,10 @@ impl Pipeline {
                 // The worker held this claim in hand when it died, or was about to; what it held ahead of it, it had not
                 // looked at.
                 _ if Some(seq) == first_uncommitted => self.isolate(dead, claim, &mut rescued).await?,
-                _ => rescued.returned += self.give_back(dead, claim, Blame::Returned).await?,
+                _ => rescued.handed_back += self.give_back(dead, claim, Blame::Nobody).await?,
             }
         }
-        rescued.returned += self.queue.leave_for(dead).await?;
+        rescued.handed_back += self.queue.leave_for(dead).await?;
         fault::point("rescued");
         self.store.delete_checkpoint(dead, &route).await?;
         Ok(rescued)
@@ -104,7 +104,7 @@ impl Pipeline {
     async fn isolate(&self, dead: &str, claim: Claim, rescued: &mut Rescued) -> Result<(), Trouble> {
         let crashes = claim.crashes + 1;
         if crashes < MAX_CRASHES || claim.jobs.len() != 1 {
-            rescued.returned += self.give_back(dead, claim, Blame::Crashed).await?;
+            rescued.handed_back += self.give_back(dead, claim, Blame::Crashed).await?;
             return Ok(());
         }
         rescued.dead += 1;

@@ -25,7 +25,7 @@ pub(super) async fn beside(
                     fault::point("ahead");
                 }
                 Claimed::Empty | Claimed::Paused => {}
-                Claimed::Ended => return Err(Fault::Fenced.into()),
+                Claimed::Stale => return Err(Fault::Fenced.into()),
             }
         }
         Ok(())
@@ -103,10 +103,10 @@ impl Pipeline {
     async fn return_claims(&mut self) -> Result<(), Trouble> {
         self.settle().await?;
         // The last request for a claim may have been carried out though its reply was lost.
-        self.queue.hand_back_for(&self.worker, self.seq + 1, Blame::Returned).await?;
+        self.queue.hand_back_for(&self.worker, self.seq + 1, Blame::Nobody).await?;
         for place in [&mut self.ahead, &mut self.in_hand] {
             let Some(claim) = place.take() else { continue };
-            if let Err((claim, error)) = self.queue.hand_back(claim, Blame::Returned).await {
+            if let Err((claim, error)) = self.queue.hand_back(claim, Blame::Nobody).await {
                 *place = Some(claim);
                 return Err(error.into());
             }

@@ -1,11 +1,11 @@
 -- Ends a claim that was never committed: its jobs go back, in order, to the end they are taken from.
 --
 -- KEYS 1 claim list  2 claims (the index)  3 queue  4 suspects  5 totals
--- ARGV 1 field "<worker>:<seq>"  2 "crashed", or "returned" when no crash is to blame
+-- ARGV 1 field "<worker>:<seq>"  2 "crashed", or "nobody" when no crash is to blame
 -- Reply: the number of jobs handed back.
 --
 -- Promise: does nothing unless the claim list exists. After a crash every job becomes a suspect with one crash more;
--- a suspect that is merely returned stays one.
+-- a suspect that nobody is to blame for stays one.
 local claim, index, queue, suspects, totals = unpack(KEYS)
 -- A key of a wrong type must stop the script here, not halfway.
 for _, list in ipairs({ claim, queue, suspects }) do redis.call('LLEN', list) end

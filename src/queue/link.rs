@@ -145,14 +145,15 @@ fn is_modern(info: &str) -> bool {
 
 /// Whether an error is of a kind that Redis names by this code, such as `WRONGTYPE`. Inside a script or a pipeline the
 /// code is in the text only.
-pub fn is(error: &RedisError, code: &str) -> bool {
-    error.code() == Some(code) || error.to_string().contains(code)
+pub fn has_code(error: &RedisError, code: &str) -> bool {
+    let is_in = |text: String| text.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == code);
+    error.code() == Some(code) || is_in(error.to_string())
 }
 
 /// What is wrong, in words for whoever must act on it.
 pub fn describe(error: &RedisError) -> String {
     let detail = error.to_string();
-    let is = |code: &str| is(error, code);
+    let is = |code: &str| has_code(error, code);
     match error.kind() {
         redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => "Redis is loading its data".into(),
         redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {

@@ -176,11 +176,11 @@ impl Work {
 
     async fn rescue(&mut self, dead: &str) -> Result<(), Trouble> {
         let rescued = self.pipeline.rescue(dead).await?;
-        if rescued.settled + rescued.returned + rescued.dead > 0 {
+        if rescued.settled + rescued.handed_back + rescued.dead > 0 {
             tracing::warn!(
                 worker = dead,
                 claims.settled = rescued.settled,
-                jobs.handed_back = rescued.returned,
+                jobs.handed_back = rescued.handed_back,
                 jobs.dead = rescued.dead,
                 "rescued the claims of a dead worker"
             );

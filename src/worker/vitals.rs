@@ -134,7 +134,7 @@ impl Vitals {
         match trouble {
             Trouble::Store(fault) => matches!(fault, Fault::Route(_)),
             // Something else under the queue's name, or no right to it.
-            Trouble::Redis(error) => queue::is(error, "WRONGTYPE") || queue::is(error, "NOPERM"),
+            Trouble::Redis(error) => queue::has_code(error, "WRONGTYPE") || queue::has_code(error, "NOPERM"),
         }
     }
 

@@ -31,8 +31,8 @@ async fn a_request_that_comes_late_for_an_ended_claim_takes_nothing() {
     let (env, queue, admin) = start().await;
     env.push(&["a"]).await;
     let first = claim(&queue, 1, LIMITS, When::Next).await;
-    queue.hand_back(first, Blame::Returned).await.unwrap();
-    assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Ended));
+    queue.hand_back(first, Blame::Nobody).await.unwrap();
+    assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Stale));
     assert_eq!(admin.length().await.unwrap(), 1);
 }
 
@@ -46,8 +46,8 @@ async fn a_late_request_for_an_older_claim_does_not_open_the_way_for_an_ended_on
     env.push(&["c"]).await;
     let again = claim(&queue, 1, LIMITS, When::Next).await;
     assert_eq!(again.jobs, [b"a", b"c"]);
-    queue.hand_back(second, Blame::Returned).await.unwrap();
-    assert!(matches!(queue.claim(2, LIMITS, When::Next).await.unwrap(), Claimed::Ended));
+    queue.hand_back(second, Blame::Nobody).await.unwrap();
+    assert!(matches!(queue.claim(2, LIMITS, When::Next).await.unwrap(), Claimed::Stale));
     assert_eq!(admin.length().await.unwrap(), 1);
     first.leave_open();
     again.leave_open();

@@ -110,7 +110,7 @@ async fn an_audit_adds_up_and_one_that_does_not_fails() {
     let Claimed::Jobs(claim) = queue.claim(1, LIMITS, When::Next).await.unwrap() else { panic!("no claim") };
     let audit = rowcast(&env, &["audit", "--json"]).await.ended(0).json();
     assert_eq!((&audit[0]["claimed"], &audit[0]["in_flight"]), (&3.into(), &3.into()), "{audit}");
-    queue.hand_back(claim, Blame::Returned).await.unwrap();
+    queue.hand_back(claim, Blame::Nobody).await.unwrap();
     rowcast(&env, &["audit"]).await.ended(0).says("+ handed back  3").says("It adds up.");
 
     let mut connection = env.redis_connection().await;
