@@ -108,6 +108,8 @@ pub enum Blame {
 
 /// How long a blocking move waits; a lost connection can hold a job back no longer than this.
 const BLOCK_SECONDS: u32 = 5;
+// Otherwise every blocking move on a quiet queue would look like a lost connection.
+const _: () = assert!((BLOCK_SECONDS as u64) < link::RESPONSE.as_secs());
 
 impl Queue {
     /// The queue of one route for one worker.

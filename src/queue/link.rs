@@ -13,7 +13,7 @@ use redis::{
 use crate::{config::SecretUrl, progress::Progress};
 
 /// How long a reply may take: above the longest block, below the patience of whoever watches the worker.
-const RESPONSE: Duration = Duration::from_secs(12);
+pub(super) const RESPONSE: Duration = Duration::from_secs(12);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A connection to one server, shared by its clones. It connects at the first use, and anew after an error.
