@@ -20,7 +20,7 @@ pub use events::Events;
 pub use inspect::{RedisFacts, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
-pub use link::{Link, describe, is};
+pub use link::{Link, SLOW, describe, is};
 pub use registry::{Member, Registry};
 use script::Script;
 
