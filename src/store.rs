@@ -9,6 +9,7 @@ mod checkpoint;
 pub mod errors;
 mod inspect;
 mod migrations;
+mod refusal;
 mod schema;
 mod session;
 mod value;
@@ -20,7 +21,7 @@ use sqlx::{MySqlConnection, mysql::MySqlConnectOptions};
 pub use batch::{InsertError, Inserted, JobFault, Shape};
 pub use checkpoint::Checkpoint;
 pub use inspect::SqlFacts;
-pub use migrations::{Migrated, known_migrations, migrate};
+pub use migrations::{Migrated, default_table, known_migrations, migrate};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 

@@ -173,9 +173,14 @@ pub fn describe(error: &RedisError) -> String {
         redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {
             format!("Redis is a read-only replica; point REDIS_URL at the primary ({detail})")
         }
-        redis::ErrorKind::AuthenticationFailed => {
-            format!("Redis refuses the password in REDIS_URL ({detail})")
+        _ if is("NOAUTH") => {
+            format!("Redis wants a password: put it into REDIS_URL, redis://:password@host:port ({detail})")
         }
+        // Redis has the same word for both, and the library a kind of its own.
+        _ if is("WRONGPASS") || error.kind() == redis::ErrorKind::AuthenticationFailed => format!(
+            "Redis refuses the user or the password in REDIS_URL; special characters of a password must be \
+             percent-encoded there, @ is %40 ({detail})"
+        ),
         _ if is("WRONGTYPE") => {
             format!(
                 "the queue's key, or one of its companions, is no list: something else uses its name ({detail})"
@@ -184,7 +189,9 @@ pub fn describe(error: &RedisError) -> String {
         _ if is("OOM") => format!("Redis is out of memory ({detail})"),
         _ if is("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
         _ if error.is_timeout() => "Redis does not answer".into(),
-        _ if error.is_io_error() => format!("Redis cannot be reached ({detail})"),
+        _ if error.is_io_error() => {
+            format!("Redis cannot be reached ({detail}); does it run where REDIS_URL says?")
+        }
         _ => detail,
     }
 }

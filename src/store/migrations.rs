@@ -9,7 +9,7 @@ use sqlx::{
     mysql::MySqlConnectOptions,
 };
 
-use super::{quote, session};
+use super::{quote, refusal, session};
 use crate::config::SecretUrl;
 
 static MIGRATOR: Migrator = sqlx::migrate!();
@@ -33,6 +33,13 @@ pub struct Migrated {
 /// The migrations that this rowcast has: version and description.
 pub fn known_migrations() -> impl Iterator<Item = (i64, String)> {
     MIGRATOR.iter().map(|migration| (migration.version, migration.description.to_string()))
+}
+
+/// The statement of the migration that creates the default route's table.
+pub fn default_table() -> Option<String> {
+    let table = MIGRATOR.iter().find(|migration| migration.description == "pre qqaccount")?;
+    let lines = table.sql.as_str().lines().filter(|line| !line.starts_with("--"));
+    Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Creates the database when it is missing, and applies the migrations that it lacks.
@@ -79,7 +86,7 @@ async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, Refus
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
             let code = session::database_error(&error).map(|error| error.number());
-            Err(Refused { code, sentence: session::describe(&error) })
+            Err(Refused { code, sentence: refusal::in_words(&error, options) })
         }
         Err(_) => Err(Refused {
             code: None,

@@ -68,9 +68,10 @@ async fn a_wrong_password_is_told_as_such() {
         .await
         .unwrap();
     let mut command = on(&env);
-    command.arg("status").env("REDIS_URL", env.redis_url.replace("redis://", "redis://:wrong@"));
-    let ran = run(command).await.ended(1).complains("password");
-    assert!(!ran.err.contains("wrong"), "{ran:?}");
+    command.arg("status").env("REDIS_URL", env.redis_url.replace("redis://", "redis://:hunter2@"));
+    let ran = run(command).await.ended(1).complains("refuses the user or the password").complains("@ is %40");
+    assert!(!ran.err.contains("hunter2"), "{ran:?}");
+    rowcast(&env, &["status"]).await.ended(1).complains("wants a password").complains("redis://:password@");
 }
 
 #[tokio::test]
