@@ -17,7 +17,7 @@ use redis::{RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
 pub use events::Events;
-pub use inspect::{RedisFacts, WrongType};
+pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, describe, is};

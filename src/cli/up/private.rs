@@ -8,7 +8,11 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    super::{Variables, migrate::bring_up_to_date, show::say},
+    super::{
+        Variables,
+        migrate::bring_up_to_date,
+        show::{quoted, say},
+    },
     Args, demo,
 };
 use crate::{
@@ -98,27 +102,5 @@ impl Private {
         self.sandbox.stop().await?;
         tracing::info!("the sandbox's servers are stopped");
         Ok(())
-    }
-}
-
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_for_the_shell_is_quoted_where_it_must_be() {
-        assert_eq!(quoted("/a/b-c.d"), "/a/b-c.d");
-        assert_eq!(quoted("{\"a\":1}"), "'{\"a\":1}'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }
