@@ -37,6 +37,7 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("state", state.to_owned()),
                 ("since", since.clone()),
+                ("lease", vitals.lease_length().as_millis().to_string()),
                 ("jobs", report.jobs.to_string()),
                 ("rows", report.rows.to_string()),
                 ("memory", resident_bytes().to_string()),
