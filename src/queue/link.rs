@@ -83,14 +83,6 @@ impl Link {
         self.ask(async |connection| pipeline.query_async(connection).await).await
     }
 
-    /// A connection for a library that wants one of its own.
-    ///
-    /// # Errors
-    /// As [`Link::query`].
-    pub async fn connection(&self) -> RedisResult<MultiplexedConnection> {
-        Ok(self.live().await?.connection)
-    }
-
     /// Whether the server knows flags on scripts.
     pub(super) async fn is_modern(&self) -> RedisResult<bool> {
         Ok(self.live().await?.modern)
@@ -101,7 +93,8 @@ impl Link {
         self.lock().as_ref().map(|live| live.id)
     }
 
-    async fn ask<T>(
+    /// Asks something with a library's own function, connecting first where that is needed.
+    pub(super) async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
     ) -> RedisResult<T> {
