@@ -59,6 +59,15 @@ async fn bad_configuration_is_told_before_anything_is_connected() {
 }
 
 #[tokio::test]
+async fn an_empty_flag_is_a_mistake_and_not_the_default() {
+    for arguments in COMMANDS {
+        let mut command = bare();
+        command.args(arguments).args(["--queue", ""]).env("REDIS_URL", "redis://127.0.0.1:1");
+        run(command).await.ended(64).complains("--queue");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_as_such() {
     let env = Env::new().await;
     let mut connection = env.redis_connection().await;
