@@ -69,7 +69,7 @@ impl Private {
 
     /// What to try, ready to be pasted into a shell.
     pub(super) fn greeting(&self, program: &Path) -> anyhow::Result<String> {
-        let routes = QueueSettings::from_vars(&self.variables)?.routes;
+        let QueueSettings { routes, publish, .. } = QueueSettings::from_vars(&self.variables)?;
         let route = routes.first().context("there is no route")?;
         let redis = self.sandbox.redis.client_line();
         let job = if *route == Route::original() {
@@ -85,12 +85,14 @@ impl Private {
         Ok(format!(
             "\n  Push a job:    {redis} LPUSH {} {}\
              \n  See its row:   {sql} -e {}\
+             \n  Hear events:   {redis} PSUBSCRIBE {}\
              \n  Who works:     {} status --redis-url {}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
             quoted(&route.queue),
             quoted(&job),
             quoted(&select),
+            quoted(&format!("{}#{}#*", publish.key, route.namespace)),
             quoted(&program.to_string_lossy()),
             self.sandbox.redis.url(),
             quoted(&self.folder.to_string_lossy()),
