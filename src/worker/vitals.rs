@@ -236,3 +236,23 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_silent_is_back_when_it_answers_and_not_when_a_step_did_without_it() {
+        let vitals = Vitals::new(watch::channel(Report::default()).0, 1, Duration::from_secs(15));
+        let progress = Progress::default();
+        vitals.watch("q", &progress);
+        drop(progress.ask(Peer::MySql));
+        let since = progress.silent(Peer::MySql).unwrap();
+        vitals.down("q", since, &Trouble::Store(Fault::Server("no answer".into())));
+        vitals.up("q");
+        assert!(vitals.report().waiting.unwrap().starts_with("waiting for MySQL since "));
+        progress.ask(Peer::MySql).answered();
+        vitals.up("q");
+        assert_eq!(vitals.report().waiting, None);
+    }
+}

@@ -122,10 +122,13 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
 async fn hang_is_told(env: &Env, worker: &Running, server: &str, hung: Instant) {
     let line = worker.says(1, &format!("waiting for {server}")).await.remove(0);
     assert!(hung.elapsed() < Duration::from_secs(20), "{line} after {:?}", hung.elapsed());
-    assert!(line["reason"].as_str().unwrap().contains("hangs, or is slow"), "{line}");
+    let reason = line["reason"].as_str().unwrap();
     if server == "Redis" {
+        // A connection that was just being made has a shorter limit.
+        assert!(reason.contains("hangs, or is slow") || reason == "Redis does not answer", "{line}");
         return;
     }
+    assert!(reason.contains("hangs, or is slow"), "{line}");
     let registry = Registry::new(Link::new(&SecretUrl::new(&env.redis_url)).unwrap());
     eventually(PATIENCE, "the registry says so", async || {
         let members = registry.members().await.unwrap();
