@@ -21,8 +21,12 @@ fn advice(error: &sqlx::Error, options: &MySqlConnectOptions) -> Option<String> 
     let user = options.get_username();
     let database = options.get_database().unwrap_or_default();
     let advice = match (error, database_error(error).map(|error| error.number())) {
-        // The second is MariaDB's word for a user without a password who is not the system's user of that name.
-        (_, Some(1045 | 1698)) => format!(
+        // MariaDB's word for a user who is known by the system's name for him.
+        (_, Some(1698)) => format!(
+            "the user {user:?} signs in as a user of the server's machine and not by a password; name another one in \
+             DATABASE_URL, or ALTER USER it to have a password"
+        ),
+        (_, Some(1045)) => format!(
             "the user {user:?} or the password in DATABASE_URL is wrong; special characters of a password must be \
              percent-encoded there (@ is %40, : is %3A, / is %2F)"
         ),
