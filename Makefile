@@ -11,7 +11,7 @@ MYSQLD = $(shell for file in .mysql/bin/mysqld $$(PATH=$$PATH:/usr/sbin command 
 MARIADBD = $(shell PATH=$$PATH:/usr/sbin command -v mariadbd)
 
 help: ## This list.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## Install what is missing, build, and run everything here on private servers with a demo.
 	@scripts/install-tools run

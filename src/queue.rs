@@ -17,10 +17,10 @@ use redis::{RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
 pub use events::Events;
-pub use inspect::{RedisFacts, WrongType};
+pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
-pub use link::{Link, describe, has_code};
+pub use link::{Link, SLOW, describe, has_code};
 pub use registry::{Member, Registry};
 use script::Script;
 

@@ -241,24 +241,32 @@ fn unescape(token: &str) -> Option<String> {
 }
 
 impl Conversion {
+    const NAMES: [(&str, Self); 6] = [
+        ("unix_s", Self::UnixS),
+        ("unix_ms", Self::UnixMs),
+        ("unix_us", Self::UnixUs),
+        ("json", Self::Json),
+        ("base64", Self::Base64),
+        ("hex", Self::Hex),
+    ];
+
     /// Parses a conversion by the name that the routes file uses.
     ///
     /// # Errors
     /// A sentence that lists the names there are.
     pub fn parse(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "unix_s" => Self::UnixS,
-            "unix_ms" => Self::UnixMs,
-            "unix_us" => Self::UnixUs,
-            "json" => Self::Json,
-            "base64" => Self::Base64,
-            "hex" => Self::Hex,
-            _ => {
-                return Err(format!(
-                    "conversion {name:?} is not known; there are unix_s, unix_ms, unix_us, json, base64, hex"
-                ));
-            }
+        let found = Self::NAMES.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, conversion)| conversion).ok_or_else(|| {
+            let known = Self::NAMES.map(|(name, _)| name).join(", ");
+            format!("conversion {name:?} is not known; there are {known}")
         })
+    }
+}
+
+impl fmt::Display for Conversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.into_iter().find(|(_, conversion)| conversion == self);
+        f.write_str(name.map_or("", |(name, _)| name))
     }
 }
 

@@ -9,6 +9,7 @@ mod checkpoint;
 pub mod errors;
 mod inspect;
 mod migrations;
+mod refusal;
 mod schema;
 mod session;
 mod value;
@@ -20,11 +21,15 @@ use sqlx::{MySqlConnection, mysql::MySqlConnectOptions};
 pub use batch::{InsertError, Inserted, JobFault, Shape};
 pub use checkpoint::Checkpoint;
 pub use inspect::SqlFacts;
-pub use migrations::{Migrated, known_migrations, migrate};
+pub use migrations::{Migrated, default_table, known_migrations, migrate};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 
-use crate::{config::SecretUrl, progress::Progress, route::Table};
+use crate::{
+    config::SecretUrl,
+    progress::{Peer, Progress},
+    route::Table,
+};
 
 /// One route's connection to its database.
 #[derive(Debug)]
@@ -89,6 +94,8 @@ pub enum Fault {
 /// watches the worker.
 const STATEMENT: Duration = Duration::from_secs(40);
 const CONNECT: Duration = Duration::from_secs(10);
+/// After so long without an answer people are told; longer than a session waits for a lock, which is no outage.
+pub const SLOW: Duration = Duration::from_secs(12);
 /// A prepared statement takes so many placeholders and no more.
 pub const MAX_PLACEHOLDERS: usize = 65_535;
 /// More rows make a statement no faster, and the server's work on it leaves the processor's cache: measured with six
@@ -143,7 +150,8 @@ impl Store {
         read.ok_or_else(missing)
     }
 
-    /// Keeps a connection that has been idle for some time from being closed by the server.
+    /// Keeps a connection that has been idle for some time from being closed by the server. One that was lost while
+    /// nobody heard of the server is made anew, so that it is known when the server is back.
     ///
     /// # Errors
     /// As the server says; the next use connects anew.
@@ -152,6 +160,7 @@ impl Store {
             Some(live) if live.used.elapsed() > session::IDLE / 3 => {
                 self.run(async |connection| sqlx::Connection::ping(connection).await).await
             }
+            None if self.progress.silent(Peer::MySql).is_some() => self.run(async |_| Ok(())).await,
             _ => Ok(()),
         }
     }
@@ -214,15 +223,16 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut MySqlConnection) -> sqlx::Result<T>,
     ) -> Result<T, Fault> {
-        let _request = self.progress.wait();
+        let request = self.progress.ask(Peer::MySql);
         let live = self.live().await?;
         live.used = std::time::Instant::now();
         let result = match tokio::time::timeout(STATEMENT, work(&mut live.connection)).await {
             Ok(result) => result.map_err(Fault::from),
             Err(_) => Err(Fault::Server(format!("no answer to a statement for {} s", STATEMENT.as_secs()))),
         };
-        if let Err(Fault::Server(_)) = result {
-            self.disconnect();
+        match result {
+            Err(Fault::Server(_)) => self.disconnect(),
+            _ => request.answered(),
         }
         result
     }

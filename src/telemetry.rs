@@ -68,14 +68,15 @@ impl Outage {
         Self { server, current: None }
     }
 
-    /// The server is away. Logged when it was there before; the newest reason is what [`Outage::waiting`] tells.
-    pub fn down(&mut self, reason: impl Into<String>) {
+    /// The server has been away since then. Logged when it was there before; the newest reason is what
+    /// [`Outage::waiting`] tells.
+    pub fn down(&mut self, began: Instant, reason: impl Into<String>) {
         let reason = reason.into();
         match &mut self.current {
             Some(current) => current.reason = reason,
             None => {
-                tracing::warn!(server = self.server, reason, "waiting for {}", self.server);
-                let (began, since) = (Instant::now(), OffsetDateTime::now_utc());
+                let since = OffsetDateTime::now_utc() - began.elapsed();
+                tracing::warn!(reason, since = clock(since), "waiting for {}", self.server);
                 self.current = Some(Current { began, since, reason });
             }
         }
@@ -85,7 +86,7 @@ impl Outage {
     pub fn up(&mut self) -> Option<Duration> {
         let length = self.current.take()?.began.elapsed();
         let duration_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(server = self.server, duration_ms, "{} is back", self.server);
+        tracing::info!(duration_ms, "{} is back", self.server);
         Some(length)
     }
 
@@ -97,9 +98,12 @@ impl Outage {
     /// `waiting for MySQL since 12:03:04, connection refused`, in UTC; `None` while the server is there.
     pub fn waiting(&self) -> Option<String> {
         let Current { since, reason, .. } = self.current.as_ref()?;
-        let clock = since.format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default();
-        Some(format!("waiting for {} since {clock}, {reason}", self.server))
+        Some(format!("waiting for {} since {}, {reason}", self.server, clock(*since)))
     }
+}
+
+fn clock(at: OffsetDateTime) -> String {
+    at.format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -110,13 +114,15 @@ mod tests {
     fn an_outage_keeps_its_beginning_and_tells_its_newest_reason() {
         let mut outage = Outage::new("MySQL");
         assert_eq!((outage.waiting(), outage.up()), (None, None));
-        outage.down("connection refused");
+        let began = Instant::now().checked_sub(Duration::from_secs(100)).unwrap();
+        outage.down(began, "connection refused");
         let since = outage.since();
-        outage.down("access denied");
+        assert!(since.unwrap() <= OffsetDateTime::now_utc() - Duration::from_secs(100));
+        outage.down(Instant::now(), "access denied");
         assert_eq!(outage.since(), since);
         let waiting = outage.waiting().unwrap();
         assert!(waiting.starts_with("waiting for MySQL since ") && waiting.ends_with(", access denied"));
-        assert!(outage.up().is_some());
+        assert!(outage.up().unwrap() >= Duration::from_secs(100));
         assert_eq!((outage.since(), outage.up()), (None, None));
     }
 

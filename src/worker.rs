@@ -1,10 +1,11 @@
-//! The worker: a loop over one step for each route, a lease, and an account of itself.
+//! The worker: a loop over one step for each route, a lease, a look once a second, and an account of itself.
 //!
 //! It decides when to step and how long to wait; what a step is stands in [`crate::pipeline`]. A server that is away
 //! is waited for without end, and costs neither a job nor a restart. Everything runs on one thread: a worker is one
 //! core's worth of work, and there are as many workers as cores.
 
 mod lease;
+mod look;
 mod route;
 mod vitals;
 
@@ -86,6 +87,7 @@ pub async fn run(
             let stop = stop.child_token();
             let lease =
                 tokio::task::spawn_local(lease::keep(registry.clone(), identity.clone(), vitals.clone()));
+            let look = tokio::task::spawn_local(look::keep(vitals.clone()));
             let mut routes = JoinSet::new();
             for pipeline in pipelines {
                 let work = route::Work::new(pipeline, &identity, registry.clone(), vitals.clone());
@@ -94,6 +96,7 @@ pub async fn run(
             vitals.set_ready();
             let ended = gather(&mut routes, &stop).await;
             lease.abort();
+            look.abort();
             ended
         })
         .await?;

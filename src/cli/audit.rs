@@ -10,9 +10,12 @@ use serde::Serialize;
 use super::{
     Variables,
     reach::{self, InWords as _},
-    show::{say, say_json, table},
+    show::{count, quoted, say, say_json, table},
 };
-use crate::{config::QueueSettings, queue::Audit};
+use crate::{
+    config::QueueSettings,
+    queue::{Audit, UnknownClaim},
+};
 
 /// Add up what became of every job that was taken
 ///
@@ -21,6 +24,9 @@ use crate::{config::QueueSettings, queue::Audit};
 /// move the jobs, so the sum is exact at any moment, with all workers running.
 ///
 /// A job that is handed back and taken again counts as claimed twice and as handed back once.
+///
+/// When jobs are missing, all keys of Redis are looked through for claim lists that are in no index: nobody finishes
+/// those, because somebody deleted the index. Each is named with what to do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -41,6 +47,10 @@ struct Line<'a> {
     #[serde(flatten)]
     audit: Audit,
     difference: i64,
+    /// Looked for when jobs are missing.
+    unknown_claims: Vec<UnknownClaim>,
+    #[serde(skip)]
+    index: &'a str,
 }
 
 /// Audits the chosen queues.
@@ -55,7 +65,13 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
         for (queue, admin) in &queues {
             let audit = admin.audit().await.in_words(|| format!("cannot audit {queue:?}"))?;
             let difference = i64::try_from(audit.difference()).unwrap_or(i64::MAX);
-            lines.push(Line { queue, audit, difference });
+            let unknown_claims = match difference {
+                1.. => {
+                    admin.unknown_claims().await.in_words(|| format!("cannot search claims of {queue:?}"))?
+                }
+                _ => Vec::new(),
+            };
+            lines.push(Line { queue, audit, difference, unknown_claims, index: admin.index() });
         }
         if args.json {
             say_json(&lines)?;
@@ -68,7 +84,7 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
 }
 
 fn text(line: &Line<'_>) -> String {
-    let Line { queue, audit, difference } = line;
+    let Line { queue, audit, difference, .. } = line;
     let rows = format!("in {} rows", audit.rows);
     let parts = [
         ("  claimed", audit.claimed, "jobs taken from the queue, ever"),
@@ -86,5 +102,30 @@ fn text(line: &Line<'_>) -> String {
         1.. => format!("  It does not add up: {difference} jobs were taken and are nowhere."),
         _ => format!("  It does not add up: {} outcomes more than jobs taken.", difference.unsigned_abs()),
     };
-    format!("{queue}:{}\n{verdict}", table(&rows))
+    format!("{queue}:{}\n{verdict}{}", table(&rows), unknown(line))
+}
+
+/// Claim lists that nobody will finish, each with the command that has it rescued.
+fn unknown(line: &Line<'_>) -> String {
+    let mut text = String::new();
+    for UnknownClaim { key, claim, jobs, worker_alive } in &line.unknown_claims {
+        text += &format!("\n  {} in {key}, which is not in the index ", count(*jobs, "job"));
+        if *worker_alive {
+            text += "(its worker is alive, and may end it by itself: audit again)";
+        } else {
+            let entry = format!("{}:0", time::OffsetDateTime::now_utc().unix_timestamp() * 1_000);
+            let (index, claim) = (quoted(line.index), quoted(claim));
+            text += &format!("(its worker is gone):\n    redis-cli HSET {index} {claim} {entry}");
+        }
+    }
+    if line.unknown_claims.iter().any(|claim| !claim.worker_alive) {
+        text += &format!(
+            "\n  {index} was deleted, or has lost entries. Each list was committed whole or not at all: look for the \
+             rows of its\n  jobs (redis-cli LRANGE LIST 0 -1). Without rows, or on a route with a dedupe column, run \
+             its HSET: a worker then\n  hands the jobs back to the queue. With rows, DEL the list: only its events \
+             are missing.",
+            index = line.index
+        );
+    }
+    text
 }

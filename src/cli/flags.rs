@@ -2,39 +2,42 @@
 
 use std::collections::BTreeMap;
 
+// An empty value would silently be none, and the default would be taken.
+use clap::builder::NonEmptyStringValueParser as NonEmpty;
+
 /// Settings that override variables. Every command takes them.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Settings (each overrides its variable)")]
 pub struct Flags {
     /// Redis: redis://[user:password@]host:port/db [REDIS_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "URL")]
     redis_url: Option<String>,
     /// MySQL or MariaDB: mysql://user:password@host:port/database [DATABASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "URL")]
     database_url: Option<String>,
     /// A TOML file with one [[route]] for each queue [ROWCAST_ROUTES]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "FILE")]
     routes: Option<String>,
     /// The Redis list that jobs are pushed to [ROWCAST_QUEUE]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "NAME")]
     queue: Option<String>,
     /// The table that rows go into [ROWCAST_TABLE]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "NAME")]
     table: Option<String>,
     /// Which key goes to which column: accountid=time,openid=stamp [ROWCAST_COLUMNS]
-    #[arg(long, global = true, value_name = "COLUMN=KEY,..")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "COLUMN=KEY,..")]
     columns: Option<String>,
     /// The rooms that hear of a row: {table},account:{accountid} [ROWCAST_ROOMS]
-    #[arg(long, global = true, value_name = "ROOM,..")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "ROOM,..")]
     rooms: Option<String>,
     /// How many workers, or auto for one on each core [ROWCAST_WORKERS]
-    #[arg(long, global = true, value_name = "COUNT")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "COUNT")]
     workers: Option<String>,
     /// The most jobs that a worker takes at once [ROWCAST_BATCH]
-    #[arg(long, global = true, value_name = "JOBS")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "JOBS")]
     batch: Option<String>,
     /// How the log is written: text or json [ROWCAST_LOG]
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, value_parser = NonEmpty::new(), value_name = "FORMAT")]
     log: Option<String>,
 }
 

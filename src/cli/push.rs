@@ -5,7 +5,12 @@
 
 mod lines;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -60,6 +65,9 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     let queue = the_queue(&settings)?;
     let mut source = Source::open(args.file.as_deref())?;
+    if args.file.is_none() && io::stdin().is_terminal() {
+        eprintln!("type jobs for {queue}, one on each line, and Ctrl-D at the end; or give a FILE");
+    }
     if args.check {
         source = source.checked()?;
     }

@@ -26,8 +26,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 
 /// Connects to Redis, and hears it answer.
 pub(super) async fn redis(url: &SecretUrl) -> anyhow::Result<Link> {
-    let away =
-        |what: String| anyhow!("{what}. REDIS_URL is {url}: does the server run there, and may you use it?");
+    let away = |what: String| anyhow!("{what}. REDIS_URL is {url}");
     let link = Link::new(url).map_err(|error| away(describe(&error)))?;
     match tokio::time::timeout(PATIENCE, link.query::<redis::Value>(&redis::cmd("PING"))).await {
         Ok(Ok(_)) => Ok(link),

@@ -118,7 +118,8 @@ pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
 }
 
 fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
-    const EXPECTED: &str = "expected mysql://user:password@host:port/database";
+    const EXPECTED: &str = "expected mysql://user:password@host:port/database, with the special characters of the \
+                            password percent-encoded (/ is %2F, # is %23)";
     let Some(url) = vars.get("DATABASE_URL").map(SecretUrl::new) else {
         return Err(ConfigError::new("DATABASE_URL", None, format!("is not set; {EXPECTED}")));
     };
@@ -243,6 +244,7 @@ mod tests {
             ("REDIS_URL", "http://x", "redis://"),
             ("DATABASE_URL", "postgres://x/y", "mysql://"),
             ("DATABASE_URL", "mysql://root:secret@db", "names no database"),
+            ("DATABASE_URL", "mysql://root:sec/ret@db/app", "/ is %2F"),
             ("ROWCAST_COLUMNS", "a", "column=key"),
             ("ROWCAST_COLUMNS", "a=x,A=y", "twice"),
             ("ROWCAST_ROOMS", "a{", "partner"),

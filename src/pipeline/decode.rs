@@ -6,6 +6,7 @@
 
 mod date;
 mod job;
+mod misfit;
 mod number;
 mod plan;
 mod value;
@@ -14,6 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use misfit::{Lack, Misfit};
 pub use plan::{Absent, Plan, RowId, Target};
 
 use crate::store::Value;

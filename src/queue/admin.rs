@@ -69,6 +69,11 @@ impl Admin {
         read_audit(reply)
     }
 
+    /// The key of the index of open claims.
+    pub fn index(&self) -> &str {
+        &self.keys.claims
+    }
+
     /// Stops claims of this queue; what is claimed already is finished.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! What an operator should know of a Redis before it holds jobs: facts, without a judgement.
 
-use redis::{RedisResult, Value};
+use std::collections::BTreeSet;
 
-use super::{Admin, Link};
+use redis::{RedisResult, Value};
+use serde::Serialize;
+
+use super::{Admin, Link, Registry};
 
 /// A server's facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +68,60 @@ pub struct WrongType {
     pub expected: &'static str,
 }
 
+/// A claim list that the index does not know: no rescuer will find it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnknownClaim {
+    /// The list.
+    pub key: String,
+    /// What it is called in the index: `<worker>:<seq>`.
+    pub claim: String,
+    /// How many jobs are in it.
+    pub jobs: u64,
+    /// Whether its worker holds a lease, and may end it by itself.
+    pub worker_alive: bool,
+}
+
 impl Admin {
+    /// Looks through all keys of the server for claim lists of this queue that the index does not know.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn unknown_claims(&self) -> RedisResult<Vec<UnknownClaim>> {
+        let mut claims = self.scan_claims().await?;
+        // Whatever was there before the index is read now is in it, or has ended meanwhile, or is unknown.
+        let indexed: BTreeSet<String> = self.link.query(redis::cmd("HKEYS").arg(&self.keys.claims)).await?;
+        claims.retain(|claim| !indexed.contains(claim));
+        let workers: Vec<String> = claims.iter().map(|claim| worker_of(claim).to_owned()).collect();
+        let gone = Registry::new(self.link.clone()).without_lease(&workers).await?;
+        let mut unknown = Vec::new();
+        for claim in claims {
+            let key = format!("{}{claim}", self.keys.claim_prefix());
+            let jobs: u64 = self.link.query(redis::cmd("LLEN").arg(&key)).await?;
+            let worker_alive = !gone.iter().any(|worker| worker == worker_of(&claim));
+            unknown.push(UnknownClaim { key, claim, jobs, worker_alive });
+        }
+        unknown.retain(|claim| claim.jobs > 0);
+        Ok(unknown)
+    }
+
+    /// The claims of which there is a list.
+    async fn scan_claims(&self) -> RedisResult<Vec<String>> {
+        let prefix = self.keys.claim_prefix();
+        let pattern = format!("{}*", literally(prefix));
+        let (mut claims, mut cursor) = (BTreeSet::new(), 0u64);
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000).arg("TYPE").arg("list");
+            let (next, keys): (u64, Vec<Vec<u8>>) = self.link.query(&scan).await?;
+            let names = keys.into_iter().filter_map(|key| String::from_utf8(key).ok());
+            claims.extend(names.filter_map(|key| key.strip_prefix(prefix).map(str::to_owned)));
+            cursor = next;
+            if cursor == 0 {
+                return Ok(claims.into_iter().collect());
+            }
+        }
+    }
+
     /// Which of the queue's keys hold something else than they must.
     ///
     /// # Errors
@@ -128,5 +184,32 @@ impl Admin {
         }
         tried.push(("load scripts (EVALSHA, SCRIPT LOAD)", self.audit().await.map(|_| ())));
         tried
+    }
+}
+
+fn worker_of(claim: &str) -> &str {
+    claim.rsplit_once(':').map_or(claim, |(worker, _)| worker)
+}
+
+/// A pattern of SCAN that stands for this text alone.
+fn literally(text: &str) -> String {
+    let mut pattern = String::new();
+    for letter in text.chars() {
+        if "*?[]\\^-".contains(letter) {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_named_like_a_pattern_is_no_pattern() {
+        assert_eq!(literally("{jobs[1]*}"), "{jobs\\[1\\]\\*}");
+        assert_eq!(worker_of("01W:7"), "01W");
     }
 }

@@ -10,11 +10,16 @@ use redis::{
     ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
-use crate::{config::SecretUrl, progress::Progress};
+use crate::{
+    config::SecretUrl,
+    progress::{Peer, Progress},
+};
 
 /// How long a reply may take: above the longest block, below the patience of whoever watches the worker.
 pub(super) const RESPONSE: Duration = Duration::from_secs(12);
 const CONNECT: Duration = Duration::from_secs(5);
+/// After so long without a reply people are told; longer than a blocking move.
+pub const SLOW: Duration = Duration::from_secs(8);
 
 /// A connection to one server, shared by its clones. It connects at the first use, and anew after an error.
 #[derive(Clone)]
@@ -67,10 +72,7 @@ impl Link {
     /// # Errors
     /// Any error of Redis. After one that leaves the connection in doubt the next call makes a new one.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        let _request = self.progress.wait();
-        let mut live = self.live().await?;
-        let result = command.query_async(&mut live.connection).await;
-        self.forget_if_lost(&live, result)
+        self.ask(async |connection| command.query_async(connection).await).await
     }
 
     /// Sends several commands as one transaction.
@@ -78,18 +80,7 @@ impl Link {
     /// # Errors
     /// As [`Link::query`].
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &redis::Pipeline) -> RedisResult<T> {
-        let _request = self.progress.wait();
-        let mut live = self.live().await?;
-        let result = pipeline.query_async(&mut live.connection).await;
-        self.forget_if_lost(&live, result)
-    }
-
-    /// A connection for a library that wants one of its own.
-    ///
-    /// # Errors
-    /// As [`Link::query`].
-    pub async fn connection(&self) -> RedisResult<MultiplexedConnection> {
-        Ok(self.live().await?.connection)
+        self.ask(async |connection| pipeline.query_async(connection).await).await
     }
 
     /// Whether the server knows flags on scripts.
@@ -102,10 +93,26 @@ impl Link {
         self.lock().as_ref().map(|live| live.id)
     }
 
+    /// Asks something with a library's own function, connecting first where that is needed.
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> RedisResult<T> {
+        let request = self.progress.ask(Peer::Redis);
+        let mut live = self.live().await?;
+        let result = question(&mut live.connection).await;
+        match &result {
+            Err(error) if is_lost(error) => self.forget(&live),
+            _ => request.answered(),
+        }
+        result
+    }
+
     async fn live(&self) -> RedisResult<Live> {
         if let Some(live) = self.lock().clone() {
             return Ok(live);
         }
+        let request = self.progress.ask(Peer::Redis);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(RESPONSE));
@@ -114,27 +121,28 @@ impl Link {
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
         let live = Live { connection, id, modern: is_modern(&info) };
         *self.lock() = Some(live.clone());
+        request.answered();
         Ok(live)
     }
 
-    fn forget_if_lost<T>(&self, used: &Live, result: RedisResult<T>) -> RedisResult<T> {
-        if let Err(error) = &result
-            && (error.is_io_error()
-                || error.is_timeout()
-                || error.is_unrecoverable_error()
-                || error.is_connection_dropped())
-        {
-            let mut live = self.lock();
-            if live.as_ref().is_some_and(|live| live.id == used.id) {
-                *live = None;
-            }
+    fn forget(&self, lost: &Live) {
+        let mut live = self.lock();
+        if live.as_ref().is_some_and(|live| live.id == lost.id) {
+            *live = None;
         }
-        result
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an error leaves the connection in doubt.
+fn is_lost(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_unrecoverable_error()
+        || error.is_connection_dropped()
 }
 
 fn is_modern(info: &str) -> bool {
@@ -159,9 +167,14 @@ pub fn describe(error: &RedisError) -> String {
         redis::ErrorKind::Server(ServerErrorKind::ReadOnly) => {
             format!("Redis is a read-only replica; point REDIS_URL at the primary ({detail})")
         }
-        redis::ErrorKind::AuthenticationFailed => {
-            format!("Redis refuses the password in REDIS_URL ({detail})")
+        _ if is("NOAUTH") => {
+            format!("Redis wants a password: put it into REDIS_URL, redis://:password@host:port ({detail})")
         }
+        // Redis has the same word for both, and the library a kind of its own.
+        _ if is("WRONGPASS") || error.kind() == redis::ErrorKind::AuthenticationFailed => format!(
+            "Redis refuses the user or the password in REDIS_URL; special characters of a password must be \
+             percent-encoded there, @ is %40 ({detail})"
+        ),
         _ if is("WRONGTYPE") => {
             format!(
                 "the queue's key, or one of its companions, is no list: something else uses its name ({detail})"
@@ -170,7 +183,9 @@ pub fn describe(error: &RedisError) -> String {
         _ if is("OOM") => format!("Redis is out of memory ({detail})"),
         _ if is("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
         _ if error.is_timeout() => "Redis does not answer".into(),
-        _ if error.is_io_error() => format!("Redis cannot be reached ({detail})"),
+        _ if error.is_io_error() => {
+            format!("Redis cannot be reached ({detail}); does it run where REDIS_URL says?")
+        }
         _ => detail,
     }
 }

@@ -21,6 +21,8 @@ pub struct Member {
     pub id: String,
     /// What it says of itself: host, pid, slot, state and counts. Empty when its lease has run out.
     pub fields: BTreeMap<String, String>,
+    /// For how long its lease still runs.
+    pub left: Duration,
 }
 
 impl Registry {
@@ -81,10 +83,20 @@ impl Registry {
         }
         let mut questions = redis::pipe();
         for id in &names {
-            questions.hgetall(key(id));
+            questions.hgetall(key(id)).pttl(key(id));
         }
-        let fields: Vec<BTreeMap<String, String>> = self.link.pipeline(&questions).await?;
-        Ok(names.into_iter().zip(fields).map(|(id, fields)| Member { id, fields }).collect())
+        let told: Vec<redis::Value> = self.link.pipeline(&questions).await?;
+        let mut members = Vec::with_capacity(names.len());
+        for (id, told) in names.into_iter().zip(told.chunks_exact(2)) {
+            let left: i64 = redis::from_redis_value(told[1].clone())?;
+            members.push(Member {
+                id,
+                fields: redis::from_redis_value(told[0].clone())?,
+                // Negative where there is no lease.
+                left: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
+            });
+        }
+        Ok(members)
     }
 
     /// Takes a worker out: it has left in order, or its claims are all rescued.

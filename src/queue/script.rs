@@ -84,7 +84,6 @@ impl Call<'_> {
     }
 
     async fn load(&self) -> RedisResult<()> {
-        self.form.load_async(&mut self.link.connection().await?).await?;
-        Ok(())
+        self.link.ask(async |connection| self.form.load_async(connection).await).await.map(|_| ())
     }
 }

@@ -4,8 +4,8 @@
 //! .sandbox/mariadb/   data/  tmp/  log  log.old  port  pid  lock  sock  guardian.sh
 //! ```
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Folder {
         let created = builder.recursive(true).mode(0o700).create(path);
         created.with_context(|| format!("cannot create the sandbox's folder {}", path.display()))?;
         let path = path.canonicalize()?;
-        let lock = File::create(path.join("lock"))?;
+        let mut lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
         // Not at once: a child process between fork and exec holds what its parent has just let go.
         let mut locked = lock.try_lock();
         until(LOCK_PATIENCE, async || {
@@ -53,12 +53,22 @@ impl Folder {
             !matches!(locked, Err(TryLockError::WouldBlock))
         })
         .await;
-        locked.with_context(|| {
-            format!(
-                "cannot have {} alone: if another rowcast runs the server there, stop that one, or use another folder",
-                path.display()
-            )
-        })?;
+        match locked {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(path.join("lock")).unwrap_or_default();
+                bail!(
+                    "another rowcast, process {}, runs the server in {}; stop that one, or use another folder",
+                    holder.trim(),
+                    path.display()
+                );
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        lock.set_len(0)?;
+        writeln!(lock, "{}", std::process::id())?;
         let folder = Self { path, _lock: lock };
         folder.stop_leftover().await?;
         folder.rotate_log()?;

@@ -4,12 +4,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, SqlStr,
     migrate::{Migrate as _, MigrateError, Migrator},
     mysql::MySqlConnectOptions,
 };
 
-use super::{quote, session};
+use super::{quote, refusal, session};
 use crate::config::SecretUrl;
 
 static MIGRATOR: Migrator = sqlx::migrate!();
@@ -18,6 +18,9 @@ static MIGRATOR: Migrator = sqlx::migrate!();
 const PATIENCE: Duration = Duration::from_secs(5);
 /// `Unknown database`.
 const NO_DATABASE: u16 = 1049;
+
+/// Access to a database, a table or a column is denied.
+const DENIED: [u16; 3] = [1044, 1142, 1143];
 
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,13 @@ pub struct Migrated {
 /// The migrations that this rowcast has: version and description.
 pub fn known_migrations() -> impl Iterator<Item = (i64, String)> {
     MIGRATOR.iter().map(|migration| (migration.version, migration.description.to_string()))
+}
+
+/// The statement of the migration that creates the default route's table.
+pub fn default_table() -> Option<String> {
+    let table = MIGRATOR.iter().find(|migration| migration.description == "pre qqaccount")?;
+    let lines = table.sql.as_str().lines().filter(|line| !line.starts_with("--"));
+    Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Creates the database when it is missing, and applies the migrations that it lacks.
@@ -52,12 +62,45 @@ pub async fn migrate(url: &SecretUrl) -> Result<Migrated, String> {
         }
         result => result.map_err(|refused| refused.sentence)?,
     };
+    check_rights(&mut connection, options.get_database().unwrap_or_default()).await?;
     let before = applied(&mut connection).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await.map_err(|error| in_words(&error))?;
     connection.close().await.map_err(|error| session::describe(&error))?;
     let fresh = MIGRATOR.iter().filter(|migration| !before.contains_key(&migration.version));
     let applied = fresh.map(|migration| (migration.version, migration.description.to_string())).collect();
     Ok(Migrated { created, applied, before: before.len() })
+}
+
+/// What migrating needs to be allowed to do, by statements that are prepared and never run.
+const RIGHTS: [(&str, &str); 6] = [
+    ("CREATE on _sqlx_migrations", "CREATE TABLE _sqlx_migrations (version BIGINT)"),
+    ("CREATE on rowcast_checkpoints", "CREATE TABLE rowcast_checkpoints (a INT)"),
+    ("CREATE on pre_qqaccount", "CREATE TABLE pre_qqaccount (a INT)"),
+    ("SELECT on _sqlx_migrations", "SELECT version FROM _sqlx_migrations"),
+    ("INSERT on _sqlx_migrations", "INSERT INTO _sqlx_migrations (version) VALUES (1)"),
+    ("UPDATE on _sqlx_migrations", "UPDATE _sqlx_migrations SET success = 1"),
+];
+
+/// Before anything is begun: all rights that are missing. A table need not be there for that, because the server looks
+/// at the rights first.
+async fn check_rights(connection: &mut MySqlConnection, database: &str) -> Result<(), String> {
+    let mut missing = Vec::new();
+    for (right, statement) in RIGHTS {
+        if let Err(error) = connection.prepare(SqlStr::from_static(statement)).await
+            && session::database_error(&error).is_some_and(|error| DENIED.contains(&error.number()))
+        {
+            missing.push(right);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the user lacks rights, and nothing was changed: {}; let an administrator GRANT CREATE, SELECT, INSERT, UPDATE \
+         ON {}.* to the user in DATABASE_URL",
+        missing.join(", "),
+        quote(database)
+    ))
 }
 
 /// The versions that were applied, each with its checksum.
@@ -79,7 +122,7 @@ async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, Refus
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
             let code = session::database_error(&error).map(|error| error.number());
-            Err(Refused { code, sentence: session::describe(&error) })
+            Err(Refused { code, sentence: refusal::in_words(&error, options) })
         }
         Err(_) => Err(Refused {
             code: None,

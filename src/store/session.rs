@@ -7,7 +7,7 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlDatabaseError},
 };
 
-use super::{CONNECT, Fault, Live, Server};
+use super::{CONNECT, Fault, Live, Server, refusal};
 use crate::config::SecretUrl;
 
 /// The server closes a connection that has been silent for so long, and with it the transaction of a worker that was
@@ -52,7 +52,7 @@ pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<Live, Fault
         Ok(Live { connection, server, open: false, used: Instant::now() })
     };
     match tokio::time::timeout(CONNECT, set_up).await {
-        Ok(result) => result.map_err(|error: sqlx::Error| Fault::Server(describe(&error))),
+        Ok(result) => result.map_err(|error: sqlx::Error| Fault::Server(refusal::in_words(&error, options))),
         Err(_) => Err(Fault::Server(format!("the server does not answer for {} s", CONNECT.as_secs()))),
     }
 }

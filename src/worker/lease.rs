@@ -8,8 +8,8 @@ use std::{
 use super::{Identity, Vitals};
 use crate::queue::Registry;
 
-/// How often the account is brought up to date for the supervisor; cheap, and no server is asked.
-const REFRESH: Duration = Duration::from_secs(1);
+/// How soon it is tried again, and told when what the worker waits for has changed.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Whom the account names when the lease cannot be renewed; no queue can have this name. Without a lease the routes
 /// claim nothing, so nobody else might notice.
@@ -21,11 +21,10 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
     let every = vitals.lease_length() / 3;
     let since = unix_ms().to_string();
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    let mut due = Instant::now();
+    let (mut due, mut told) = (Instant::now(), None);
     loop {
-        vitals.refresh();
-        if Instant::now() >= due {
-            let report = vitals.report();
+        let report = vitals.report();
+        if Instant::now() >= due || report.waiting != told {
             let state = match (&report.waiting, report.ready) {
                 (Some(_), _) => "waiting",
                 (None, true) => "working",
@@ -38,10 +37,11 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("state", state.to_owned()),
                 ("since", since.clone()),
+                ("lease", vitals.lease_length().as_millis().to_string()),
                 ("jobs", report.jobs.to_string()),
                 ("rows", report.rows.to_string()),
                 ("memory", resident_bytes().to_string()),
-                ("waiting", report.waiting.unwrap_or_default()),
+                ("waiting", report.waiting.clone().unwrap_or_default()),
             ];
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
@@ -56,16 +56,16 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
                 Ok(()) => {
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
-                    due = asked + every;
+                    (due, told) = (asked + every, report.waiting);
                     forget_the_dead(&registry).await;
                 }
                 Err(error) => {
-                    vitals.down(LEASE, &error.into());
-                    due = asked + REFRESH;
+                    vitals.down(LEASE, asked, &error.into());
+                    due = asked + SOON;
                 }
             }
         }
-        tokio::time::sleep(REFRESH.min(every)).await;
+        tokio::time::sleep(SOON.min(every)).await;
     }
 }
 

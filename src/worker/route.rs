@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use ulid::Ulid;
 
-use super::{Ended, Identity, Vitals};
+use super::{
+    Ended, Identity,
+    vitals::{Vitals, peer},
+};
 use crate::{
     backoff::Backoff,
     pipeline::{Pipeline, Step, Trouble},
@@ -207,10 +210,11 @@ impl Work {
     async fn wait_for(&mut self, trouble: &Trouble, stop: &CancellationToken) {
         let lost_a_race = matches!(trouble, Trouble::Store(Fault::Retry(_)));
         if Vitals::is_route_fault(trouble) {
-            self.outage.down(trouble.to_string());
+            self.outage.down(Instant::now(), trouble.to_string());
             self.vitals.waits(self.pipeline.route(), trouble, self.outage.waiting());
         } else if !lost_a_race || self.backoff.attempts() == RACES {
-            self.vitals.down(self.pipeline.route(), trouble);
+            let since = self.pipeline.progress().silent(peer(trouble)).unwrap_or_else(Instant::now);
+            self.vitals.down(self.pipeline.route(), since, trouble);
         }
         let length = self.backoff.next(fastrand::f64());
         self.rest(length, stop).await;

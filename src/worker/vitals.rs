@@ -10,7 +10,13 @@ use tokio::sync::watch;
 use ulid::Ulid;
 
 use super::Report;
-use crate::{pipeline::Trouble, progress::Progress, queue, store::Fault, telemetry::Outage};
+use crate::{
+    pipeline::Trouble,
+    progress::{Peer, Progress},
+    queue,
+    store::{self, Fault},
+    telemetry::Outage,
+};
 
 /// The account that a worker keeps of itself; its tasks share it.
 #[derive(Debug)]
@@ -98,7 +104,7 @@ impl Vitals {
     }
 
     /// Brings up to date how long the route that has stood still for longest has done so.
-    pub(super) fn refresh(&self) {
+    pub(super) fn look_at_progress(&self) {
         let idle = self.progress.borrow().values().map(Progress::idle).max().unwrap_or_default();
         self.reports.send_if_modified(|report| {
             report.idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
@@ -106,25 +112,44 @@ impl Vitals {
         });
     }
 
-    /// `who` misses a server: said once, however many notice.
-    pub(super) fn down(&self, who: &str, trouble: &Trouble) {
-        let server = if matches!(trouble, Trouble::Redis(_)) { &self.redis } else { &self.mysql };
-        server.borrow_mut().missed(who, trouble.to_string());
+    /// Looks for servers that have owed a route an answer for so long that people should know. The request goes on:
+    /// what is slow may still succeed.
+    pub(super) fn look_for_silence(&self) {
+        for (who, progress) in self.progress.borrow().iter() {
+            for (peer, slow) in [(Peer::Redis, queue::SLOW), (Peer::MySql, store::SLOW)] {
+                if let Some(since) = progress.owed(peer).filter(|since| since.elapsed() > slow) {
+                    self.server(peer).borrow_mut().missed(
+                        who,
+                        since,
+                        "no answer yet: it hangs, or is slow".into(),
+                    );
+                }
+            }
+        }
         self.tell_waiting();
     }
 
-    /// `who` has made a step, for which it needed both servers.
+    /// `who` has missed a server since then: said once, however many notice.
+    pub(super) fn down(&self, who: &str, since: Instant, trouble: &Trouble) {
+        self.server(peer(trouble)).borrow_mut().missed(who, since, trouble.to_string());
+        self.tell_waiting();
+    }
+
+    /// `who` has made a step. A server that was silent when it was last asked is not back for that: the step had no
+    /// need of it.
     pub(super) fn up(&self, who: &str) {
-        self.redis.borrow_mut().reached(who);
-        self.mysql.borrow_mut().reached(who);
+        for of in [Peer::Redis, Peer::MySql] {
+            if self.progress.borrow().get(who).is_none_or(|progress| progress.silent(of).is_none()) {
+                self.server(of).borrow_mut().reached(who);
+            }
+        }
         self.waiting.borrow_mut().remove(who);
         self.tell_waiting();
     }
 
     /// A route waits for something of its own, of which a server told it: so that server is there.
     pub(super) fn waits(&self, route: &str, trouble: &Trouble, waiting: Option<String>) {
-        let server = if matches!(trouble, Trouble::Redis(_)) { &self.redis } else { &self.mysql };
-        server.borrow_mut().reached(route);
+        self.server(peer(trouble)).borrow_mut().reached(route);
         self.waiting.borrow_mut().extend(waiting.map(|waiting| (route.to_owned(), waiting)));
         self.tell_waiting();
     }
@@ -135,6 +160,13 @@ impl Vitals {
             Trouble::Store(fault) => matches!(fault, Fault::Route(_)),
             // Something else under the queue's name, or no right to it.
             Trouble::Redis(error) => queue::has_code(error, "WRONGTYPE") || queue::has_code(error, "NOPERM"),
+        }
+    }
+
+    fn server(&self, of: Peer) -> &RefCell<Server> {
+        match of {
+            Peer::Redis => &self.redis,
+            Peer::MySql => &self.mysql,
         }
     }
 
@@ -180,19 +212,47 @@ impl Vitals {
     }
 }
 
+/// The server that a trouble came from.
+pub(super) fn peer(trouble: &Trouble) -> Peer {
+    match trouble {
+        Trouble::Redis(_) => Peer::Redis,
+        Trouble::Store(_) => Peer::MySql,
+    }
+}
+
 impl Server {
     fn new(name: &'static str) -> Self {
         Self { outage: Outage::new(name), missed_by: BTreeSet::new() }
     }
 
-    fn missed(&mut self, who: &str, reason: String) {
+    fn missed(&mut self, who: &str, since: Instant, reason: String) {
         self.missed_by.insert(who.to_owned());
-        self.outage.down(reason);
+        self.outage.down(since, reason);
     }
 
     fn reached(&mut self, who: &str) {
         if self.missed_by.remove(who) && self.missed_by.is_empty() {
             self.outage.up();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_silent_is_back_when_it_answers_and_not_when_a_step_did_without_it() {
+        let vitals = Vitals::new(watch::channel(Report::default()).0, 1, Duration::from_secs(15));
+        let progress = Progress::default();
+        vitals.watch("q", &progress);
+        drop(progress.ask(Peer::MySql));
+        let since = progress.silent(Peer::MySql).unwrap();
+        vitals.down("q", since, &Trouble::Store(Fault::Server("no answer".into())));
+        vitals.up("q");
+        assert!(vitals.report().waiting.unwrap().starts_with("waiting for MySQL since "));
+        progress.ask(Peer::MySql).answered();
+        vitals.up("q");
+        assert_eq!(vitals.report().waiting, None);
     }
 }

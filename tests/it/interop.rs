@@ -43,7 +43,7 @@ async fn start_redis() -> (Child, String) {
 /// Says what to install when Node or its packages are missing.
 pub(crate) fn require_node() {
     let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm) and its packages; \
-                   run `make tools`, or `npm ci` in tests/interop";
+                   run `scripts/install-tools test`, or `npm ci` in tests/interop";
     assert!(std::path::Path::new(INTEROP).join("node_modules/socket.io").exists(), "{install}");
     std::process::Command::new("node").arg("--version").output().expect(install);
 }

@@ -3,12 +3,17 @@
 use serde_json::{Map, Value};
 
 use crate::{
+    pipeline::decode::Lack,
     route::{Conversion, Mapping, OnDuplicate, Route, Unknown},
-    store::TableSchema,
+    store,
 };
 
 /// A table for the route; `None` when neither a mapping nor a sample says which columns.
 pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<String> {
+    let original = Route::original();
+    if (&route.table, &route.columns) == (&original.table, &original.columns) {
+        return store::default_table();
+    }
     let columns = columns(route, sample);
     if columns.is_empty() {
         return None;
@@ -31,37 +36,22 @@ pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<Stri
     ))
 }
 
-/// What does not fit, in words, each with the statement that mends it.
-pub(super) fn mend(route: &Route, schema: &TableSchema, sample: Option<&Value>) -> Vec<(String, String)> {
-    let mut mended = Vec::new();
-    let table = table(route);
-    if let Some(engine) = &schema.not_transactional {
-        mended.push((
-            format!(
-                "table {} is stored by {engine}, which knows no transactions: rows could go in twice",
-                route.table
-            ),
-            format!("ALTER TABLE {table} ENGINE = InnoDB;"),
-        ));
-    }
-    // Without a mapping a key without a column is an unknown key, and no fault of the table.
-    let wanted = if route.columns.is_some() { columns(route, sample) } else { Vec::new() };
-    for (name, kind) in wanted.iter().filter(|(name, _)| schema.column(name).is_none()) {
-        let name_quoted = quote(name);
-        mended.push((
-            format!("table {} has no column {name:?}", route.table),
-            format!("ALTER TABLE {table} ADD COLUMN {name_quoted} {kind};"),
-        ));
-    }
-    if let Some(dedupe) = &route.dedupe
-        && schema.column(dedupe).is_some_and(|column| !column.unique)
-    {
-        mended.push((
-            format!("dedupe column {dedupe:?} of table {} has no unique key of its own", route.table),
-            format!("ALTER TABLE {table} ADD UNIQUE KEY ({});", quote(dedupe)),
-        ));
-    }
-    mended
+/// The statement that adds what the table lacks; `None` when it lacks nothing.
+pub(super) fn mend(route: &Route, lack: &Lack, sample: Option<&Value>) -> Option<String> {
+    let change = match lack {
+        Lack::Transactions => "ENGINE = InnoDB".to_owned(),
+        Lack::UniqueKey(column) => format!("ADD UNIQUE KEY ({})", quote(column)),
+        Lack::Column(column) => {
+            let is_it = |name: &str| name.eq_ignore_ascii_case(column);
+            let kind = columns(route, sample).into_iter().find(|(name, _)| is_it(name));
+            let kind = kind.map_or_else(|| kind_of(route, column, None, None), |(_, kind)| kind);
+            let unique = route.dedupe.as_deref().is_some_and(is_it);
+            let key = if unique { format!(", ADD UNIQUE KEY ({})", quote(column)) } else { String::new() };
+            format!("ADD COLUMN {} {kind}{key}", quote(column))
+        }
+        Lack::Nothing => return None,
+    };
+    Some(format!("ALTER TABLE {} {change};", table(route)))
 }
 
 /// The columns that the route feeds, with the types that would take the sample's values.
@@ -74,7 +64,9 @@ fn columns(route: &Route, sample: Option<&Value>) -> Vec<(String, String)> {
     let keys = sample.and_then(Value::as_object).unwrap_or(&empty);
     let mut columns: Vec<(String, String)> = match &route.columns {
         Some(mappings) => mappings.iter().map(|mapping| mapped(route, mapping, sample)).collect(),
-        None => keys.iter().map(|(key, value)| (key.clone(), kind(route, key, Some(value), None))).collect(),
+        None => {
+            keys.iter().map(|(key, value)| (key.clone(), kind_of(route, key, Some(value), None))).collect()
+        }
     };
     if let Unknown::Column(name) = &route.unknown {
         columns.retain(|(other, _)| other != name);
@@ -90,10 +82,10 @@ fn mapped(route: &Route, mapping: &Mapping, sample: Option<&Value>) -> (String, 
     };
     let value =
         mapping.from.0.iter().try_fold(sample.cloned(), |value, key| Some(step(&value?, key))).flatten();
-    (mapping.column.clone(), kind(route, &mapping.column, value.as_ref(), mapping.conversion))
+    (mapping.column.clone(), kind_of(route, &mapping.column, value.as_ref(), mapping.conversion))
 }
 
-fn kind(route: &Route, column: &str, value: Option<&Value>, conversion: Option<Conversion>) -> String {
+fn kind_of(route: &Route, column: &str, value: Option<&Value>, conversion: Option<Conversion>) -> String {
     let unique = route.dedupe.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(column))
         || route.on_duplicate != OnDuplicate::Reject && column.eq_ignore_ascii_case("id");
     match (conversion, value) {
@@ -159,6 +151,25 @@ mod tests {
         ] {
             assert!(sql.contains(line), "no {line} in {sql}");
         }
+    }
+
+    #[test]
+    fn the_default_routes_table_is_the_one_that_a_migration_creates() {
+        let sql = create_table(&Route::original(), None).unwrap();
+        let migration = include_str!("../../../migrations/20261120000002_pre_qqaccount.sql");
+        assert!(
+            sql.starts_with("CREATE TABLE IF NOT EXISTS pre_qqaccount (") && migration.contains(&sql),
+            "{sql}"
+        );
+    }
+
+    #[test]
+    fn a_missing_dedupe_column_is_added_with_its_key() {
+        let mut route = Route::new("q", Table::parse("orders").unwrap());
+        route.dedupe = Some("ref".into());
+        let sql = mend(&route, &Lack::Column("ref".into()), None).unwrap();
+        assert_eq!(sql, "ALTER TABLE `orders` ADD COLUMN `ref` VARCHAR(191), ADD UNIQUE KEY (`ref`);");
+        assert_eq!(mend(&route, &Lack::Nothing, None), None);
     }
 
     #[test]

@@ -37,11 +37,7 @@ async fn connect(settings: &Settings) -> Result<Store, String> {
         Store::new(&settings.database_url).map_err(|_| "the address cannot be read".to_owned())?;
     match tokio::time::timeout(PATIENCE, store.connect()).await {
         Ok(Ok(_)) => Ok(store),
-        Ok(Err(fault)) => {
-            let text = fault.to_string();
-            let hint = if text.contains("(1049)") { "; `rowcast migrate` creates it" } else { "" };
-            Err(format!("{text}{hint}"))
-        }
+        Ok(Err(fault)) => Err(fault.to_string()),
         Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),
     }
 }

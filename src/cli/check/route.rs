@@ -3,9 +3,9 @@
 use super::{ddl, finding::Findings};
 use crate::{
     config::Settings,
-    pipeline::decode::Plan,
-    route::{OnDuplicate, Route},
-    store::{Fault, Shape, Store, TableSchema},
+    pipeline::decode::{Misfit, Plan},
+    route::{Mapping, OnDuplicate, Route},
+    store::{Column, Fault, Shape, Store, TableSchema},
 };
 
 /// Judges the route; its plan, when it can work.
@@ -32,42 +32,44 @@ pub(super) async fn check(
             return None;
         }
     };
-    let mended = ddl::mend(route, &schema, sample.as_ref());
-    let plan = Plan::new(route, &schema, settings.max_job_bytes);
-    for (text, fix) in &mended {
-        found.fixable(about, text.clone(), fix.clone());
-    }
-    match plan {
-        Ok(plan) => {
-            check_rights(route, &plan, &schema, store, found).await;
-            Some(plan)
-        }
-        // What is mended above is what the plan stumbled over.
-        Err(_) if !mended.is_empty() => None,
-        Err(text) => {
-            found.problem(about, text);
-            None
+    let plan = Plan::lay(route, &schema, settings.max_job_bytes);
+    for Misfit { text, lacks } in plan.as_ref().err().into_iter().flatten() {
+        match ddl::mend(route, lacks, sample.as_ref()) {
+            Some(fix) => found.fixable(about, text.clone(), fix),
+            None => found.problem(about, text.clone()),
         }
     }
+    check_rights(route, plan.as_ref().ok(), &schema, store, found).await;
+    plan.ok()
 }
 
+/// Tries the right to insert: into all columns of the plan, or where there is none, into those that the route names and
+/// those that every row must give.
 async fn check_rights(
     route: &Route,
-    plan: &Plan,
+    plan: Option<&Plan>,
     schema: &TableSchema,
     store: &mut Store,
     found: &mut Findings,
 ) {
-    let shape = Shape {
-        database: schema.database.clone(),
-        table: schema.name.clone(),
-        columns: plan.targets.iter().map(|target| target.column.clone()).collect(),
+    let names = |column: &&Column| {
+        let is_it = |mapping: &Mapping| mapping.column.eq_ignore_ascii_case(&column.name);
+        let needed = !column.nullable && !column.has_default;
+        let named = route.columns.as_ref().is_none_or(|mappings| mappings.iter().any(is_it));
+        !column.generated && (needed || named)
     };
+    let columns: Vec<String> = match plan {
+        Some(plan) => plan.targets.iter().map(|target| target.column.clone()).collect(),
+        None => schema.columns.iter().filter(names).map(|column| column.name.clone()).collect(),
+    };
+    let shape = Shape { database: schema.database.clone(), table: schema.name.clone(), columns };
     match store.try_insert(&shape, route.on_duplicate == OnDuplicate::Update).await {
-        Ok(()) => {
+        Ok(()) if plan.is_some() => {
             let columns = shape.columns.join(", ");
             found.ok(&route.queue, format!("goes to table {}: {columns}", route.table));
         }
+        // That the rights are there says little of a route that cannot work.
+        Ok(()) => {}
         Err(fault) => {
             found.problem(&route.queue, format!("cannot insert into table {}: {fault}", route.table))
         }

@@ -27,7 +27,7 @@ pub(super) struct Sample {
     job: String,
     /// The first rows: column and value in turn.
     rows: Vec<Vec<(String, String)>>,
-    /// `inserted`, `duplicate` or `rejected`.
+    /// What it would be: `inserted`, `duplicate` or `rejected`.
     outcome: &'static str,
     rejection: Option<Rejection>,
     /// The rooms of each row's event; an empty list is everybody.
@@ -138,8 +138,11 @@ impl Sample {
             lines.push(format!("  rooms: {everybody}"));
         }
         lines.push(match &self.rejection {
-            Some(Rejection { code, reason, .. }) => format!("  rejected ({code}): {}", shown(reason, 300)),
-            None => format!("  {}", self.outcome),
+            Some(Rejection { code, reason, .. }) => {
+                format!("  would be rejected ({code}): {}", shown(reason, 300))
+            }
+            None if self.outcome == "duplicate" => "  would be a duplicate; nothing was inserted".to_owned(),
+            None => "  would be inserted; nothing was".to_owned(),
         });
         lines
     }

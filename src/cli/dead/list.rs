@@ -20,8 +20,8 @@ use crate::{config::QueueSettings, queue::DeadLetter};
 
 /// Show which dead letters there are
 ///
-/// Counts them by code, column and reason, so that one look tells what goes wrong most.
-/// With --all each letter has a line, oldest first: id, time, code, column and the beginning of the job.
+/// Counts them by code, column and reason, so that one look tells what goes wrong most. Each group has the id of its
+/// oldest letter, for `rowcast dead show` and `retry`. With --all each letter has a line, oldest first: id, time, code, column and the beginning of the job.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -73,6 +73,8 @@ struct Group {
 #[derive(Debug, Serialize)]
 struct Counted {
     count: u64,
+    /// The oldest letter's id.
+    id: Option<String>,
     #[serde(flatten)]
     group: Group,
 }
@@ -80,20 +82,25 @@ struct Counted {
 pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     reach::block_on(async {
-        let mut groups = BTreeMap::<Group, u64>::new();
+        let mut groups = BTreeMap::<Group, Counted>::new();
         for (queue, admin) in reach::queues(&settings).await? {
             let mut pages = Pages::begin(&queue, &admin).await?;
             while let Some(page) = pages.next().await? {
                 for entry in &page {
                     match args.all {
                         true => say_entry(entry, args.json)?,
-                        false => *groups.entry(group(&queue, entry)).or_default() += 1,
+                        false => {
+                            let group = group(&queue, entry);
+                            let id = entry.letter.as_ref().map(|letter| letter.id.clone());
+                            let first = Counted { count: 0, id, group: group.clone() };
+                            groups.entry(group).or_insert(first).count += 1;
+                        }
                     }
                 }
             }
         }
         if !args.all {
-            say_groups(groups, args.json)?;
+            say_groups(groups.into_values().collect(), args.json)?;
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -125,9 +132,7 @@ fn general(reason: &str) -> String {
     text.rsplit_once(" at row ").map(|(before, _)| before.to_owned()).unwrap_or(text)
 }
 
-fn say_groups(groups: BTreeMap<Group, u64>, json: bool) -> anyhow::Result<()> {
-    let mut counted: Vec<Counted> =
-        groups.into_iter().map(|(group, count)| Counted { count, group }).collect();
+fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
     counted.sort_by_key(|line| std::cmp::Reverse(line.count));
     if json {
         return say_json(&counted);
@@ -135,10 +140,13 @@ fn say_groups(groups: BTreeMap<Group, u64>, json: bool) -> anyhow::Result<()> {
     if counted.is_empty() {
         return Ok(say("No dead letters.")?);
     }
-    let mut rows = vec![["letters", "queue", "code", "column", "reason"].map(str::to_owned).to_vec()];
-    rows.extend(counted.iter().map(|Counted { count, group }| {
+    let mut rows =
+        vec![["letters", "queue", "code", "column", "oldest", "reason"].map(str::to_owned).to_vec()];
+    rows.extend(counted.iter().map(|Counted { count, id, group }| {
         let column = group.column.clone().unwrap_or_else(|| "-".into());
-        vec![count.to_string(), group.queue.clone(), group.code.clone(), column, shown(&group.reason, 120)]
+        let id = id.clone().unwrap_or_else(|| "-".into());
+        let Group { queue, code, reason, .. } = group.clone();
+        vec![count.to_string(), queue, code, column, id, shown(&reason, 120)]
     }));
     Ok(say(table(&rows))?)
 }

@@ -29,13 +29,23 @@ pub(super) struct WorkerLine {
     rows_per_second: Option<f64>,
     memory: Option<u64>,
     waiting: Option<String>,
+    /// How long ago it gave its last sign of life.
+    silent_ms: Option<u64>,
+    /// Whether it should have given another one since.
+    silent: bool,
 }
+
+/// Signs of life come three times in the length of a lease, and may be late by so much.
+const LATE_MS: u64 = 1_500;
 
 impl WorkerLine {
     pub(super) fn new(member: &Member, now: u64) -> Self {
         let text = |name: &str| member.fields.get(name).filter(|text| !text.is_empty()).cloned();
         let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
         let uptime_ms = number("since").map(|since| now.saturating_sub(since));
+        let left = u64::try_from(member.left.as_millis()).unwrap_or(u64::MAX);
+        let lease = number("lease");
+        let silent_ms = lease.map(|lease| lease.saturating_sub(left));
         let per_second = |rows: u64| uptime_ms.map(|up| rows as f64 * 1_000.0 / up.max(1) as f64);
         Self {
             id: member.id.clone(),
@@ -52,6 +62,8 @@ impl WorkerLine {
             rows_per_second: number("rows").and_then(per_second),
             memory: number("memory"),
             waiting: text("waiting"),
+            silent: silent_ms.zip(lease).is_some_and(|(silent, lease)| silent > lease / 3 + LATE_MS),
+            silent_ms,
         }
     }
 
@@ -75,6 +87,7 @@ impl WorkerLine {
     fn state_in_words(&self) -> String {
         match (&self.waiting, &self.state) {
             _ if !self.alive => "gone: its lease has run out".to_owned(),
+            _ if self.silent => format!("silent for {}", ago(self.silent_ms.unwrap_or_default())),
             (Some(waiting), _) => shown(waiting, 70),
             (None, Some(state)) => shown(state, 20),
             (None, None) => String::new(),
@@ -84,7 +97,7 @@ impl WorkerLine {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
 
@@ -93,12 +106,18 @@ mod tests {
         let member = |fields: &[(&str, &str)]| Member {
             id: "01J".into(),
             fields: fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            left: Duration::from_secs(8),
         };
-        let gone = WorkerLine::new(&Member { id: "01J".into(), fields: BTreeMap::new() }, 5_000);
+        let gone = Member { id: "01J".into(), fields: BTreeMap::new(), left: Duration::ZERO };
+        let gone = WorkerLine::new(&gone, 5_000);
         assert!(gone.cells()[4].starts_with("gone"));
         let fields =
             [("state", "waiting"), ("waiting", "waiting for MySQL"), ("since", "1000"), ("rows", "8")];
         let waits = WorkerLine::new(&member(&fields), 5_000);
         assert_eq!([&waits.cells()[4], &waits.cells()[8]], ["waiting for MySQL", "2.0"]);
+        // 8 s are left of its lease: a beat is a third of it.
+        let state =
+            |lease| WorkerLine::new(&member(&[("state", "working"), ("lease", lease)]), 5_000).cells();
+        assert_eq!([&state("15000")[4], &state("12000")[4]], ["silent for 7 s", "working"]);
     }
 }

@@ -8,7 +8,11 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    super::{Variables, migrate::bring_up_to_date, show::say},
+    super::{
+        Variables,
+        migrate::bring_up_to_date,
+        show::{quoted, say},
+    },
     Args, demo,
 };
 use crate::{
@@ -65,7 +69,7 @@ impl Private {
 
     /// What to try, ready to be pasted into a shell.
     pub(super) fn greeting(&self, program: &Path) -> anyhow::Result<String> {
-        let routes = QueueSettings::from_vars(&self.variables)?.routes;
+        let QueueSettings { routes, publish, .. } = QueueSettings::from_vars(&self.variables)?;
         let route = routes.first().context("there is no route")?;
         let redis = self.sandbox.redis.client_line();
         let job = if *route == Route::original() {
@@ -81,12 +85,14 @@ impl Private {
         Ok(format!(
             "\n  Push a job:    {redis} LPUSH {} {}\
              \n  See its row:   {sql} -e {}\
+             \n  Hear events:   {redis} PSUBSCRIBE {}\
              \n  Who works:     {} status --redis-url {}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
             quoted(&route.queue),
             quoted(&job),
             quoted(&select),
+            quoted(&format!("{}#{}#*", publish.key, route.namespace)),
             quoted(&program.to_string_lossy()),
             self.sandbox.redis.url(),
             quoted(&self.folder.to_string_lossy()),
@@ -98,27 +104,5 @@ impl Private {
         self.sandbox.stop().await?;
         tracing::info!("the sandbox's servers are stopped");
         Ok(())
-    }
-}
-
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_for_the_shell_is_quoted_where_it_must_be() {
-        assert_eq!(quoted("/a/b-c.d"), "/a/b-c.d");
-        assert_eq!(quoted("{\"a\":1}"), "'{\"a\":1}'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     store::{Column, ColumnKind, TableSchema},
 };
 
-use super::{Code, Rejection};
+use super::{Code, Misfit, Rejection};
 
 /// All that decoding needs to know of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,15 +88,23 @@ impl Plan {
     /// Lays a route over a schema.
     ///
     /// # Errors
-    /// A sentence for whoever wrote the route: a column that is not there, a column that every insert would miss,
-    /// a `dedupe` without a unique key, a table without transactions.
+    /// Sentences for whoever wrote the route, see [`Plan::lay`].
     pub fn new(route: &Route, schema: &TableSchema, max_job_bytes: usize) -> Result<Self, String> {
-        if let Some(engine) = &schema.not_transactional {
-            return Err(format!(
-                "table {} is stored by {engine}, which knows no transactions; ALTER TABLE {} ENGINE = InnoDB",
-                route.table, route.table
-            ));
-        }
+        Self::lay(route, schema, max_job_bytes).map_err(|misfits| {
+            let texts: Vec<String> = misfits.into_iter().map(|misfit| misfit.text).collect();
+            texts.join("; ")
+        })
+    }
+
+    /// Lays a route over a schema, and says one by one what does not fit.
+    ///
+    /// # Errors
+    /// All that does not fit: columns that are not there, that every insert would miss or that take no such value, a
+    /// `dedupe` without a unique key, rooms made of nothing, a table without transactions.
+    pub fn lay(route: &Route, schema: &TableSchema, max_job_bytes: usize) -> Result<Self, Vec<Misfit>> {
+        let engine = schema.not_transactional.as_deref();
+        let mut misfits: Vec<Misfit> =
+            engine.map(|engine| Misfit::no_transactions(route, engine)).into_iter().collect();
         let mut plan = Self {
             database: schema.database.clone(),
             table: schema.name.clone(),
@@ -108,19 +116,27 @@ impl Plan {
             auto_increment: schema.columns.iter().find(|c| c.auto_increment).map(|c| c.name.clone()),
             max_job_bytes,
         };
-        for (column, mapping) in chosen(route, schema)? {
+        for (column, mapping) in chosen(route, schema, &mut misfits) {
+            misfits.extend(Misfit::of_mapping(column, mapping.conversion));
             plan.add(column, &mapping);
         }
-        plan.unknown = match &route.unknown {
-            Unknown::Ignore => Others::Ignore,
-            Unknown::Reject => Others::Reject,
-            Unknown::Column(name) => Others::Collect(plan.collector(schema, name)?),
-        };
-        plan.check_missing(schema)?;
-        plan.dedupe = route.dedupe.as_deref().map(|name| plan.dedupe_column(schema, name)).transpose()?;
+        match &route.unknown {
+            Unknown::Ignore => {}
+            Unknown::Reject => plan.unknown = Others::Reject,
+            Unknown::Column(name) => match plan.collector(schema, name) {
+                Ok(target) => plan.unknown = Others::Collect(target),
+                Err(misfit) => misfits.push(misfit),
+            },
+        }
+        misfits.extend(plan.never_fed(schema));
+        match route.dedupe.as_deref().map(|name| plan.dedupe_column(schema, name)) {
+            Some(Err(misfit)) if !misfits.contains(&misfit) => misfits.push(misfit),
+            Some(Err(_)) | None => {}
+            Some(Ok(target)) => plan.dedupe = Some(target),
+        }
         plan.id = plan.row_id(schema);
-        plan.check_rooms(route)?;
-        Ok(plan)
+        misfits.extend(plan.empty_rooms(route));
+        if misfits.is_empty() { Ok(plan) } else { Err(misfits) }
     }
 
     /// The place of a column among the targets.
@@ -153,13 +169,13 @@ impl Plan {
         }
     }
 
-    fn collector(&mut self, schema: &TableSchema, name: &str) -> Result<usize, String> {
-        let column = schema.column(name).ok_or_else(|| no_column(schema, name))?;
+    fn collector(&mut self, schema: &TableSchema, name: &str) -> Result<usize, Misfit> {
+        let column = schema.column(name).ok_or_else(|| Misfit::no_column(schema, name))?;
         if !matches!(column.kind, ColumnKind::Json | ColumnKind::Text) {
-            return Err(format!(
+            return Err(Misfit::of_route(format!(
                 "unknown keys go to column {name:?}, which is a {}; it must be JSON",
                 column.type_name
-            ));
+            )));
         }
         if let Some(taken) = self.target(name) {
             // Matched by name it was only a candidate; a mapping of its own is a contradiction.
@@ -176,28 +192,26 @@ impl Plan {
         Ok(self.targets.len() - 1)
     }
 
-    fn check_missing(&self, schema: &TableSchema) -> Result<(), String> {
+    fn never_fed(&self, schema: &TableSchema) -> Vec<Misfit> {
         let needed = |column: &&Column| !column.nullable && !column.has_default && !column.generated;
-        match schema.columns.iter().filter(needed).find(|column| self.target(&column.name).is_none()) {
-            None => Ok(()),
-            Some(column) => Err(format!(
+        let columns = schema.columns.iter().filter(needed);
+        let columns = columns.filter(|column| self.target(&column.name).is_none());
+        let misfit = |column: &Column| {
+            Misfit::of_route(format!(
                 "column {:?} of {}.{} has no default and no key feeds it, so every insert would fail; \
                  map it, or ALTER TABLE to give it a default",
                 column.name, schema.database, schema.name
-            )),
-        }
+            ))
+        };
+        columns.map(misfit).collect()
     }
 
-    fn dedupe_column(&self, schema: &TableSchema, name: &str) -> Result<usize, String> {
-        let target =
-            self.target(name).ok_or_else(|| format!("dedupe column {name:?} is fed by no key; map it"))?;
-        match schema.column(name) {
-            Some(column) if column.unique => Ok(target),
-            _ => Err(format!(
-                "dedupe column {name:?} has no unique key of its own; ALTER TABLE {} ADD UNIQUE KEY ({name})",
-                schema.name
-            )),
-        }
+    fn dedupe_column(&self, schema: &TableSchema, name: &str) -> Result<usize, Misfit> {
+        let column = schema.column(name).ok_or_else(|| Misfit::no_column(schema, name))?;
+        let target = self
+            .target(name)
+            .ok_or_else(|| Misfit::of_route(format!("dedupe column {name:?} is fed by no key; map it")))?;
+        if column.unique { Ok(target) } else { Err(Misfit::no_unique_key(schema, name)) }
     }
 
     fn row_id(&self, schema: &TableSchema) -> RowId {
@@ -211,20 +225,24 @@ impl Plan {
         }
     }
 
-    fn check_rooms(&self, route: &Route) -> Result<(), String> {
+    fn empty_rooms(&self, route: &Route) -> Vec<Misfit> {
+        let mut misfits = Vec::new();
         for room in &route.rooms {
             for part in &room.parts {
                 let Part::Column(name) = part else { continue };
-                let counted = self.auto_increment.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name));
-                if self.target(name).is_none() && !counted {
-                    return Err(format!(
-                        "room {:?} is made of {name:?}, which no key feeds",
-                        room.to_string()
-                    ));
+                let is_it = |other: &str| other.eq_ignore_ascii_case(name);
+                let counted = self.auto_increment.as_deref().is_some_and(is_it);
+                // Of a column that is mapped and not there it was said already that it is not there.
+                let mapped = route.columns.iter().flatten().any(|mapping| is_it(&mapping.column));
+                if self.target(name).is_none() && !counted && !mapped {
+                    let room = room.to_string();
+                    misfits.push(Misfit::of_route(format!(
+                        "room {room:?} is made of {name:?}, which no key feeds"
+                    )));
                 }
             }
         }
-        Ok(())
+        misfits
     }
 }
 
@@ -253,42 +271,31 @@ impl Target {
 fn chosen<'a>(
     route: &'a Route,
     schema: &'a TableSchema,
-) -> Result<Vec<(&'a Column, std::borrow::Cow<'a, Mapping>)>, String> {
+    misfits: &mut Vec<Misfit>,
+) -> Vec<(&'a Column, std::borrow::Cow<'a, Mapping>)> {
     use std::borrow::Cow;
     let Some(mappings) = &route.columns else {
         let usable = |column: &&Column| !column.generated && column.kind != ColumnKind::Other;
         let columns = schema.columns.iter().filter(usable);
-        return Ok(columns.map(|c| (c, Cow::Owned(Mapping::plain(&c.name, &c.name)))).collect());
+        return columns.map(|c| (c, Cow::Owned(Mapping::plain(&c.name, &c.name)))).collect();
     };
     let mut chosen = Vec::with_capacity(mappings.len());
     for mapping in mappings {
-        let column = schema.column(&mapping.column).ok_or_else(|| no_column(schema, &mapping.column))?;
-        if column.generated {
-            return Err(format!(
-                "column {:?} is computed by the server; take it out of the mapping",
-                column.name
-            ));
+        match schema.column(&mapping.column) {
+            Some(column) => chosen.push((column, Cow::Borrowed(mapping))),
+            None => misfits.push(Misfit::no_column(schema, &mapping.column)),
         }
-        if column.kind == ColumnKind::Other {
-            return Err(format!(
-                "column {:?} is a {}, which no JSON value goes into",
-                column.name, column.type_name
-            ));
-        }
-        chosen.push((column, Cow::Borrowed(mapping)));
     }
     chosen.sort_by_key(|(column, _)| schema.columns.iter().position(|other| other.name == column.name));
-    Ok(chosen)
-}
-
-fn no_column(schema: &TableSchema, name: &str) -> String {
-    let known: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
-    format!("table {}.{} has no column {name:?}; it has {}", schema.database, schema.name, known.join(", "))
+    chosen
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::schema, *};
+    use super::{
+        super::{Lack, tests::schema},
+        *,
+    };
     use crate::route::{RoomTemplate, Table};
 
     fn route() -> Route {
@@ -321,6 +328,56 @@ mod tests {
         }
         let schema = TableSchema { not_transactional: Some("MyISAM".into()), ..schema() };
         assert!(Plan::new(&route(), &schema, 1 << 20).unwrap_err().contains("ENGINE = InnoDB"));
+    }
+
+    #[test]
+    fn all_that_does_not_fit_is_told_at_once_and_each_of_it_once() {
+        let mut route = route();
+        route.columns =
+            Some(["nome=name", "extra=x as unix_ms"].map(|text| Mapping::parse(text).unwrap()).to_vec());
+        route.rooms = vec![RoomTemplate::parse("x:{nome}:{other}").unwrap()];
+        route.dedupe = Some("nome".into());
+        let schema = TableSchema { not_transactional: Some("MyISAM".into()), ..schema() };
+        let misfits = Plan::lay(&route, &schema, 1 << 20).unwrap_err();
+        let lacks: Vec<Lack> = misfits.iter().map(|misfit| misfit.lacks.clone()).collect();
+        let expected = [
+            Lack::Transactions,
+            Lack::Column("nome".into()),
+            // The conversion, the account that nobody feeds, the room of another column.
+            Lack::Nothing,
+            Lack::Nothing,
+            Lack::Nothing,
+        ];
+        assert_eq!(lacks, expected, "{misfits:#?}");
+    }
+
+    #[test]
+    fn a_conversion_goes_to_columns_that_hold_what_it_makes() {
+        let refused = |kind, conversion: &str| {
+            let column = Column { kind, ..schema().columns[2].clone() };
+            Misfit::of_mapping(&column, Some(Conversion::parse(conversion).unwrap()))
+        };
+        for (kind, conversion) in [
+            (ColumnKind::DateTime, "unix_ms"),
+            (ColumnKind::Date, "unix_s"),
+            (ColumnKind::Json, "json"),
+            (ColumnKind::Text, "json"),
+            (ColumnKind::Binary, "hex"),
+            (ColumnKind::Text, "base64"),
+        ] {
+            assert_eq!(refused(kind, conversion), None);
+        }
+        for (kind, conversion) in [
+            (ColumnKind::Text, "unix_ms"),
+            (ColumnKind::Time, "unix_s"),
+            (ColumnKind::Int, "unix_us"),
+            (ColumnKind::Decimal { scale: 2 }, "hex"),
+            (ColumnKind::Json, "base64"),
+            (ColumnKind::DateTime, "json"),
+        ] {
+            let text = refused(kind, conversion).unwrap().text;
+            assert!(text.contains(&format!("its conversion {conversion} makes")), "{text}");
+        }
     }
 
     #[test]

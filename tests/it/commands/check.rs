@@ -39,8 +39,11 @@ async fn a_good_set_up_is_fine_and_the_oldest_job_is_shown_as_it_would_go_in() {
     let env = migrated().await;
     env.push(&[r#"{"time":7,"stamp":"first"}"#, r#"{"time":8,"stamp":"second"}"#]).await;
     let ran = rowcast(&env, &["check"]).await.ended(0).says("appendfsync always").says("No problems.");
-    let ran =
-        ran.says("accountid = 7").says("openid = 'first'").says("rooms: pre_qqaccount").says("inserted");
+    let ran = ran
+        .says("accountid = 7")
+        .says("openid = 'first'")
+        .says("rooms: pre_qqaccount")
+        .says("would be inserted; nothing was");
     assert!(!ran.out.contains("PROBLEM") && !ran.out.contains("second"), "{ran:?}");
     assert_eq!(env.count("pre_qqaccount").await, 0);
     assert_eq!(env.count("rowcast_checkpoints").await, 0);
@@ -66,7 +69,13 @@ async fn both_servers_away_are_both_told_soon_and_without_passwords() {
 async fn a_database_without_migrations_says_what_creates_them() {
     let env = Env::new().await;
     let ran = rowcast(&env, &["check"]).await.ended(1);
-    ran.says("migrations are missing: 20261120000001 checkpoints").says("run `rowcast migrate`");
+    let ran = ran.says("migrations are missing: 20261120000001 checkpoints").says("run `rowcast migrate`");
+    // What it proposes for the default table is what the migration makes.
+    let proposed = ran.out.split_once("CREATE TABLE").map(|(_, rest)| format!("CREATE TABLE{rest}")).unwrap();
+    env.execute(proposed.split_once(';').unwrap().0).await;
+    let made = migrated().await;
+    let table = async |env: &Env| env.select("SHOW CREATE TABLE pre_qqaccount").await;
+    assert_eq!(table(&env).await, table(&made).await);
     env.execute(&format!("DROP DATABASE `{}`", env.database)).await;
     rowcast(&env, &["check"]).await.ended(1).says("`rowcast migrate` creates it");
 }
@@ -137,20 +146,26 @@ async fn a_missing_table_is_guessed_from_a_sample_and_its_statement_works() {
 #[tokio::test]
 async fn all_that_is_wrong_with_a_table_is_told_at_once_and_its_statements_work() {
     let env = migrated().await;
-    env.execute("CREATE TABLE odd (id INT AUTO_INCREMENT PRIMARY KEY, ref VARCHAR(50)) ENGINE = MyISAM")
-        .await;
+    env.execute(
+        "CREATE TABLE odd (id INT AUTO_INCREMENT PRIMARY KEY, ref VARCHAR(50), day DECIMAL(9,2), \
+         must INT NOT NULL) ENGINE = MyISAM",
+    )
+    .await;
     let check = async || {
         let mut command = on(&env);
         command.args(["check", "--json", "--sample", r#"{"ref":"a","n":3}"#]);
         command
             .env("ROWCAST_TABLE", "odd")
             .env("ROWCAST_DEDUPE", "ref")
-            .env("ROWCAST_COLUMNS", "ref=ref,n=n,m=m");
+            .env("ROWCAST_COLUMNS", "ref=ref,n=n,m=m,day=day as hex");
         run(command).await
     };
     let ran = check().await.ended(1);
-    assert_eq!(findings(&ran, "problem").len(), 4, "engine, two columns, unique key: {ran:?}");
+    let problems = findings(&ran, "problem");
+    assert_eq!(problems.len(), 6, "engine, two columns, unique key, conversion, a column not fed: {ran:?}");
+    assert!(ran.out.contains("decimal(9,2), and its conversion hex makes bytes"), "{ran:?}");
     fix(&env, &ran).await;
+    env.execute("ALTER TABLE odd MODIFY day VARBINARY(9), MODIFY must INT NOT NULL DEFAULT 0").await;
     check().await.ended(0);
 }
 

@@ -51,6 +51,8 @@ async fn letters_are_counted_by_what_they_died_of() {
     let groups = rowcast(&env, &["dead", "list", "--json"]).await.ended(0).json();
     assert_eq!((&groups[0]["count"], &groups[0]["code"]), (&2.into(), &"1406".into()));
     assert_eq!(groups[0]["reason"], "Data too long for column 'openid'");
+    assert_eq!(groups[0]["id"], "01W:7:0");
+    rowcast(&env, &["dead", "list"]).await.ended(0).says("  01W:7:0  Data too long").says("  01W:7:2  ");
     let all = rowcast(&env, &["dead", "list", "--all"]).await.ended(0).says("01W:7:2  2026-01-31T23:59:59Z");
     assert_eq!(all.out.lines().count(), 3, "{all:?}");
     assert!(!all.out.contains('\x1b'), "{all:?}");
@@ -132,7 +134,7 @@ async fn a_purge_without_a_terminal_needs_a_yes_and_deletes_what_it_names() {
 }
 
 /// Runs `rowcast` on a terminal of its own (util-linux's `script`), with this answer typed.
-async fn at_terminal(env: &Env, arguments: &str, answer: &[u8]) -> super::run::Ran {
+pub(super) async fn at_terminal(env: &Env, arguments: &str, answer: &[u8]) -> super::run::Ran {
     let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_rowcast"));
     let mut command = std::process::Command::new("script");
     command

@@ -55,11 +55,39 @@ async fn a_user_who_may_not_create_the_database_is_told_who_must() {
 }
 
 #[tokio::test]
+async fn all_rights_that_are_missing_are_told_before_anything_is_changed() {
+    let env = Env::own_servers().await;
+    let grant = async |rights: &str, table: &str| {
+        for host in ["127.0.0.1", "localhost"] {
+            env.execute(&format!("GRANT {rights} ON `{}`.{table} TO weak@{host}", env.database)).await;
+        }
+    };
+    for host in ["127.0.0.1", "localhost"] {
+        env.execute(&format!("CREATE USER weak@{host} IDENTIFIED BY 'hunter2'")).await;
+    }
+    let url = format!("mysql://weak:hunter2@127.0.0.1:{}/{}", env.sql_port, env.database);
+    let migrate = async || {
+        let mut command = bare();
+        command.arg("migrate").env("DATABASE_URL", &url);
+        run(command).await
+    };
+    grant("SELECT, INSERT", "*").await;
+    let ran = migrate().await.ended(1).complains("CREATE on rowcast_checkpoints, CREATE on pre_qqaccount");
+    let ran = ran.complains("UPDATE on _sqlx_migrations; let an administrator GRANT CREATE, SELECT");
+    assert!(!ran.err.contains("INSERT on") && !ran.err.contains("hunter2"), "{ran:?}");
+    assert!(env.select("SHOW TABLES").await.is_empty());
+    grant("CREATE, UPDATE", "*").await;
+    migrate().await.ended(0).says("applied 20261120000001");
+    migrate().await.ended(0).says("nothing to do");
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_or_refuses_is_one_sentence() {
     let mut command = bare();
     command.arg("migrate").env("DATABASE_URL", "mysql://root:hunter2@127.0.0.1:1/app");
     let ran =
         run(command).await.ended(1).complains("cannot be reached").complains("root:***@127.0.0.1:1/app");
+    let ran = ran.complains("does a server run at 127.0.0.1:1?");
     assert!(!ran.err.contains("hunter2") && ran.err.lines().count() == 1, "{ran:?}");
     let mut command = bare();
     command.arg("migrate");

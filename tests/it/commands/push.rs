@@ -33,6 +33,16 @@ async fn every_line_becomes_a_job_in_order_and_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn at_a_terminal_it_is_said_what_is_waited_for() {
+    let env = Env::new().await;
+    let ran = super::dead::at_terminal(&env, "push", b"{}\n\x04").await.ended(0);
+    ran.says("one on each line, and Ctrl-D at the end").says("pushed 1 job");
+    assert_eq!(queue(&env).await, [b"{}"]);
+    let ran = run_with(push(&env, &[]), b"{}\n").await.ended(0);
+    assert!(!ran.err.contains("Ctrl-D"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_file_is_pushed_and_a_missing_one_is_named() {
     let env = Env::new().await;
     let path = format!("{}/{}.ndjson", env!("CARGO_TARGET_TMPDIR"), env.database);

@@ -8,7 +8,7 @@ use rowcast::{
 };
 
 use super::run::{bare, on, rowcast, run};
-use crate::support::Env;
+use crate::support::{Env, Running};
 
 const LIMITS: Limits = Limits { jobs: 100, bytes: 1 << 20 };
 
@@ -59,6 +59,15 @@ async fn bad_configuration_is_told_before_anything_is_connected() {
 }
 
 #[tokio::test]
+async fn an_empty_flag_is_a_mistake_and_not_the_default() {
+    for arguments in COMMANDS {
+        let mut command = bare();
+        command.args(arguments).args(["--queue", ""]).env("REDIS_URL", "redis://127.0.0.1:1");
+        run(command).await.ended(64).complains("--queue");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_as_such() {
     let env = Env::new().await;
     let mut connection = env.redis_connection().await;
@@ -68,9 +77,10 @@ async fn a_wrong_password_is_told_as_such() {
         .await
         .unwrap();
     let mut command = on(&env);
-    command.arg("status").env("REDIS_URL", env.redis_url.replace("redis://", "redis://:wrong@"));
-    let ran = run(command).await.ended(1).complains("password");
-    assert!(!ran.err.contains("wrong"), "{ran:?}");
+    command.arg("status").env("REDIS_URL", env.redis_url.replace("redis://", "redis://:hunter2@"));
+    let ran = run(command).await.ended(1).complains("refuses the user or the password").complains("@ is %40");
+    assert!(!ran.err.contains("hunter2"), "{ran:?}");
+    rowcast(&env, &["status"]).await.ended(1).complains("wants a password").complains("redis://:password@");
 }
 
 #[tokio::test]
@@ -121,6 +131,43 @@ async fn an_audit_adds_up_and_one_that_does_not_fails() {
     rowcast(&env, &["audit"]).await.ended(1).says("does not add up: 2 jobs");
     let audit = rowcast(&env, &["audit", "--json"]).await.ended(1).json();
     assert_eq!(audit[0]["difference"], 2);
+}
+
+#[tokio::test]
+async fn claims_that_the_index_has_lost_are_named_and_the_advice_has_them_rescued() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let worker = "01JD0000000000000000000000";
+    let queue = Queue::new(&env.queue, worker, link(&env));
+    env.push(&[r#"{"time":1,"stamp":"a"}"#, r#"{"time":2,"stamp":"b"}"#]).await;
+    let Claimed::Jobs(claim) = queue.claim(1, LIMITS, When::Next).await.unwrap() else { panic!("no claim") };
+    claim.leave_open();
+    let mut connection = env.redis_connection().await;
+    let key = |name: &str| format!("{{{}}}:rowcast:{name}", env.queue);
+    redis::cmd("DEL").arg(key("claims")).query_async::<()>(&mut connection).await.unwrap();
+    // Another queue's list is not ours to name.
+    let other = "{other}:rowcast:claim:01W:1";
+    redis::cmd("RPUSH").arg(other).arg("x").query_async::<()>(&mut connection).await.unwrap();
+
+    let list = key(&format!("claim:{worker}:1"));
+    let json = rowcast(&env, &["audit", "--json"]).await.ended(1).json();
+    let unknown = serde_json::json!(
+        [{ "key": list, "claim": format!("{worker}:1"), "jobs": 2, "worker_alive": false }]
+    );
+    assert_eq!((&json[0]["difference"], &json[0]["unknown_claims"]), (&2.into(), &unknown));
+    let ran = rowcast(&env, &["audit"]).await.ended(1).says("does not add up: 2 jobs");
+    let ran = ran.says(&format!("2 jobs in {list}, which is not in the index (its worker is gone)"));
+    let advice = ran.out.lines().find_map(|line| line.trim().strip_prefix("redis-cli ")).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("redis-cli -p {} {advice}", env.redis.port())]);
+    run(command).await.ended(0);
+
+    let audit = rowcast(&env, &["audit", "--json"]).await.ended(0).json();
+    assert_eq!((&audit[0]["in_flight"], &audit[0]["unknown_claims"]), (&2.into(), &serde_json::json!([])));
+    let worker = Running::worker(&env, &[]);
+    env.done(2).await;
+    assert_eq!(env.count("pre_qqaccount").await, 2);
+    worker.stop().await;
 }
 
 #[tokio::test]

@@ -139,11 +139,19 @@ async fn ctrl_c_during_the_start_stops_what_has_been_started() {
 }
 
 #[tokio::test]
-async fn the_demo_shows_how_the_queue_stands() {
+async fn the_demo_shows_how_the_queue_stands_and_a_second_one_in_its_folder_says_who_has_it() {
     let folder = new_folder("up-demo");
     let mut up = Sandbox::start(&folder, &["--demo"]);
     up.line("Push a job:");
+    let hear = up.line("Hear events:");
     up.line("inserted");
+    // Three events of the demo's jobs: each a line with the kind, the pattern, the channel and the message.
+    let heard = shell(&format!("timeout 60 {hear} | head -16")).await;
+    assert!(heard.contains("socket.io#/#pre_qqaccount#") && heard.contains("demo-"), "{heard}");
+    let mut second = bare();
+    second.args(["up", "--sandbox", "--dir"]).arg(&folder).arg("--mysqld").arg(sql_binary().path);
+    let holder = format!("another rowcast, process {}, runs the server in", up.child.id());
+    run(second).await.ended(1).complains(&holder);
     up.interrupt();
     assert_eq!(up.ended().await, 0);
     fs::remove_dir_all(folder).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rowcast::queue::Registry;
 
 use super::{queues::link, run::rowcast};
-use crate::support::Env;
+use crate::support::{Env, PATIENCE, Running, eventually};
 
 #[tokio::test]
 async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
@@ -29,7 +29,7 @@ async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
     env.push(&["a", "b"]).await;
 
     let wait = async || registry.without_lease(&["01GONE".to_owned()]).await.unwrap().pop().ok_or("leased");
-    crate::support::eventually(Duration::from_secs(10), "the lease has run out", wait).await;
+    eventually(Duration::from_secs(10), "the lease has run out", wait).await;
     let text = rowcast(&env, &["status"]).await.ended(0).says("3.0 MiB").says("waiting for MySQL").out;
     assert!(text.lines().any(|line| line.starts_with("01GONE") && line.contains("gone")), "{text}");
     let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
@@ -38,4 +38,28 @@ async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
     assert_eq!((&gone["id"], &gone["alive"]), (&"01GONE".into(), &false.into()));
     let queue = &json["queues"][0];
     assert_eq!((&queue["queue"], &queue["waiting"]), (&env.queue.as_str().into(), &2.into()));
+}
+
+#[tokio::test]
+async fn a_killed_worker_is_silent_before_its_lease_ends() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let worker = Running::worker(&env, &[("ROWCAST_LEASE_SECONDS", "9")]);
+    let state = async || rowcast(&env, &["status"]).await.ended(0).out;
+    let shows = async |text: &str| {
+        eventually(PATIENCE, &format!("a worker that is {text}"), async || {
+            let status = state().await;
+            if status.contains(text) { Ok(()) } else { Err(status) }
+        })
+        .await;
+    };
+    shows("working").await;
+    worker.signal(nix::sys::signal::Signal::SIGSTOP);
+    shows("silent for").await;
+    let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+    let [line] = json["workers"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert!(line["alive"] == true && line["silent"] == true, "{json}");
+    assert!(line["silent_ms"].as_u64().unwrap() > 4_500, "{json}");
+    worker.signal(nix::sys::signal::Signal::SIGCONT);
+    shows("working").await;
 }

@@ -1,6 +1,13 @@
 //! Servers that are down at the start, die at work and come back: no job is lost, none goes in twice, and a worker
 //! says once that it waits and once that it goes on.
 
+use std::time::{Duration, Instant};
+
+use rowcast::{
+    config::SecretUrl,
+    queue::{Link, Registry},
+};
+
 use crate::support::{Env, PATIENCE, Running, eventually, said};
 
 fn jobs(range: std::ops::Range<usize>) -> Vec<String> {
@@ -110,6 +117,67 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
     }
 }
 
+/// Waits until the worker says, in its log and for `rowcast status`, that it waits for a server that hangs; since
+/// when it hangs is known. Both must come long before any request has reached its time limit.
+async fn hang_is_told(env: &Env, worker: &Running, server: &str, hung: Instant) {
+    let line = worker.says(1, &format!("waiting for {server}")).await.remove(0);
+    assert!(hung.elapsed() < Duration::from_secs(20), "{line} after {:?}", hung.elapsed());
+    let reason = line["reason"].as_str().unwrap();
+    if server == "Redis" {
+        // A connection that was just being made has a shorter limit.
+        assert!(reason.contains("hangs, or is slow") || reason == "Redis does not answer", "{line}");
+        return;
+    }
+    assert!(reason.contains("hangs, or is slow"), "{line}");
+    let registry = Registry::new(Link::new(&SecretUrl::new(&env.redis_url)).unwrap());
+    eventually(PATIENCE, "the registry says so", async || {
+        let members = registry.members().await.unwrap();
+        let state = members[0].fields["waiting"].clone();
+        let since = line["since"].as_str().unwrap();
+        if state.starts_with(&format!("waiting for {server} since {since}, ")) { Ok(()) } else { Err(state) }
+    })
+    .await;
+}
+
+/// One line when it began and one when it ended, with a length that counts from the first request without an answer.
+fn assert_one_hang(log: &[String], server: &str, at_least: Duration) {
+    assert_eq!(outages(log, server), (1, 1), "{log:#?}");
+    let length = said(log, &format!("{server} is back"))[0]["duration_ms"].as_u64().unwrap();
+    assert!(
+        u128::from(length) >= at_least.as_millis(),
+        "{length} ms, but it hung for {at_least:?}: {log:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_mysql_that_hangs_is_told_soon_and_a_statement_that_it_answers_late_is_no_fault() {
+    let mut env = Env::own_servers().await;
+    env.migrate().await;
+    let worker = Running::worker(&env, &[]);
+    env.push_raw("", &jobs(0..10)).await;
+    env.done(10).await;
+    env.sql().sigstop().unwrap();
+    let hung = Instant::now();
+    env.push_raw("", &jobs(10..20)).await;
+    eventually(PATIENCE, "the worker has a claim", async || {
+        match env.admin("").audit().await.unwrap().in_flight {
+            0 => Err("no claim"),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    let asked = Instant::now();
+    hang_is_told(&env, &worker, "MySQL", hung).await;
+    let length = asked.elapsed();
+    env.sql().sigcont().unwrap();
+    env.done(20).await;
+    assert_exactly_once(&env, 20).await;
+    worker.says(1, "MySQL is back").await;
+    let log = worker.stop().await;
+    assert_one_hang(&log, "MySQL", length - Duration::from_secs(1));
+    assert_eq!(outages(&log, "Redis"), (0, 0), "{log:#?}");
+}
+
 #[tokio::test]
 async fn a_redis_that_hangs_is_waited_for() {
     let env = Env::new().await;
@@ -118,13 +186,18 @@ async fn a_redis_that_hangs_is_waited_for() {
     env.push_raw("", &jobs(0..10)).await;
     env.done(10).await;
     env.redis.sigstop().unwrap();
-    worker.says(1, "waiting for Redis").await;
+    let hung = Instant::now();
+    hang_is_told(&env, &worker, "Redis", hung).await;
+    let length = hung.elapsed();
     env.redis.sigcont().unwrap();
     env.push_raw("", &jobs(10..20)).await;
     env.done(20).await;
     assert_exactly_once(&env, 20).await;
+    worker.says(1, "Redis is back").await;
     worker.assert_alive();
-    worker.stop().await;
+    let log = worker.stop().await;
+    // The lease is renewed every second here; some request was sent soon after the server stopped, or before.
+    assert_one_hang(&log, "Redis", length - Duration::from_secs(6));
 }
 
 #[tokio::test]
@@ -173,7 +246,7 @@ async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
     // Without Redis there is no lease, and the routes wait for it.
     env.redis.kill9().await.unwrap();
     up.says(1, "waiting for Redis").await;
-    let gone = std::time::Instant::now();
+    let gone = Instant::now();
     eventually(PATIENCE, "an outage longer than the stall", async || {
         if gone.elapsed().as_secs() >= 6 { Ok(()) } else { Err(gone.elapsed()) }
     })

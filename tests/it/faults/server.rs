@@ -48,6 +48,7 @@ async fn a_wrong_password_is_waited_for_and_never_shown() {
     let url = user(&env, name, "right").await.replace(":right@", ":hunter2@");
     let worker = Running::worker(&env, &[("DATABASE_URL", &url), ("RUST_LOG", "debug")]);
     assert_waits_for(&worker, "access denied").await;
+    assert_waits_for(&worker, "percent-encoded").await;
     env.push(&[JOB]).await;
     execute(&mut root(&env).await, &format!("ALTER USER {name} IDENTIFIED BY 'hunter2'")).await;
     env.done(1).await;

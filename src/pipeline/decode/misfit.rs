@@ -1,0 +1,94 @@
+//! Why a route does not fit its table, in sentences for whoever wrote the route.
+
+use crate::{
+    route::{Conversion, Route},
+    store::{Column, ColumnKind, TableSchema},
+};
+
+/// One thing that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// What it is, and what to do.
+    pub text: String,
+    /// What the table lacks.
+    pub lacks: Lack,
+}
+
+/// What a table lacks, where a statement could add it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// An engine with transactions.
+    Transactions,
+    /// This column.
+    Column(String),
+    /// A unique key of this column's own.
+    UniqueKey(String),
+    /// Nothing: the route is at fault.
+    Nothing,
+}
+
+impl Misfit {
+    /// The route is at fault.
+    pub(super) fn of_route(text: String) -> Self {
+        Self { text, lacks: Lack::Nothing }
+    }
+
+    pub(super) fn no_transactions(route: &Route, engine: &str) -> Self {
+        let table = &route.table;
+        let text = format!(
+            "table {table} is stored by {engine}, which knows no transactions, so that rows could go in twice; \
+             ALTER TABLE {table} ENGINE = InnoDB"
+        );
+        Self { text, lacks: Lack::Transactions }
+    }
+
+    pub(super) fn no_column(schema: &TableSchema, name: &str) -> Self {
+        let known: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+        let TableSchema { database, name: table, .. } = schema;
+        let text = format!("table {database}.{table} has no column {name:?}; it has {}", known.join(", "));
+        Self { text, lacks: Lack::Column(name.to_owned()) }
+    }
+
+    pub(super) fn no_unique_key(schema: &TableSchema, name: &str) -> Self {
+        let text = format!(
+            "dedupe column {name:?} has no unique key of its own; ALTER TABLE {} ADD UNIQUE KEY ({name})",
+            schema.name
+        );
+        Self { text, lacks: Lack::UniqueKey(name.to_owned()) }
+    }
+
+    /// What is wrong with mapping a value to this column, if anything is.
+    pub(super) fn of_mapping(column: &Column, conversion: Option<Conversion>) -> Option<Self> {
+        let Column { name, kind, type_name, .. } = column;
+        let text = match conversion {
+            _ if column.generated => {
+                format!("column {name:?} is computed by the server; take it out of the mapping")
+            }
+            _ if *kind == ColumnKind::Other => {
+                format!("column {name:?} is a {type_name}, which no JSON value goes into")
+            }
+            Some(conversion) => {
+                let (makes, takes): (_, &[ColumnKind]) = match conversion {
+                    Conversion::UnixS | Conversion::UnixMs | Conversion::UnixUs => (
+                        "a date of a number: it needs a DATETIME, TIMESTAMP or DATE",
+                        &[ColumnKind::DateTime, ColumnKind::Date],
+                    ),
+                    Conversion::Json => (
+                        "JSON text of any value: it needs a JSON or text column",
+                        &[ColumnKind::Json, ColumnKind::Text],
+                    ),
+                    Conversion::Base64 | Conversion::Hex => (
+                        "bytes of a string: it needs a binary or text column",
+                        &[ColumnKind::Binary, ColumnKind::Text],
+                    ),
+                };
+                if takes.contains(kind) {
+                    return None;
+                }
+                format!("column {name:?} is a {type_name}, and its conversion {conversion} makes {makes}")
+            }
+            None => return None,
+        };
+        Some(Self::of_route(text))
+    }
+}

@@ -1,0 +1,79 @@
+//! Why there is no connection, and what to do about it. No password is in any of these sentences.
+
+use sqlx::mysql::MySqlConnectOptions;
+
+use super::session::{database_error, describe};
+
+/// An error of connecting, in words for whoever must act on it.
+pub(super) fn in_words(error: &sqlx::Error, options: &MySqlConnectOptions) -> String {
+    let text = describe(error);
+    match advice(error, options) {
+        Some(advice) => format!("{text}: {advice}"),
+        None => text,
+    }
+}
+
+fn advice(error: &sqlx::Error, options: &MySqlConnectOptions) -> Option<String> {
+    let place = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let user = options.get_username();
+    let database = options.get_database().unwrap_or_default();
+    let advice = match (error, database_error(error).map(|error| error.number())) {
+        // MariaDB's word for a user who is known by the system's name for him.
+        (_, Some(1698)) => format!(
+            "the user {user:?} signs in as a user of the server's machine and not by a password; name another one in \
+             DATABASE_URL, or ALTER USER it to have a password"
+        ),
+        (_, Some(1045)) => format!(
+            "the user {user:?} or the password in DATABASE_URL is wrong; special characters of a password must be \
+             percent-encoded there (@ is %40, : is %3A, / is %2F)"
+        ),
+        (_, Some(1044)) => format!(
+            "let an administrator GRANT ALL ON `{database}`.* to the user {user:?}, or name another database in \
+             DATABASE_URL"
+        ),
+        (_, Some(1049)) => {
+            "`rowcast migrate` creates it; or name another database in DATABASE_URL".to_owned()
+        }
+        (_, Some(1130)) => {
+            format!("the user {user:?} may not connect from this machine: CREATE USER for its address")
+        }
+        (sqlx::Error::Io(_), _) => {
+            format!("does a server run at {place}? Host and port come from DATABASE_URL")
+        }
+        (sqlx::Error::Tls(_), _) => format!(
+            "the server at {place} and DATABASE_URL do not agree on TLS; ?ssl-mode=DISABLED, REQUIRED or VERIFY_CA \
+             with ssl-ca=FILE at its end say what is wanted"
+        ),
+        (sqlx::Error::Protocol(text), _) if text.contains("authentication plugin") => format!(
+            "rowcast signs in with a password alone: ALTER USER {user:?} to caching_sha2_password or \
+             mysql_native_password"
+        ),
+        _ => return None,
+    };
+    Some(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_refused_is_named_by_its_place_and_without_the_password() {
+        let options: MySqlConnectOptions = "mysql://app:hunter2@db:3307/shop".parse().unwrap();
+        let cases = [
+            (sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into()), "does a server run at db:3307?"),
+            (sqlx::Error::Tls("bad certificate".into()), "ssl-mode"),
+            (sqlx::Error::Protocol("unknown authentication plugin: x".into()), "ALTER USER \"app\""),
+        ];
+        for (error, advice) in cases {
+            let text = in_words(&error, &options);
+            assert!(text.contains(advice) && !text.contains("hunter2"), "{text}");
+        }
+        assert_eq!(in_words(&sqlx::Error::RowNotFound, &options), sqlx::Error::RowNotFound.to_string());
+    }
+}
