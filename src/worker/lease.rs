@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Identity, Vitals};
+use redis::RedisResult;
+
+use super::{Identity, Report, Vitals};
 use crate::queue::Registry;
 
 /// How soon it is tried again, and told when what the worker waits for has changed.
@@ -17,47 +19,20 @@ const LEASE: &str = "";
 
 /// Keeps the lease, without end. What fails is tried again every second.
 pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vitals>) {
-    let worker = identity.id.to_string();
     let every = vitals.lease_length() / 3;
-    let since = unix_ms().to_string();
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let lease = Lease::new(registry, &identity, vitals.lease_length());
     let (mut due, mut told) = (Instant::now(), None);
     loop {
         let report = vitals.report();
         if Instant::now() >= due || report.waiting != told {
-            let state = match (&report.waiting, report.ready) {
-                (Some(_), _) => "waiting",
-                (None, true) => "working",
-                (None, false) => "starting",
-            };
-            let fields = [
-                ("host", host.clone()),
-                ("pid", std::process::id().to_string()),
-                ("slot", identity.slot.map(|slot| slot.to_string()).unwrap_or_default()),
-                ("version", env!("CARGO_PKG_VERSION").to_owned()),
-                ("state", state.to_owned()),
-                ("since", since.clone()),
-                ("lease", vitals.lease_length().as_millis().to_string()),
-                ("jobs", report.jobs.to_string()),
-                ("rows", report.rows.to_string()),
-                ("memory", resident_bytes().to_string()),
-                ("waiting", report.waiting.clone().unwrap_or_default()),
-            ];
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
-            let renewed = match registry.renew(&worker, &fields, vitals.lease_length()).await {
-                // The connection may have died long before, when nobody needed it: that is no outage.
-                Err(error) if !error.is_timeout() => {
-                    registry.renew(&worker, &fields, vitals.lease_length()).await
-                }
-                renewed => renewed,
-            };
-            match renewed {
+            match lease.renew(&report).await {
                 Ok(()) => {
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
                     (due, told) = (asked + every, report.waiting);
-                    forget_the_dead(&registry).await;
+                    forget_the_dead(&lease.registry).await;
                 }
                 Err(error) => {
                     vitals.down(LEASE, asked, &error.into());
@@ -66,6 +41,52 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
             }
         }
         tokio::time::sleep(SOON.min(every)).await;
+    }
+}
+
+struct Lease {
+    registry: Registry,
+    worker: String,
+    length: Duration,
+    /// What stays the same as long as the worker lives.
+    identity: Vec<(&'static str, String)>,
+}
+
+impl Lease {
+    fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        let fields = vec![
+            ("host", host.unwrap_or_default()),
+            ("pid", std::process::id().to_string()),
+            ("slot", identity.slot.map(|slot| slot.to_string()).unwrap_or_default()),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("since", unix_ms().to_string()),
+            ("lease", length.as_millis().to_string()),
+        ];
+        Self { registry, worker: identity.id.to_string(), length, identity: fields }
+    }
+
+    async fn renew(&self, report: &Report) -> RedisResult<()> {
+        let mut fields = self.identity.clone();
+        let state = match (&report.waiting, report.ready) {
+            (Some(_), _) => "waiting",
+            (None, true) => "working",
+            (None, false) => "starting",
+        };
+        fields.extend([
+            ("state", state.to_owned()),
+            ("jobs", report.jobs.to_string()),
+            ("rows", report.rows.to_string()),
+            ("memory", resident_bytes().to_string()),
+            ("waiting", report.waiting.clone().unwrap_or_default()),
+        ]);
+        match self.registry.renew(&self.worker, &fields, self.length).await {
+            // The connection may have died long before, when nobody needed it: that is no outage.
+            Err(error) if !error.is_timeout() => {
+                self.registry.renew(&self.worker, &fields, self.length).await
+            }
+            renewed => renewed,
+        }
     }
 }
 
