@@ -34,7 +34,7 @@ async fn a_mysql_that_is_down_at_the_start_is_waited_for() {
     env.push_raw("", &jobs(0..100)).await;
     let heard = env.subscribe("socket.io#*").await;
     let worker = Running::worker(&env, &[]);
-    worker.says(1, "waiting for MySQL").await;
+    worker.says("waiting for MySQL", 1).await;
     env.sql().restart().await.unwrap();
     env.done(100).await;
     assert_exactly_once(&env, 100).await;
@@ -50,7 +50,7 @@ async fn a_redis_that_is_down_at_the_start_is_waited_for() {
     env.push_raw("", &jobs(0..100)).await;
     env.redis.kill9().await.unwrap();
     let mut worker = Running::worker(&env, &[]);
-    worker.says(1, "waiting for Redis").await;
+    worker.says("waiting for Redis", 1).await;
     env.redis.restart().await.unwrap();
     env.done(100).await;
     assert_exactly_once(&env, 100).await;
@@ -69,7 +69,7 @@ async fn a_mysql_that_dies_at_work_loses_and_doubles_nothing() {
     at_least(&env, 500).await;
     env.sql().kill9().await.unwrap();
     for worker in &workers {
-        worker.says(1, "waiting for MySQL").await;
+        worker.says("waiting for MySQL", 1).await;
     }
     env.sql().restart().await.unwrap();
     env.push_raw("", &jobs(4_000..5_000)).await;
@@ -94,7 +94,7 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
     at_least(&env, 500).await;
     env.redis.kill9().await.unwrap();
     for worker in &workers {
-        worker.says(1, "waiting for Redis").await;
+        worker.says("waiting for Redis", 1).await;
     }
     env.redis.restart().await.unwrap();
     env.push_raw("", &jobs(4_000..5_000)).await;
@@ -103,7 +103,7 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
     env.done_in("-two", 1).await;
     assert_exactly_once(&env, 5_000).await;
     for mut worker in workers {
-        worker.says(1, "Redis is back").await;
+        worker.says("Redis is back", 1).await;
         worker.assert_alive();
         let log = worker.stop().await;
         assert_eq!((outages(&log, "MySQL"), outages(&log, "Redis")), ((0, 0), (1, 1)), "{log:#?}");
@@ -118,7 +118,7 @@ async fn a_redis_that_hangs_is_waited_for() {
     env.push_raw("", &jobs(0..10)).await;
     env.done(10).await;
     env.redis.sigstop().unwrap();
-    worker.says(1, "waiting for Redis").await;
+    worker.says("waiting for Redis", 1).await;
     env.redis.sigcont().unwrap();
     env.push_raw("", &jobs(10..20)).await;
     env.done(20).await;
@@ -136,7 +136,7 @@ async fn both_servers_may_be_away_at_once() {
     at_least(&env, 200).await;
     env.sql().kill9().await.unwrap();
     env.redis.kill9().await.unwrap();
-    worker.says(1, "waiting for").await;
+    worker.says("waiting for", 1).await;
     env.redis.restart().await.unwrap();
     env.sql().restart().await.unwrap();
     env.done(1_000).await;
@@ -159,7 +159,7 @@ async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
     // A blocking move lasts longer than this worker may stand still.
     let queue = env.queue.clone();
     let limits = [("ROWCAST_STALL_SECONDS", "2"), ("ROWCAST_LEASE_SECONDS", "2"), ("ROWCAST_WORKERS", "1")];
-    let up = Running::spawn(&env, "up", "", &[&limits[..], &[("ROWCAST_QUEUE", queue.as_str())]].concat());
+    let up = Running::on(&env, "up", "", &[&limits[..], &[("ROWCAST_QUEUE", queue.as_str())]].concat());
     let mut connection = env.redis_connection().await;
     eventually(PATIENCE, "a worker blocks a second time", async || {
         let stats: String =
@@ -172,7 +172,7 @@ async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
     .await;
     // Without Redis there is no lease, and the routes wait for it.
     env.redis.kill9().await.unwrap();
-    up.says(1, "waiting for Redis").await;
+    up.says("waiting for Redis", 1).await;
     let gone = std::time::Instant::now();
     eventually(PATIENCE, "an outage longer than the stall", async || {
         if gone.elapsed().as_secs() >= 6 { Ok(()) } else { Err(gone.elapsed()) }
