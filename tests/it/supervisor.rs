@@ -220,15 +220,6 @@ async fn flags_reach_the_workers_as_variables() {
 }
 
 #[tokio::test]
-async fn a_worker_above_the_memory_limit_is_drained_and_replaced() {
-    let up = spawn(empty_folder(), &["up"], &[("ROWCAST_WORKERS", "1"), ("ROWCAST_MAX_MEMORY_MB", "1")]);
-    assert_eq!(up.line(|line| says(line, "drain")).await["reason"], "memory limit");
-    let exit = up.line(|line| says(line, "exit")).await;
-    assert_eq!((&exit["code"], &exit["reason"]), (&0.into(), &"memory limit".into()));
-    up.lines(2, |line| says(line, "online")).await;
-}
-
-#[tokio::test]
 async fn a_worker_without_a_supervisor_drains_on_term() {
     let mut worker = spawn(empty_folder(), &["worker"], &[("RUST_LOG", "debug")]);
     let id = worker.pid();
