@@ -37,6 +37,8 @@ struct Shared {
     orders: Mutex<Orders>,
     /// Whether each side's bytes are held back; the index is the side.
     held: [watch::Sender<bool>; 2],
+    /// Whether delayed requests may go on to the server.
+    delivered: watch::Sender<bool>,
     /// How many connections were cut by an order of [`Proxy::cut_after`] or a trap.
     sprung: watch::Sender<usize>,
 }
@@ -61,6 +63,16 @@ struct Trap {
 enum Lose {
     Request,
     Reply,
+    /// The server gets the request, but later.
+    Connection,
+}
+
+/// What becomes of bytes that came in.
+enum Verdict {
+    /// So many of them pass, and that is the connection's end or not.
+    Pass(usize, bool),
+    /// They are the connection's end for the client, and pass later.
+    Delay,
 }
 
 impl Proxy {
@@ -70,6 +82,7 @@ impl Proxy {
             upstream,
             orders: Mutex::default(),
             held: [watch::Sender::new(false), watch::Sender::new(false)],
+            delivered: watch::Sender::new(false),
             sprung: watch::Sender::new(0),
         });
         let unbound = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -149,8 +162,19 @@ impl Proxy {
         self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Request });
     }
 
-    /// Waits until this many connections, since the start, were cut by [`Proxy::cut_after`], [`Proxy::lose_reply_to`]
-    /// or [`Proxy::lose_request`].
+    /// When a client sends `bytes`, its connection is cut. The server keeps its side of it, and gets the packet when
+    /// [`Proxy::deliver`] says so: as if it had been on its way all the time. Once.
+    pub(crate) fn delay_request(&self, bytes: &[u8]) {
+        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Connection });
+    }
+
+    /// Lets a delayed request arrive.
+    pub(crate) fn deliver(&self) {
+        self.shared.delivered.send_replace(true);
+    }
+
+    /// Waits until this many connections, since the start, were cut by [`Proxy::cut_after`] or because of certain
+    /// bytes.
     pub(crate) async fn sprung(&self, count: usize, deadline: Duration) {
         let what = format!("{count} orders to cut were carried out");
         eventually(deadline, &what, async || {
@@ -173,29 +197,32 @@ impl Shared {
         self.orders.lock().expect("the proxy's orders")
     }
 
-    /// How many of these bytes may pass, and whether that was the connection's end.
-    fn judge(&self, side: Side, chunk: &[u8], connection: &Connection, sent: &mut Vec<u8>) -> (usize, bool) {
+    /// What becomes of these bytes.
+    fn judge(&self, side: Side, chunk: &[u8], connection: &Connection, sent: &mut Vec<u8>) -> Verdict {
         let mut orders = self.orders();
         if side == Side::Server && connection.lose_reply.load(Ordering::SeqCst) {
-            return (0, true);
+            return Verdict::Pass(0, true);
         }
         if side == Side::Client
             && let Some(lose) = orders.trap.as_ref().and_then(|trap| trap.springs(chunk, sent))
         {
             orders.trap = None;
-            if lose == Lose::Request {
-                return (0, true);
+            match lose {
+                Lose::Request => return Verdict::Pass(0, true),
+                Lose::Connection => return Verdict::Delay,
+                Lose::Reply => connection.lose_reply.store(true, Ordering::SeqCst),
             }
-            connection.lose_reply.store(true, Ordering::SeqCst);
         }
-        let Some(remaining) = &mut orders.remaining[side as usize] else { return (chunk.len(), false) };
+        let Some(remaining) = &mut orders.remaining[side as usize] else {
+            return Verdict::Pass(chunk.len(), false);
+        };
         if chunk.len() <= *remaining {
             *remaining -= chunk.len();
-            return (chunk.len(), false);
+            return Verdict::Pass(chunk.len(), false);
         }
         let pass = *remaining;
         orders.remaining[side as usize] = None;
-        (pass, true)
+        Verdict::Pass(pass, true)
     }
 }
 
@@ -248,7 +275,14 @@ async fn pump(
     let mut held = shared.held[side as usize].subscribe();
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         held.wait_for(|held| !held).await.expect("the proxy outlives its connections");
-        let (pass, last) = shared.judge(side, &buffer[..length], connection, &mut sent);
+        let (pass, last) = match shared.judge(side, &buffer[..length], connection, &mut sent) {
+            Verdict::Pass(pass, last) => (pass, last),
+            Verdict::Delay => {
+                deliver_later(shared.delivered.subscribe(), to, buffer[..length].to_vec());
+                shared.sprung.send_modify(|count| *count += 1);
+                return connection.cut.cancel();
+            }
+        };
         if to.write_all(&buffer[..pass]).await.is_err() {
             break;
         }
@@ -259,6 +293,15 @@ async fn pump(
     }
     // The other side may have closed first: then there is nobody to pass the end on to.
     to.shutdown().await.ok();
+}
+
+/// Sends a request whose client is gone, and leaves the connection to the server as it is.
+fn deliver_later(mut delivered: watch::Receiver<bool>, mut server: OwnedWriteHalf, request: Vec<u8>) {
+    tokio::spawn(async move {
+        delivered.wait_for(|delivered| *delivered).await.expect("the proxy outlives its requests");
+        server.write_all(&request).await.expect("the server still has the connection");
+        std::future::pending::<()>().await;
+    });
 }
 
 /// Takes connections until it is aborted.
