@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything else is done by cargo and by scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit integration release-check bench check clean-sandbox
+.PHONY: help run test unit integration outages release-check bench check clean-sandbox
 SHELL := /bin/sh
 
 # A real MySQL, if there is one: unpacked by scripts/install-mysql, or the machine's own. Debian's MariaDB is called
@@ -33,6 +33,10 @@ integration:
 
 integration-%: ## The integration tests with one server: integration-mariadb or integration-mysql.
 	ROWCAST_TEST_SQL=$* cargo test --features fault-points --test it
+
+outages: ## A campaign of outages of both servers, for ROWCAST_TEST_SECONDS, with the SQL server of ROWCAST_TEST_SQL.
+	ROWCAST_TEST_SECONDS=$${ROWCAST_TEST_SECONDS:-60} cargo test --features fault-points --test it -- \
+		--ignored --nocapture a_campaign_of_outages
 
 release-check: ## Prove that a release build holds no fault point.
 	cargo build --release

@@ -83,23 +83,38 @@ impl ConfigError {
 
 /// A URL that may hold a password. It is printed without it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(String);
+pub struct SecretUrl {
+    url: String,
+    /// Certificates of authorities in PEM, the only ones that the server's own is checked against.
+    authorities: Option<String>,
+}
 
 impl SecretUrl {
     /// Wraps a URL.
     pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
+        Self { url: url.into(), authorities: None }
+    }
+
+    /// The same URL, for a server whose certificate one of these authorities has signed.
+    #[must_use]
+    pub fn trusting(self, authorities: String) -> Self {
+        Self { authorities: Some(authorities), ..self }
+    }
+
+    /// The authorities to trust, in PEM; without them, those that the world trusts.
+    pub fn authorities(&self) -> Option<&str> {
+        self.authorities.as_deref()
     }
 
     /// The URL with its password, for the library that connects.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.url
     }
 }
 
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("(hidden)") };
+        let Some((scheme, rest)) = self.url.split_once("://") else { return f.write_str("(hidden)") };
         // A query may carry secrets too (paths of keys, passwords): it is left out.
         let rest = rest.split('?').next().unwrap_or_default();
         match rest.rsplit_once('@') {

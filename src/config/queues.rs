@@ -11,7 +11,7 @@ use crate::route::Route;
 /// What a command needs to know that speaks to Redis alone.
 #[derive(Debug, Clone)]
 pub struct QueueSettings {
-    /// `REDIS_URL`.
+    /// `REDIS_URL`, with `ROWCAST_REDIS_CA`.
     pub redis_url: SecretUrl,
     /// All routes, or the one of the chosen queue.
     pub routes: Vec<Route>,

@@ -11,7 +11,7 @@ use crate::{
 /// What a worker, and every command that talks to the servers, needs to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `REDIS_URL`.
+    /// `REDIS_URL`, with `ROWCAST_REDIS_CA`.
     pub redis_url: SecretUrl,
     /// `DATABASE_URL`.
     pub database_url: SecretUrl,
@@ -107,14 +107,20 @@ pub(super) fn publish(vars: &dyn Vars) -> Publish {
 
 pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     let url = SecretUrl::new(vars.get("REDIS_URL").unwrap_or_else(|| "redis://127.0.0.1:6379".into()));
-    match redis::IntoConnectionInfo::into_connection_info(url.expose()) {
-        Ok(_) => Ok(url),
-        Err(_) => Err(ConfigError::new(
-            "REDIS_URL",
-            Some(&url.to_string()),
-            "expected redis://[user:password@]host:port/db",
-        )),
+    if redis::IntoConnectionInfo::into_connection_info(url.expose()).is_err() {
+        const EXPECTED: &str = "expected redis://[user:password@]host:port/db";
+        return Err(ConfigError::new("REDIS_URL", Some(&url.to_string()), EXPECTED));
     }
+    let Some(file) = vars.get("ROWCAST_REDIS_CA") else { return Ok(url) };
+    let wrong = |problem: String| ConfigError::new("ROWCAST_REDIS_CA", Some(&file), problem);
+    if !url.expose().starts_with("rediss://") {
+        return Err(wrong("REDIS_URL is not rediss://, so nothing would be checked against it".to_owned()));
+    }
+    let pem = std::fs::read_to_string(&file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(wrong("expected a file of certificates in PEM".to_owned()));
+    }
+    Ok(url.trusting(pem))
 }
 
 fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
@@ -242,6 +248,7 @@ mod tests {
             ("ROWCAST_BATCH", "many", "1 to 50000"),
             ("ROWCAST_BATCH", "0", "1 to 50000"),
             ("REDIS_URL", "http://x", "redis://"),
+            ("ROWCAST_REDIS_CA", "ca.pem", "is not rediss://"),
             ("DATABASE_URL", "postgres://x/y", "mysql://"),
             ("DATABASE_URL", "mysql://root:secret@db", "names no database"),
             ("DATABASE_URL", "mysql://root:sec/ret@db/app", "/ is %2F"),

@@ -7,7 +7,7 @@ use std::{
 
 use redis::{
     AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
-    ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    ServerErrorKind, TlsCertificates, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
 use crate::{
@@ -52,7 +52,14 @@ impl Link {
         // A request must not wait for the acknowledgement of the one before it.
         let tcp = TcpSettings::default().set_nodelay(true);
         let server = url.expose().into_connection_info()?.set_tcp_settings(tcp);
-        Ok(Self { client: Client::open(server)?, live: Arc::default(), progress: Progress::default() })
+        let client = match url.authorities() {
+            None => Client::open(server)?,
+            Some(pem) => {
+                let trust = TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) };
+                Client::build_with_tls(server, trust)?
+            }
+        };
+        Ok(Self { client, live: Arc::default(), progress: Progress::default() })
     }
 
     /// The same connection, whose requests count as the progress of this route.
@@ -182,6 +189,12 @@ pub fn describe(error: &RedisError) -> String {
         }
         _ if is("OOM") => format!("Redis is out of memory ({detail})"),
         _ if is("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
+        _ if is("invalid peer certificate") => {
+            format!(
+                "the certificate of Redis is not trusted ({detail}); \
+                 one that a private authority has signed needs that authority in ROWCAST_REDIS_CA"
+            )
+        }
         _ if error.is_timeout() => "Redis does not answer".into(),
         _ if error.is_io_error() => {
             format!("Redis cannot be reached ({detail}); does it run where REDIS_URL says?")

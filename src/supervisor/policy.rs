@@ -122,7 +122,9 @@ impl View<'_> {
 
     fn recycle(&mut self, slot: u32, child: &Child) {
         let above = |most: u64, value: u64| most > 0 && value >= most;
-        let why = if above(self.limits.max_memory, child.memory) {
+        // Where the limit is below what every worker takes, each still does some work: else nobody would.
+        let has_worked = child.report.jobs > 0;
+        let why = if has_worked && above(self.limits.max_memory, child.memory) {
             Why::Memory
         } else if above(self.limits.max_jobs, child.report.jobs) {
             Why::Jobs

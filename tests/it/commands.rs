@@ -9,3 +9,4 @@ mod queues;
 mod run;
 mod sandbox;
 mod status;
+mod terminal;

@@ -8,4 +8,5 @@ mod packet;
 mod redis_side;
 mod route;
 mod server;
+mod tls;
 mod transaction;

@@ -4,14 +4,15 @@
 //! - [`eventually`]: waits for a condition, and fails with what it saw last.
 //! - [`Proxy`]: stands before a server, and cuts, holds or loses what goes through.
 //! - [`Subscriber`]: collects what is published.
-//! - [`Running`]: the real program at work on an [`Env`], which then answers what became of the jobs.
+//! - [`Running`]: the real program as a process; an [`Env`] then answers what became of the jobs.
 
 #![allow(dead_code, reason = "a toolbox: not every test run needs each tool")]
 
+mod answers;
 mod env;
 mod proxy;
 mod proxy_tests;
-mod running;
+pub(crate) mod running;
 mod servers;
 mod subscriber;
 mod wait;

@@ -186,14 +186,19 @@ fn recycling_drains_one_worker_at_a_time_and_replaces_it() {
 }
 
 #[test]
-fn a_memory_limit_that_every_fresh_worker_exceeds_does_not_spin() {
+fn a_memory_limit_that_every_fresh_worker_exceeds_lets_each_do_some_work_and_does_not_spin() {
     let mut world = World::new(1);
     let mut waits = Vec::new();
     for _ in 0..3 {
         let worker = world.workers()[0];
         world.hear(worker, Report { ready: true, ..Report::default() }, 1_000);
+        assert_eq!(world.workers()[0].2, Phase::Ready);
+        world.hear(worker, Report { ready: true, jobs: 1, ..Report::default() }, 1_000);
+        assert_ne!(world.workers()[0].2, Phase::Ready);
         waits.push(wait(world.crash_first(DRAINED)));
-        world.sleep();
+        if world.workers().is_empty() {
+            world.sleep();
+        }
     }
     assert!(waits[1] > Duration::ZERO && waits[2] > waits[1], "{waits:?}");
 }

@@ -2,11 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-    time::Duration,
+    process::Command,
 };
 
 use nix::{
@@ -15,40 +12,27 @@ use nix::{
 };
 
 use super::run::{bare, run};
-use crate::support::{eventually, new_folder, sql_binary};
+use crate::support::{PATIENCE, Running, eventually, new_folder, running::empty_folder, sql_binary};
 
-const LIMIT: Duration = Duration::from_secs(90);
-
-/// A running `rowcast up --sandbox`, with the lines that it prints.
+/// A running `rowcast up --sandbox`.
 struct Sandbox {
-    child: Child,
-    lines: Receiver<String>,
+    up: Running,
     folder: PathBuf,
 }
 
 impl Sandbox {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = bare();
-        command.args(["up", "--sandbox", "--dir"]).arg(folder).args(arguments);
-        command.arg("--mysqld").arg(sql_binary().path);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)).ok();
-        });
-        Self { child, lines, folder: folder.to_owned() }
+        let mysqld = sql_binary().path;
+        let all =
+            ["up", "--sandbox", "--dir", folder.to_str().unwrap(), "--mysqld", mysqld.to_str().unwrap()];
+        let path = std::env::var("PATH").unwrap_or_default();
+        let up = Running::in_folder(empty_folder(), &[&all, arguments].concat(), &[("PATH", &path)]);
+        Self { up, folder: folder.to_owned() }
     }
 
     /// Waits for a line that holds this text, and returns what follows it.
-    fn line(&self, text: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {text:?}"));
-            if let Some((_, rest)) = line.split_once(text) {
-                return rest.trim().to_owned();
-            }
-        }
+    async fn line(&self, text: &str) -> String {
+        self.up.prints(text).await
     }
 
     /// The process ids of both servers.
@@ -60,29 +44,17 @@ impl Sandbox {
 
     /// The process ids of its workers.
     fn children(&self) -> Vec<i32> {
-        let id = self.child.id();
+        let id = self.up.pid();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
     fn interrupt(&self) {
-        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
+        self.up.signal(Signal::SIGINT);
     }
 
     async fn ended(&mut self) -> i32 {
-        eventually(LIMIT, "rowcast ends", async || self.child.try_wait().unwrap().ok_or("it runs"))
-            .await
-            .code()
-            .unwrap_or(-1)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.child.kill().ok();
-            self.child.wait().ok();
-        }
+        self.up.ended().await.code().unwrap_or(-1)
     }
 }
 
@@ -100,7 +72,8 @@ async fn shell(line: &str) -> String {
 async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the_data() {
     let folder = new_folder("up it's a sandbox");
     let mut up = Sandbox::start(&folder, &[]);
-    let (push, look, status) = (up.line("Push a job:"), up.line("See its row:"), up.line("Who works:"));
+    let (push, look, status) =
+        (up.line("Push a job:").await, up.line("See its row:").await, up.line("Who works:").await);
     assert!(push.ends_with(r#"LPUSH message '{"time":1,"stamp":"a"}'"#), "{push}");
     shell(&push.replace("LPUSH message", "LPUSH kept")).await;
     shell(&look.replace(
@@ -118,7 +91,7 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
     assert!(!pids.iter().any(|pid| runs(*pid)), "still there: {pids:?}");
 
     let mut up = Sandbox::start(&folder, &[]);
-    let (push, look) = (up.line("Push a job:"), up.line("See its row:"));
+    let (push, look) = (up.line("Push a job:").await, up.line("See its row:").await);
     assert!(shell(&look).await.contains("70707"));
     assert_eq!(shell(&push.replace("LPUSH message", "LPUSH kept")).await, "2");
     up.interrupt();
@@ -131,26 +104,26 @@ async fn ctrl_c_during_the_start_stops_what_has_been_started() {
     let folder = new_folder("up-early");
     let mut up = Sandbox::start(&folder, &[]);
     let pid = async || up.servers().first().copied().ok_or("no server yet");
-    let redis = eventually(LIMIT, "a server has been started", pid).await;
+    let redis = eventually(PATIENCE, "a server has been started", pid).await;
     up.interrupt();
     assert_eq!(up.ended().await, 0);
     let gone = async || if runs(redis) { Err(redis) } else { Ok(()) };
-    eventually(LIMIT, "the server is gone", gone).await;
+    eventually(PATIENCE, "the server is gone", gone).await;
 }
 
 #[tokio::test]
 async fn the_demo_shows_how_the_queue_stands_and_a_second_one_in_its_folder_says_who_has_it() {
     let folder = new_folder("up-demo");
     let mut up = Sandbox::start(&folder, &["--demo"]);
-    up.line("Push a job:");
-    let hear = up.line("Hear events:");
-    up.line("inserted");
+    up.line("Push a job:").await;
+    let hear = up.line("Hear events:").await;
+    up.line("inserted").await;
     // Three events of the demo's jobs: each a line with the kind, the pattern, the channel and the message.
     let heard = shell(&format!("timeout 60 {hear} | head -16")).await;
     assert!(heard.contains("socket.io#/#pre_qqaccount#") && heard.contains("demo-"), "{heard}");
     let mut second = bare();
     second.args(["up", "--sandbox", "--dir"]).arg(&folder).arg("--mysqld").arg(sql_binary().path);
-    let holder = format!("another rowcast, process {}, runs the server in", up.child.id());
+    let holder = format!("another rowcast, process {}, runs the server in", up.up.pid());
     run(second).await.ended(1).complains(&holder);
     up.interrupt();
     assert_eq!(up.ended().await, 0);
@@ -178,14 +151,14 @@ async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
     let mut before = 0;
     for _ in 0..2 {
         let mut up = Sandbox::start(&folder, &["--demo"]);
-        let (push, look) = (up.line("Push a job:"), up.line("See its row:"));
+        let (push, look) = (up.line("Push a job:").await, up.line("See its row:").await);
         shell(&push).await;
         let count = look.replace(
             r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#,
             "SELECT COUNT(*) FROM pre_qqaccount",
         );
         let count = count.replace(" -e ", " -N -e ");
-        before = eventually(LIMIT, "more rows are there", async || {
+        before = eventually(PATIENCE, "more rows are there", async || {
             let rows: u64 = shell(&count).await.parse().unwrap();
             if rows >= before + 10 { Ok(rows) } else { Err(rows) }
         })
@@ -194,7 +167,7 @@ async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
             count.replace("COUNT(*) FROM pre_qqaccount", "COUNT(*) FROM pre_qqaccount WHERE openid = \"a\"");
         let ours =
             async || if shell(&pushed).await == "0" { Err("no row of the pasted job") } else { Ok(()) };
-        eventually(LIMIT, "the pasted job is a row", ours).await;
+        eventually(PATIENCE, "the pasted job is a row", ours).await;
         up.interrupt();
         assert_eq!(up.ended().await, 0);
     }

@@ -1,11 +1,11 @@
 //! Ends in good order: nothing is left over.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use nix::sys::signal::Signal;
 
 use super::scene::{LIMIT, Scene};
-use crate::support::eventually;
+use crate::support::{eventually, new_folder};
 
 async fn at_work(scene: &Scene) {
     eventually(LIMIT, "the work has begun", async || {
@@ -59,4 +59,101 @@ async fn an_idle_worker_leaves_nothing_but_its_counts() {
     worker.drain().await;
     assert_eq!(scene.keys_left().await, BTreeSet::from([scene.keys.totals.clone()]));
     assert_eq!(scene.checkpoints().await, []);
+}
+
+/// Workers that reach a limit are replaced one at a time; each finishes what it holds.
+async fn recycled(limit: (&str, &str), reason: &str) {
+    let scene = Scene::new().await;
+    let variables = [limit, ("ROWCAST_WORKERS", "2"), ("ROWCAST_BATCH", "3"), ("ROWCAST_STALL_SECONDS", "4")];
+    let mut up = scene.run("up", &variables);
+    let mut jobs = 0;
+    eventually(LIMIT, "each slot was recycled twice", async || {
+        scene.push(jobs..jobs + 20).await;
+        jobs += 20;
+        let exits = up.said("exit");
+        let of = |slot: u64| exits.iter().filter(|exit| exit["slot"] == slot).count();
+        if of(1) >= 2 && of(2) >= 2 { Ok(()) } else { Err(exits) }
+    })
+    .await;
+    scene.each_once(jobs).await;
+    up.drain().await;
+    for exit in up.said("exit") {
+        let steps = up.lines(1, |line| line["worker"] == exit["worker"]).await;
+        let steps: Vec<&str> = steps.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(steps, ["fork", "online", "drain", "disconnect", "exit"], "{exit}");
+        assert_eq!(exit["code"], 0, "{exit}");
+        assert!(exit["reason"] == reason || exit["reason"] == "stopping", "{exit}");
+    }
+    assert_eq!(scene.checkpoints().await, []);
+    scene.each_once(jobs).await;
+}
+
+#[tokio::test]
+async fn workers_that_have_done_their_number_of_jobs_are_replaced_without_losing_one() {
+    recycled(("ROWCAST_MAX_JOBS", "100"), "job limit").await;
+}
+
+#[tokio::test]
+async fn workers_that_hold_too_much_memory_are_replaced_without_losing_a_job() {
+    recycled(("ROWCAST_MAX_MEMORY_MB", "1"), "memory limit").await;
+}
+
+/// The rooms that events went to, each once, in the order of the first event of each.
+fn rooms(scene: &Scene) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for message in scene.heard.messages() {
+        let room = message.channel.strip_prefix("socket.io#/#").unwrap_or_default().trim_end_matches('#');
+        if !room.is_empty() && !rooms.iter().any(|known| known == room) {
+            rooms.push(room.to_owned());
+        }
+    }
+    rooms
+}
+
+#[tokio::test]
+async fn hup_takes_a_changed_routes_file_under_load_and_refuses_a_broken_one() {
+    let scene = Scene::new().await;
+    let file = new_folder("routes").with_extension("toml");
+    let write = |room: &str| {
+        let columns = "columns = { accountid = 'time', openid = 'stamp' }";
+        let queue = &scene.env.queue;
+        let text =
+            format!("[[route]]\nqueue = '{queue}'\ntable = 'pre_qqaccount'\n{columns}\nrooms = ['{room}']\n");
+        fs::write(&file, text).unwrap();
+    };
+    write("before");
+    let routes = [("ROWCAST_QUEUE", ""), ("ROWCAST_ROUTES", file.to_str().unwrap())];
+    let mut up = scene.run("up", &[&routes[..], &[("ROWCAST_WORKERS", "2")]].concat());
+    let mut jobs = 0;
+    let mut push = async |more: usize| {
+        scene.push(jobs..jobs + more).await;
+        jobs += more;
+        jobs
+    };
+    up.says("online", 2).await;
+    let workers = up.workers();
+
+    fs::write(&file, "[[route]]\nqueue = ").unwrap();
+    push(2_000).await;
+    up.signal(Signal::SIGHUP);
+    let refused = up.says("the new configuration is refused", 1).await.remove(0);
+    assert!(refused["message"].as_str().unwrap().contains("ROWCAST_ROUTES"), "{refused}");
+    scene.each_once(push(100).await).await;
+    assert_eq!((up.workers(), rooms(&scene)), (workers, vec!["before".to_owned()]));
+
+    write("after");
+    push(5_000).await;
+    up.signal(Signal::SIGHUP);
+    let exits = up.says("exit", 2).await;
+    assert!(exits.iter().all(|exit| exit["code"] == 0), "{exits:?}");
+    up.says("online", 4).await;
+    assert_eq!(rooms(&scene), ["before", "after"]);
+    scene.quiet().await;
+    let told = scene.events().await.len();
+    scene.each_once(push(100).await).await;
+    let events: Vec<_> =
+        scene.heard.messages().into_iter().filter(|m| m.channel.starts_with("socket.io#/")).collect();
+    assert!(events[told..].iter().all(|event| event.channel == "socket.io#/#after#"), "{events:?}");
+    up.drain().await;
+    fs::remove_file(file).unwrap();
 }

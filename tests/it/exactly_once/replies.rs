@@ -4,13 +4,13 @@ use nix::sys::signal::Signal;
 use redis::cmd;
 
 use super::{
-    process::{Rowcast, stopped},
+    process::stopped,
     scene::{LIMIT, Scene},
 };
-use crate::support::{Proxy, Side, eventually};
+use crate::support::{Proxy, Running, Side, eventually};
 
 /// A worker behind a proxy before MySQL, which has connected and done its first job.
-async fn behind_mysql(scene: &Scene) -> (Proxy, Rowcast) {
+async fn behind_mysql(scene: &Scene) -> (Proxy, Running) {
     let proxy = Proxy::start(scene.env.sql_port).await;
     let worker = scene.run("worker", &[("DATABASE_URL", &proxy.url(&scene.env.database_url))]);
     scene.push(0..1).await;
@@ -19,7 +19,7 @@ async fn behind_mysql(scene: &Scene) -> (Proxy, Rowcast) {
 }
 
 /// A worker behind a proxy before Redis, which has connected, loaded its scripts and done its first job.
-async fn behind_redis(scene: &Scene) -> (Proxy, Rowcast) {
+async fn behind_redis(scene: &Scene) -> (Proxy, Running) {
     let proxy = Proxy::start(scene.env.redis.port()).await;
     let worker = scene.run("worker", &[("REDIS_URL", &proxy.url(&scene.env.redis_url))]);
     scene.push(0..1).await;
@@ -173,9 +173,63 @@ async fn a_claim_ahead_whose_reply_is_lost_is_found_again() {
     worker.drain().await;
 }
 
+/// A worker whose registration is carried out, though the reply is lost and MySQL stays out of its reach.
+async fn registered_without_hearing_of_it(scene: &Scene, id: &str) -> (Proxy, Running) {
+    let mut proxy = Proxy::start(scene.env.sql_port).await;
+    // Holds the registration up, so that it is known when it is on its way.
+    let mut ours = scene.env.sql_connection().await;
+    let insert = "INSERT INTO rowcast_checkpoints (worker_id, route, outcome) VALUES (?, ?, '')";
+    sqlx::raw_sql("BEGIN").execute(&mut ours).await.unwrap();
+    sqlx::query(insert).bind(id).bind(&scene.env.queue).execute(&mut ours).await.unwrap();
+    // The route's name is in the values: the statement that is carried out, not the one that prepares it.
+    proxy.lose_reply_to(scene.env.queue.as_bytes());
+    let url = proxy.url(&scene.env.database_url);
+    let worker = scene.run("worker", &[("DATABASE_URL", &url), ("ROWCAST_WORKER_ID", id)]);
+    let find = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = ? AND info LIKE 'INSERT INTO rowcast%'";
+    eventually(LIMIT, "the registration waits for our transaction", async || {
+        let waiting: i64 =
+            sqlx::query_scalar(find).bind(&scene.env.database).fetch_one(&scene.pool).await.unwrap();
+        if waiting == 1 { Ok(()) } else { Err(waiting) }
+    })
+    .await;
+    proxy.refuse().await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut ours).await.unwrap();
+    proxy.sprung(1, LIMIT).await;
+    worker.says("waiting for MySQL", 1).await;
+    assert_eq!(scene.checkpoints().await, [(id.to_owned(), 0)]);
+    (proxy, worker)
+}
+
+#[tokio::test]
+async fn a_registration_whose_reply_is_lost_counts() {
+    let scene = Scene::new().await;
+    let id = ulid::Ulid::generate().to_string();
+    let (mut proxy, mut worker) = registered_without_hearing_of_it(&scene, &id).await;
+    proxy.accept().await;
+    scene.push(0..30).await;
+    scene.each_once(30).await;
+    assert_eq!(scene.checkpoints().await.len(), 1);
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_registration_whose_reply_is_lost_is_not_repeated_after_a_rescuer_came() {
+    let scene = Scene::new().await;
+    let id = ulid::Ulid::generate().to_string();
+    let (mut proxy, mut worker) = registered_without_hearing_of_it(&scene, &id).await;
+    let (mut rescuer, _) = super::rescues::pipeline(&scene, &scene.env.redis_url);
+    rescuer.rescue(&id).await.unwrap();
+    assert_eq!(scene.checkpoints().await, []);
+    scene.push(0..30).await;
+    proxy.accept().await;
+    assert_eq!(worker.ended().await.code(), Some(75), "{:#?}", worker.log());
+    assert_eq!((scene.rows().await, scene.checkpoints().await), (vec![], vec![]));
+    scene.each_job_in_its_place(30).await;
+}
+
 /// A worker that inserts its claim (it waits for a lock of ours), has made the next one, and is told to end.
 /// Returns when it has ended.
-async fn told_to_end_in_the_middle(scene: &Scene, worker: &mut Rowcast, ahead_is_seen: impl AsyncFn()) {
+async fn told_to_end_in_the_middle(scene: &Scene, worker: &mut Running, ahead_is_seen: impl AsyncFn()) {
     let mut lock = scene.env.sql_connection().await;
     sqlx::raw_sql("LOCK TABLES pre_qqaccount WRITE").execute(&mut lock).await.unwrap();
     scene.push(1..31).await;

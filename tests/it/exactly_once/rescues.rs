@@ -12,7 +12,7 @@ use rowcast::{
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use super::scene::{LIMIT, Scene};
+use super::scene::{LIMIT, Scene, job, marker, sorted};
 use crate::support::{Proxy, within};
 
 /// A worker that died with two claims and a committed one.
@@ -85,7 +85,7 @@ async fn a_successor_that_dies_in_its_rescue_is_succeeded_as_well() {
 }
 
 /// A pipeline in this process, and the name of its worker.
-fn pipeline(scene: &Scene, redis_url: &str) -> (Pipeline, String) {
+pub(super) fn pipeline(scene: &Scene, redis_url: &str) -> (Pipeline, String) {
     let variables = [
         ("REDIS_URL", redis_url),
         ("DATABASE_URL", scene.env.database_url.as_str()),
@@ -125,4 +125,30 @@ async fn a_rescue_after_a_failed_step_is_not_part_of_its_transaction() {
     within(LIMIT, "a step", rescuer.work_one(&stop)).await.unwrap();
     rescuer.finish().await.unwrap();
     scene.each_once(2).await;
+}
+
+/// The checkpoint says which rows a claim became, and the jobs say what was in them: read by another route, a job may
+/// be unreadable, and its neighbours keep their own ids.
+#[tokio::test]
+async fn a_committed_claim_that_another_route_reads_has_events_of_what_it_can_read() {
+    let scene = Scene::new().await;
+    let jobs: Vec<Vec<u8>> = (0..10)
+        .map(|number| match number % 3 {
+            1 => format!(r#"{{"time":{number},"stamp":"{}","more":1}}"#, marker(number)).into_bytes(),
+            _ => job(number),
+        })
+        .collect();
+    scene.push_raw(&jobs).await;
+    let mut dead = scene.run("worker", &[("ROWCAST_FAULT", "committed:kill")]);
+    assert_eq!(dead.ended().await.signal(), Some(9));
+    let mut other = scene.run("worker", &[("ROWCAST_UNKNOWN", "reject")]);
+    let audit = scene.quiet().await;
+    let rows = scene.rows().await;
+    assert_eq!((rows.len(), audit.inserted, audit.dead, audit.difference()), (10, 10, 0, 0), "{audit:?}");
+    let readable: Vec<_> =
+        rows.into_iter().filter(|(_, marker)| marker[2..].parse::<usize>().unwrap() % 3 != 1).collect();
+    assert_eq!(sorted(&scene.events().await), readable);
+    let told = other.says("rows went in whose jobs this route no longer reads", 1).await.remove(0);
+    assert_eq!(told["jobs"], 3, "{told}");
+    other.drain().await;
 }

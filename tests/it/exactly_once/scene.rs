@@ -14,8 +14,7 @@ use rowcast::{
 };
 use sqlx::mysql::MySqlPool;
 
-use super::process::Rowcast;
-use crate::support::{Env, Subscriber, eventually, new_folder};
+use crate::support::{Env, Running, Subscriber, eventually, new_folder};
 
 /// Longer than anything here takes on a busy machine.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
@@ -61,7 +60,7 @@ impl Scene {
     }
 
     /// Runs `rowcast` on this queue. Leases are short and claims small, unless `variables` say otherwise.
-    pub(super) fn run(&self, command: &str, variables: &[(&str, &str)]) -> Rowcast {
+    pub(super) fn run(&self, command: &str, variables: &[(&str, &str)]) -> Running {
         let mut all = vec![
             ("ROWCAST_LOG", "json"),
             ("REDIS_URL", self.env.redis_url.as_str()),
@@ -72,7 +71,7 @@ impl Scene {
             ("ROWCAST_WORKERS", "1"),
         ];
         all.extend(variables);
-        Rowcast::spawn(command, &all)
+        Running::spawn(command, &all)
     }
 
     /// A fault that happens in one process only: `kill` or `stop` when a place is reached for the count-th time.

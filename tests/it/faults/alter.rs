@@ -39,7 +39,7 @@ async fn a_new_column_that_no_key_feeds_stops_the_route_and_rejects_nobody() {
     assert_eq!(env.run(&[r#"{"a":1}"#]).await, []);
     env.execute("ALTER TABLE n ADD COLUMN b INT NOT NULL").await;
     env.push(&[r#"{"a":2}"#]).await;
-    let line = worker.says(1, "waiting for the route").await.remove(0);
+    let line = worker.says("waiting for the route", 1).await.remove(0);
     assert!(line["reason"].as_str().unwrap().contains("'b'"), "{line}");
     env.execute("ALTER TABLE n ALTER COLUMN b SET DEFAULT 5").await;
     assert_eq!(env.done(2).await.inserted, 2);

@@ -139,3 +139,35 @@ async fn a_trigger_that_refuses_a_row_refuses_its_job_only() {
     assert_eq!(env.lines("SELECT a FROM n ORDER BY a").await, ["1", "3"]);
     worker.stop().await;
 }
+
+/// The most memory that a process has held so far, in megabytes.
+fn peak(worker: &Running) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+}
+
+#[tokio::test]
+async fn a_large_array_of_small_objects_goes_in_or_becomes_one_dead_letter_in_little_memory() {
+    let columns: Vec<String> = (1..=20).map(|n| format!("c{n} INT")).collect();
+    let env = Env::with_table(&format!("CREATE TABLE n (a INT NOT NULL, {})", columns.join(","))).await;
+    env.execute("CREATE TABLE narrow (a INT NOT NULL)").await;
+    let routes = "[[route]]\nqueue='{q}'\ntable='n'\npublish=false\n\
+                  [[route]]\nqueue='{q}-narrow'\ntable='narrow'\npublish=false\n";
+    let worker = Running::routes(&env, routes, &[("ROWCAST_MAX_JOB_BYTES", "16777216")]);
+    let array = |rows: usize| format!("[{}]", vec![r#"{"a":1}"#; rows].join(","));
+
+    // More rows than one statement takes, in a job as large as one may be.
+    env.push_raw("-narrow", &[array(2_000_000), array(200_000)]).await;
+    env.done_in("-narrow", 2).await;
+    let letters = env.letters("-narrow").await;
+    assert_eq!(letters.iter().map(|letter| letter.code.as_str()).collect::<Vec<_>>(), ["too_large"; 2]);
+    // As many as fit, into a narrow table and into a wide one.
+    env.push_raw("-narrow", &[array(65_535)]).await;
+    env.done_in("-narrow", 3).await;
+    env.push_raw("", &[array(3_000)]).await;
+    env.done(1).await;
+    assert_eq!((env.count("narrow").await, env.count("n").await), (65_535, 3_000));
+    assert!(peak(&worker) < 300, "{} MB", peak(&worker));
+    worker.stop().await;
+}

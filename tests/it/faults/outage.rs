@@ -41,7 +41,7 @@ async fn a_mysql_that_is_down_at_the_start_is_waited_for() {
     env.push_raw("", &jobs(0..100)).await;
     let heard = env.subscribe("socket.io#*").await;
     let worker = Running::worker(&env, &[]);
-    worker.says(1, "waiting for MySQL").await;
+    worker.says("waiting for MySQL", 1).await;
     env.sql().restart().await.unwrap();
     env.done(100).await;
     assert_exactly_once(&env, 100).await;
@@ -57,7 +57,7 @@ async fn a_redis_that_is_down_at_the_start_is_waited_for() {
     env.push_raw("", &jobs(0..100)).await;
     env.redis.kill9().await.unwrap();
     let mut worker = Running::worker(&env, &[]);
-    worker.says(1, "waiting for Redis").await;
+    worker.says("waiting for Redis", 1).await;
     env.redis.restart().await.unwrap();
     env.done(100).await;
     assert_exactly_once(&env, 100).await;
@@ -76,7 +76,7 @@ async fn a_mysql_that_dies_at_work_loses_and_doubles_nothing() {
     at_least(&env, 500).await;
     env.sql().kill9().await.unwrap();
     for worker in &workers {
-        worker.says(1, "waiting for MySQL").await;
+        worker.says("waiting for MySQL", 1).await;
     }
     env.sql().restart().await.unwrap();
     env.push_raw("", &jobs(4_000..5_000)).await;
@@ -101,7 +101,7 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
     at_least(&env, 500).await;
     env.redis.kill9().await.unwrap();
     for worker in &workers {
-        worker.says(1, "waiting for Redis").await;
+        worker.says("waiting for Redis", 1).await;
     }
     env.redis.restart().await.unwrap();
     env.push_raw("", &jobs(4_000..5_000)).await;
@@ -110,7 +110,7 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
     env.done_in("-two", 1).await;
     assert_exactly_once(&env, 5_000).await;
     for mut worker in workers {
-        worker.says(1, "Redis is back").await;
+        worker.says("Redis is back", 1).await;
         worker.assert_alive();
         let log = worker.stop().await;
         assert_eq!((outages(&log, "MySQL"), outages(&log, "Redis")), ((0, 0), (1, 1)), "{log:#?}");
@@ -120,7 +120,7 @@ async fn a_redis_that_dies_at_work_loses_and_doubles_nothing() {
 /// Waits until the worker says, in its log and for `rowcast status`, that it waits for a server that hangs; since
 /// when it hangs is known. Both must come long before any request has reached its time limit.
 async fn hang_is_told(env: &Env, worker: &Running, server: &str, hung: Instant) {
-    let line = worker.says(1, &format!("waiting for {server}")).await.remove(0);
+    let line = worker.says(&format!("waiting for {server}"), 1).await.remove(0);
     assert!(hung.elapsed() < Duration::from_secs(20), "{line} after {:?}", hung.elapsed());
     let reason = line["reason"].as_str().unwrap();
     if server == "Redis" {
@@ -172,7 +172,7 @@ async fn a_mysql_that_hangs_is_told_soon_and_a_statement_that_it_answers_late_is
     env.sql().sigcont().unwrap();
     env.done(20).await;
     assert_exactly_once(&env, 20).await;
-    worker.says(1, "MySQL is back").await;
+    worker.says("MySQL is back", 1).await;
     let log = worker.stop().await;
     assert_one_hang(&log, "MySQL", length - Duration::from_secs(1));
     assert_eq!(outages(&log, "Redis"), (0, 0), "{log:#?}");
@@ -193,7 +193,7 @@ async fn a_redis_that_hangs_is_waited_for() {
     env.push_raw("", &jobs(10..20)).await;
     env.done(20).await;
     assert_exactly_once(&env, 20).await;
-    worker.says(1, "Redis is back").await;
+    worker.says("Redis is back", 1).await;
     worker.assert_alive();
     let log = worker.stop().await;
     // The lease is renewed every second here; some request was sent soon after the server stopped, or before.
@@ -209,7 +209,7 @@ async fn both_servers_may_be_away_at_once() {
     at_least(&env, 200).await;
     env.sql().kill9().await.unwrap();
     env.redis.kill9().await.unwrap();
-    worker.says(1, "waiting for").await;
+    worker.says("waiting for", 1).await;
     env.redis.restart().await.unwrap();
     env.sql().restart().await.unwrap();
     env.done(1_000).await;
@@ -232,7 +232,7 @@ async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
     // A blocking move lasts longer than this worker may stand still.
     let queue = env.queue.clone();
     let limits = [("ROWCAST_STALL_SECONDS", "2"), ("ROWCAST_LEASE_SECONDS", "2"), ("ROWCAST_WORKERS", "1")];
-    let up = Running::spawn(&env, "up", "", &[&limits[..], &[("ROWCAST_QUEUE", queue.as_str())]].concat());
+    let up = Running::on(&env, "up", "", &[&limits[..], &[("ROWCAST_QUEUE", queue.as_str())]].concat());
     let mut connection = env.redis_connection().await;
     eventually(PATIENCE, "a worker blocks a second time", async || {
         let stats: String =
@@ -245,7 +245,7 @@ async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
     .await;
     // Without Redis there is no lease, and the routes wait for it.
     env.redis.kill9().await.unwrap();
-    up.says(1, "waiting for Redis").await;
+    up.says("waiting for Redis", 1).await;
     let gone = Instant::now();
     eventually(PATIENCE, "an outage longer than the stall", async || {
         if gone.elapsed().as_secs() >= 6 { Ok(()) } else { Err(gone.elapsed()) }

@@ -42,7 +42,7 @@ async fn something_else_under_the_queues_name_is_waited_for_by_this_route_alone(
         "[[route]]\nqueue='{q}'\ntable='n'\n[[route]]\nqueue='{q}-other'\ntable='n'\n",
         &[],
     );
-    let line = worker.says(1, "waiting for").await.remove(0);
+    let line = worker.says("waiting for", 1).await.remove(0);
     assert!(line["reason"].as_str().unwrap().contains("something else uses its name"), "{line}");
     for count in 1..4 {
         env.push_raw("-other", &[r#"{"a":1}"#]).await;
@@ -51,7 +51,7 @@ async fn something_else_under_the_queues_name_is_waited_for_by_this_route_alone(
     redis(&env, &["DEL", &env.queue]).await;
     env.push_raw("", &[r#"{"a":2}"#]).await;
     env.done(1).await;
-    worker.says(1, "the route is back").await;
+    worker.says("the route is back", 1).await;
     worker.assert_alive();
     let log = worker.stop().await;
     assert_eq!((said(&log, "waiting for").len(), said(&log, "the route is back").len()), (1, 1), "{log:#?}");
@@ -66,7 +66,7 @@ async fn something_else_under_a_companions_name_loses_neither_event_nor_dead_let
         redis(&env, &["SET", &key, "something else"]).await;
         let worker = Running::routes(&env, "[[route]]\nqueue='{q}'\ntable='n'\n", &[]);
         env.push_raw("", &[r#"{"a":1}"#, r#"{"a":"x"}"#, r#"{"a":2}"#]).await;
-        worker.says(1, "waiting for").await;
+        worker.says("waiting for", 1).await;
         redis(&env, &["DEL", &key]).await;
         let audit = env.done(3).await;
         assert_eq!((audit.inserted, audit.dead, audit.dead_letters), (2, 1, 1), "{companion}");
@@ -141,13 +141,13 @@ async fn a_wrong_password_of_redis_is_waited_for_and_never_shown() {
     redis(&env, &["CONFIG", "SET", "requirepass", "right"]).await;
     let url = env.redis_url.replace("redis://", "redis://:hunter2@");
     let mut worker = Running::worker(&env, &[("REDIS_URL", &url), ("RUST_LOG", "debug")]);
-    let line = worker.says(1, "waiting for Redis").await.remove(0);
+    let line = worker.says("waiting for Redis", 1).await.remove(0);
     assert!(line["reason"].as_str().unwrap().contains("password"), "{line}");
     let client = redis::Client::open(env.redis_url.replace("redis://", "redis://:right@")).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let change = redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("hunter2").to_owned();
     change.query_async::<()>(&mut connection).await.unwrap();
-    worker.says(1, "Redis is back").await;
+    worker.says("Redis is back", 1).await;
     worker.assert_alive();
     let log = worker.stop().await;
     assert_eq!((said(&log, "waiting for").len(), said(&log, "Redis is back").len()), (1, 1), "{log:#?}");

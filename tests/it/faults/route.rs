@@ -22,7 +22,7 @@ impl Half {
     /// The route says why it waits, once, while the other one goes on.
     async fn waits(&self, reason: &str) {
         self.env.push_raw("", &[r#"{"a":1}"#, r#"{"a":2}"#]).await;
-        let line = self.worker.says(1, "waiting for the route").await.remove(0);
+        let line = self.worker.says("waiting for the route", 1).await.remove(0);
         assert!(line["reason"].as_str().unwrap().contains(reason), "{line}");
         for count in 1..4 {
             self.env.push_raw("-good", &[r#"{"a":1}"#]).await;
@@ -37,7 +37,7 @@ impl Half {
         let audit = self.env.done(2).await;
         assert_eq!((audit.inserted, audit.dead), (2, 0));
         assert_eq!(self.env.count("bad").await, 2);
-        self.worker.says(1, "the route is back").await;
+        self.worker.says("the route is back", 1).await;
         self.worker.assert_alive();
         let log = self.worker.stop().await;
         let lines = (said(&log, "waiting for").len(), said(&log, "the route is back").len());
@@ -64,7 +64,7 @@ async fn a_table_that_is_dropped_at_work_is_waited_for() {
     half.env.done(1).await;
     half.env.execute("DROP TABLE bad").await;
     half.env.push_raw("", &[r#"{"a":1}"#]).await;
-    half.worker.says(1, "waiting for the route").await;
+    half.worker.says("waiting for the route", 1).await;
     half.env.execute("CREATE TABLE bad (a BIGINT, b INT)").await;
     half.env.push_raw("", &[r#"{"a":2,"b":3}"#]).await;
     half.env.done(3).await;
@@ -77,7 +77,7 @@ async fn a_missing_checkpoint_table_is_waited_for() {
     let env = Env::new().await;
     env.execute("CREATE TABLE bad (a INT)").await;
     let worker = Running::route(&env, "table='bad'");
-    let line = worker.says(1, "waiting for the route").await.remove(0);
+    let line = worker.says("waiting for the route", 1).await.remove(0);
     assert!(line["reason"].as_str().unwrap().contains("rowcast_checkpoints"), "{line}");
     env.push_raw("", &[r#"{"a":1}"#]).await;
     env.migrate().await;

@@ -25,7 +25,7 @@ async fn user(env: &Env, name: &str, password: &str) -> String {
 
 /// The server was away once and came back once, by the log of a worker that never ended and never showed a password.
 async fn assert_one_outage(mut worker: Running) {
-    worker.says(1, "MySQL is back").await;
+    worker.says("MySQL is back", 1).await;
     worker.assert_alive();
     let log = worker.stop().await;
     let lines = (said(&log, "waiting for").len(), said(&log, "MySQL is back").len());
@@ -34,7 +34,7 @@ async fn assert_one_outage(mut worker: Running) {
 }
 
 async fn assert_waits_for(worker: &Running, reason: &str) {
-    let line = worker.says(1, "waiting for MySQL").await.remove(0);
+    let line = worker.says("waiting for MySQL", 1).await.remove(0);
     assert!(line["reason"].as_str().unwrap().to_lowercase().contains(reason), "{line}");
 }
 
@@ -70,7 +70,7 @@ async fn an_unknown_database_is_waited_for() {
     execute(&mut root, &format!("CREATE DATABASE `{}`", env.database)).await;
     env.migrate().await;
     env.done(1).await;
-    worker.says(1, "MySQL is back").await;
+    worker.says("MySQL is back", 1).await;
     let log = worker.stop().await;
     assert_eq!(
         (said(&log, "waiting for MySQL").len(), said(&log, "MySQL is back").len()),

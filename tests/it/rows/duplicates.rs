@@ -81,6 +81,27 @@ async fn dedupe_with_update_lets_the_newest_win() {
 }
 
 #[tokio::test]
+async fn of_many_updates_the_newest_wins_within_a_claim_and_across_claims() {
+    for settings in ["dedupe='k'\non_duplicate='update'", "on_duplicate='update'"] {
+        let env = Env::with_table(TABLE).await;
+        let jobs: Vec<String> =
+            (1..=600).map(|v| format!(r#"{{"k":"{}","v":{v}}}"#, ["a", "b", "c"][v % 3])).collect();
+        env.push_raw("", &jobs).await;
+        let route = format!("[[route]]\nqueue='{{q}}'\ntable='n'\n{settings}\n");
+        // Each claim holds several updates of each row, and while it goes in the next one is made ahead.
+        let worker = Running::routes(&env, &route, &[("ROWCAST_BATCH", "8")]);
+        let audit = env.done(600).await;
+        assert_eq!((audit.inserted, audit.duplicate, audit.dead), (3, 597, 0), "{settings}");
+        assert_eq!(
+            env.lines("SELECT k, v FROM n ORDER BY k").await,
+            ["a|600", "b|598", "c|599"],
+            "{settings}"
+        );
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn updates_of_one_row_keep_their_order_when_some_leave_columns_to_their_default() {
     let env = Env::with_table("CREATE TABLE n (k INT PRIMARY KEY, v INT, w INT DEFAULT 5)").await;
     let worker = Running::route(&env, "table='n'\ndedupe='k'\non_duplicate='update'");

@@ -1,6 +1,6 @@
 //! Events: what is published of a row, and to whom.
 
-use rowcast::emitter::{Target, Value as Packed};
+use rowcast::emitter::{Message, Target, Value as Packed, decode};
 use serde_json::json;
 
 use crate::support::{Env, PATIENCE, Running};
@@ -91,5 +91,45 @@ async fn rooms_come_from_templates_and_a_null_names_none() {
     assert_eq!((told[2].channel.as_str(), told[3].channel.as_str()), ("socket.io#/#acc:8#", "socket.io#/#"));
     assert_eq!(heard.broadcasts(4).await[3].rooms, Vec::<String>::new());
     assert_eq!(env.count("n").await, 6);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn another_emitter_key_names_all_channels_and_the_default_none() {
+    let env = Env::with_table(TABLE).await;
+    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n"), ("ROWCAST_EMITTER_KEY", "my app")]);
+    let heard = env.subscribe("*").await;
+    assert_eq!(env.run(&[r#"{"account":1}"#, r#"{"account":2}"#]).await, []);
+    worker.stop().await;
+    let told = heard.exactly(2, PATIENCE).await;
+    let accounts = told.iter().map(|message| {
+        assert_eq!(message.channel, "my app#/#n#");
+        let Message::Broadcast(event) = decode("my app", &message.channel, &message.payload).unwrap() else {
+            panic!("{message:?}")
+        };
+        event.args[0].get("row").and_then(|row| row.get("account")).cloned()
+    });
+    assert_eq!(accounts.collect::<Vec<_>>(), [Some(Packed::Int(1)), Some(Packed::Int(2))]);
+}
+
+#[tokio::test]
+async fn a_row_beyond_the_limit_of_an_event_is_told_by_its_table_and_id() {
+    let env =
+        Env::with_table("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, k INT, text LONGTEXT)").await;
+    let route = "[[route]]\nqueue='{q}'\ntable='n'\nrooms=['k:{k}']\n";
+    let worker = Running::routes(&env, route, &[("ROWCAST_MAX_JOB_BYTES", "12000000")]);
+    let heard = env.subscribe("socket.io#*").await;
+    // The limit is that of the whole message, so the text alone may be a little below it.
+    let job = |k: u32, bytes: usize| format!(r#"{{"k":{k},"text":"{}"}}"#, "x".repeat(bytes));
+    let jobs = [job(1, (8 << 20) - 1_000), job(2, 8 << 20), job(3, 9 << 20), job(4, 1)];
+    assert_eq!(env.run(&jobs.each_ref().map(String::as_str)).await, []);
+    let rows = heard.rows(4).await;
+    assert_eq!(rows[0]["row"]["text"].as_str().map(str::len), Some((8 << 20) - 1_000));
+    assert_eq!(rows[1], json!({"table": "n", "id": 2, "row": null}));
+    assert_eq!(rows[2], json!({"table": "n", "id": 3, "row": null}));
+    assert_eq!(rows[3], json!({"table": "n", "id": 4, "row": {"k": 4, "text": "x"}}));
+    let channels: Vec<String> = heard.messages().into_iter().map(|message| message.channel).collect();
+    assert_eq!(channels, [1, 2, 3, 4].map(|k| format!("socket.io#/#k:{k}#")));
+    assert_eq!(env.lines("SELECT LENGTH(text) FROM n WHERE k = 3").await, [(9 << 20).to_string()]);
     worker.stop().await;
 }

@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use rowcast::control::Control;
 use tokio_util::sync::CancellationToken;
 
-use super::up::{eventually, send};
+use super::caught;
+use crate::support::{PATIENCE, eventually, running::send};
 
 const DRAIN: &str = "ROWCAST_TEST_DRAIN_MS";
 
@@ -28,32 +29,31 @@ fn a_stuck_child() {
     }
 }
 
-#[test]
-fn a_stuck_child_ends_at_its_deadline_when_the_supervisor_is_gone() {
-    let (mut child, socket) = stuck(50);
+#[tokio::test]
+async fn a_stuck_child_ends_at_its_deadline_when_the_supervisor_is_gone() {
+    let (mut child, socket) = stuck(50).await;
     assert_eq!(child.try_wait().unwrap(), None);
     drop(socket);
-    assert_eq!(eventually(|| child.try_wait().unwrap()).code(), Some(1));
+    assert_eq!(ended(&mut child).await, Some(1));
 }
 
-#[test]
-fn a_stuck_child_ends_at_its_deadline_after_term_and_at_once_after_a_second() {
-    let (mut child, _socket) = stuck(50);
+#[tokio::test]
+async fn a_stuck_child_ends_at_its_deadline_after_term_and_at_once_after_a_second() {
+    let (mut child, _socket) = stuck(50).await;
     send(child.id() as i32, Signal::SIGTERM);
-    assert_eq!(eventually(|| child.try_wait().unwrap()).code(), Some(1));
+    assert_eq!(ended(&mut child).await, Some(1));
 
-    let (mut child, _socket) = stuck(3_600_000);
-    let end = eventually(|| {
+    let (mut child, _socket) = stuck(3_600_000).await;
+    let end = eventually(PATIENCE, "the child ends", async || {
         // Two signals that arrive together are one for the kernel, so it is said until it is heard twice.
         send(child.id() as i32, Signal::SIGTERM);
-        thread::sleep(Duration::from_millis(5));
-        child.try_wait().unwrap()
+        child.try_wait().unwrap().ok_or("it runs")
     });
-    assert_eq!(end.code(), Some(1));
+    assert_eq!(end.await.code(), Some(1));
 }
 
 /// Starts a stuck child, and waits until its control thread has its handlers.
-fn stuck(drain_ms: u64) -> (Child, UnixStream) {
+async fn stuck(drain_ms: u64) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "supervisor::stuck::a_stuck_child"])
@@ -63,6 +63,12 @@ fn stuck(drain_ms: u64) -> (Child, UnixStream) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    eventually(|| super::catches(child.id() as i32, Signal::SIGTERM).then_some(()));
+    caught(child.id() as i32, Signal::SIGTERM).await;
     (child, ours)
+}
+
+/// Waits for its end, and returns its exit code.
+async fn ended(child: &mut Child) -> Option<i32> {
+    let end = eventually(PATIENCE, "the child ends", async || child.try_wait().unwrap().ok_or("it runs"));
+    end.await.code()
 }

@@ -50,7 +50,12 @@ impl Env {
 
     /// As [`Env::own_servers`], with more arguments for the SQL server.
     pub(crate) async fn own_servers_with(extra: &[&str]) -> Self {
-        let (redis, sql) = tokio::join!(own_redis(&[]), own_sql(extra));
+        Self::own_servers_as(&[], extra).await
+    }
+
+    /// As [`Env::own_servers`], with more arguments for each.
+    pub(crate) async fn own_servers_as(redis: &[&str], sql: &[&str]) -> Self {
+        let (redis, sql) = tokio::join!(own_redis(redis), own_sql(sql));
         let mut env = Self::on(redis, &sql).await;
         env.own_sql = Some(sql);
         env
