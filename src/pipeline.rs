@@ -97,6 +97,8 @@ enum Doubt {
 
 /// How long a blocking move that was ended may take to say so, before it is ended again.
 const WAKE: Duration = Duration::from_millis(100);
+/// The most values that are decoded before they are inserted: some tens of megabytes. The jobs after them go back.
+const MOST_VALUES: usize = 1 << 20;
 /// The most bytes of one claim: a worker stays small, and one statement below every server's packet limit.
 const CLAIM_BYTES: usize = 4 << 20;
 /// What a rejection takes in the request that commits at most, but for reasons full of quotes.
@@ -231,7 +233,7 @@ impl Pipeline {
         let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
         let Some(Prepared { plan, events }) = &self.prepared else { return Err(out_of_order()) };
         fault::poison(&claim.jobs);
-        let batch = Batch::decode(plan, &claim.jobs);
+        let batch = Batch::decode_until(plan, &claim.jobs, MOST_VALUES);
 
         self.store.begin().await?;
         let inserting = insert::insert(&mut self.store, plan, self.route.on_duplicate, &batch);

@@ -43,8 +43,8 @@ pub struct Store {
     /// The most bytes of one statement, as the server said when it was last connected.
     packet: usize,
     progress: Progress,
-    /// The most rows of one statement; halved when one takes too long.
-    most_rows: usize,
+    /// The rows of one statement, unless one job has more; halved when one takes too long.
+    best_rows: usize,
 }
 
 /// A connection with what was learnt of its server.
@@ -100,7 +100,7 @@ pub const SLOW: Duration = Duration::from_secs(12);
 pub const MAX_PLACEHOLDERS: usize = 65_535;
 /// More rows make a statement no faster, and the server's work on it leaves the processor's cache: measured with six
 /// columns, 256 rows cost the server a sixth less CPU than 1,024.
-const MOST_ROWS: usize = 256;
+const BEST_ROWS: usize = 256;
 
 impl Store {
     /// Takes the address; nothing is connected yet.
@@ -115,7 +115,7 @@ impl Store {
             register_in_doubt: false,
             progress: Progress::default(),
             packet: 1 << 20,
-            most_rows: MOST_ROWS,
+            best_rows: BEST_ROWS,
         })
     }
 

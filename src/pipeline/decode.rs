@@ -25,7 +25,7 @@ use crate::store::Value;
 pub struct Batch<'a> {
     /// The values of all rows.
     pub values: Vec<Value<'a>>,
-    /// For each job of the claim its rows, or why it has none.
+    /// For each job of the claim, as far as it was decoded, its rows, or why it has none.
     pub jobs: Vec<Result<Rows, Rejection>>,
     /// Whether some row leaves a column out.
     pub has_absent: bool,
@@ -82,16 +82,26 @@ pub enum Code {
 }
 
 impl<'a> Batch<'a> {
-    /// Decodes the jobs of a claim.
+    /// Decodes jobs.
     pub fn decode(plan: &Plan, jobs: &'a [Vec<u8>]) -> Self {
-        let mut batch = Self { values: Vec::with_capacity(jobs.len() * plan.width()), ..Self::default() };
+        Self::decode_until(plan, jobs, usize::MAX)
+    }
+
+    /// Decodes jobs, and stops after the one that fills `most` values: a few megabytes of arrays can be more rows than
+    /// memory should hold.
+    pub fn decode_until(plan: &Plan, jobs: &'a [Vec<u8>], most: usize) -> Self {
+        let width = plan.width().max(1);
+        let mut batch = Self { values: Vec::with_capacity(most.min(jobs.len() * width)), ..Self::default() };
         for raw in jobs {
+            if batch.values.len() >= most {
+                break;
+            }
             let start = batch.values.len();
             let rows = job::decode(plan, raw, &mut batch.values);
             if rows.is_err() {
                 batch.values.truncate(start);
             }
-            batch.jobs.push(rows.map(|count| Rows { first: start / plan.width().max(1), count }));
+            batch.jobs.push(rows.map(|count| Rows { first: start / width, count }));
         }
         batch.has_absent = batch.values.contains(&Value::Absent);
         batch
@@ -281,6 +291,16 @@ mod tests {
         let plan = plan(|_| ());
         let array = format!("[{}{{}}]", "{},".repeat(40_000));
         assert_eq!(code_of(&plan, array.as_bytes()), "too_large");
+    }
+
+    #[test]
+    fn decoding_stops_after_the_job_that_fills_it_up() {
+        let plan = plan(|_| ());
+        let jobs = vec![br#"[{"a":1},{"a":2}]"#.to_vec(); 4];
+        let batch = Batch::decode_until(&plan, &jobs, 2 * plan.width() + 1);
+        assert_eq!((batch.jobs.len(), batch.values.len()), (2, 4 * plan.width()));
+        assert_eq!(Batch::decode_until(&plan, &jobs, 0).jobs.len(), 0);
+        assert_eq!(Batch::decode(&plan, &jobs).jobs.len(), 4);
     }
 
     #[test]

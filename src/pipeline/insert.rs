@@ -81,16 +81,16 @@ enum Part {
     TooManyRows { job: usize, rows: usize, fit: usize },
 }
 
-/// Cuts jobs, of which each has so many rows, into statements as large as they fit. `fit` says how many rows from a
-/// given one on fit one statement. Sizes are powers of two where they can be, so that a few prepared statements serve
-/// all claims.
-fn cut(counts: &[usize], fit: impl Fn(usize) -> usize) -> Vec<Part> {
+/// Cuts jobs, of which each has so many rows, into statements. `fit` says how many rows from a given one on fit one
+/// statement; more than `best` only one job alone brings with it. Sizes are powers of two where they can be, so that a
+/// few prepared statements serve all claims.
+fn cut(counts: &[usize], best: usize, fit: impl Fn(usize) -> usize) -> Vec<Part> {
     let rows: usize = counts.iter().sum();
     let mut parts = Vec::new();
     let (mut job, mut row) = (0, 0);
     while job < counts.len() {
         let fit = fit(row);
-        let most = fit.min(rows - row).checked_ilog2().map_or(0, |power| 1 << power);
+        let most = fit.min(best).min(rows - row).checked_ilog2().map_or(0, |power| 1 << power);
         let (mut to, mut taken) = (job + 1, counts[job]);
         while to < counts.len() && taken + counts[to] <= most {
             taken += counts[to];
@@ -146,7 +146,9 @@ impl<'w, 'b> Insertion<'w, 'b> {
     async fn write_all(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
         let rows: Vec<&[Value<'b>]> = jobs.iter().flat_map(|&job| self.rows(job)).collect();
         let counts: Vec<usize> = jobs.iter().map(|&job| self.rows(job).len()).collect();
-        for part in cut(&counts, |first| self.store.fit(present.len(), &rows[first..])) {
+        for part in
+            cut(&counts, self.store.best_rows(), |first| self.store.fit(present.len(), &rows[first..]))
+        {
             let (job, rejection) = match part {
                 Part::Statement(range) => {
                     self.write_halving(write, present, &jobs[range]).await?;
@@ -253,7 +255,13 @@ mod tests {
     #[test]
     fn statements_are_powers_of_two() {
         let statements = [Part::Statement(0..256), Part::Statement(256..384), Part::Statement(384..385)];
-        assert_eq!(cut(&[1; 385], |_| 256), statements);
+        assert_eq!(cut(&[1; 385], 256, |_| 10_000), statements);
+    }
+
+    #[test]
+    fn an_array_may_be_larger_than_what_is_best() {
+        let statements = [Part::Statement(0..2), Part::Statement(2..3), Part::Statement(3..4)];
+        assert_eq!(cut(&[1, 1, 300, 1], 256, |_| 10_000), statements);
     }
 
     #[test]
@@ -269,7 +277,7 @@ mod tests {
             Part::TooManyRows { job: 2, rows: 5, fit: 4 },
             Part::Statement(3..5),
         ];
-        assert_eq!(cut(&[1, 1, 5, 3, 1], fit), expected);
+        assert_eq!(cut(&[1, 1, 5, 3, 1], 256, fit), expected);
     }
 
     proptest! {
@@ -277,15 +285,18 @@ mod tests {
         fn every_job_is_in_one_part_in_order_and_no_statement_is_too_large(
             counts in prop::collection::vec(1_usize..6, 0..40),
             fits in prop::collection::vec(0_usize..20, 240),
+            best in 1_usize..16,
         ) {
             let mut next = 0;
-            for part in cut(&counts, |row| fits[row]) {
+            for part in cut(&counts, best, |row| fits[row]) {
                 let row: usize = counts[..next].iter().sum();
                 match part {
                     Part::Statement(range) => {
                         prop_assert_eq!(range.start, next);
                         prop_assert!(!range.is_empty());
-                        prop_assert!(counts[range.clone()].iter().sum::<usize>() <= fits[row]);
+                        let taken = counts[range.clone()].iter().sum::<usize>();
+                        prop_assert!(taken <= fits[row]);
+                        prop_assert!(taken <= best || range.len() == 1);
                         next = range.end;
                     }
                     Part::BeyondPacket { job } => {

@@ -90,13 +90,11 @@ impl Pipeline {
     async fn settle_recorded(
         &self,
         dead: &str,
-        mut claim: Claim,
+        claim: Claim,
         checkpoint: &Checkpoint,
     ) -> Result<(), Trouble> {
         let Some(prepared) = &self.prepared else { return Err(out_of_order()) };
         let (outcome, events) = prepared.recorded(&claim.jobs, checkpoint)?;
-        // What reached the list later is not in the outcome: settling sends it back.
-        claim.jobs.truncate(outcome.jobs.len());
         self.end(dead, claim, &outcome, events).await
     }
 

@@ -127,7 +127,8 @@ impl Prepared {
                 "a checkpoint in rowcast_checkpoints cannot be read ({error}); was it edited?"
             ))
         })?;
-        let batch = Batch::decode(&self.plan, jobs);
+        let done = &jobs[..outcome.jobs.len().min(jobs.len())];
+        let batch = Batch::decode(&self.plan, done);
         let both = batch.jobs.iter().zip(&outcome.jobs);
         let unread = both
             .filter(|(job, became)| job.is_err() && matches!(became, JobOutcome::Inserted { .. }))
@@ -147,10 +148,12 @@ impl Prepared {
 pub(super) fn settlement(
     queue: &str,
     worker: &str,
-    claim: Claim,
+    mut claim: Claim,
     outcome: &Outcome,
     events: Events,
 ) -> Settlement {
+    // The jobs after those were not decoded, or reached the list later: settling sends them back.
+    claim.jobs.truncate(outcome.jobs.len());
     let tally = outcome.tally();
     let mut letters = Vec::with_capacity(tally.rejected);
     for (at, (job, raw)) in outcome.jobs.iter().zip(&claim.jobs).enumerate() {

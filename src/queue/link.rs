@@ -189,7 +189,7 @@ pub fn describe(error: &RedisError) -> String {
         }
         _ if is("OOM") => format!("Redis is out of memory ({detail})"),
         _ if is("NOPERM") => format!("the user in REDIS_URL lacks a right ({detail})"),
-        _ if is("invalid peer certificate") => {
+        _ if detail.contains("invalid peer certificate") => {
             format!(
                 "the certificate of Redis is not trusted ({detail}); \
                  one that a private authority has signed needs that authority in ROWCAST_REDIS_CA"

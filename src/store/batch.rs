@@ -190,9 +190,14 @@ impl Store {
         chunks
     }
 
+    /// How many rows are best put into one statement. More are allowed: see [`Store::fit`].
+    pub fn best_rows(&self) -> usize {
+        self.best_rows
+    }
+
     /// How many rows of these sizes fit one statement; 0 when not even the first one does.
     pub fn fit(&self, present: usize, rows: &[&[Value<'_>]]) -> usize {
-        let most = (MAX_PLACEHOLDERS / present.max(1)).min(self.most_rows).max(1);
+        let most = (MAX_PLACEHOLDERS / present.max(1)).max(1);
         let packet = self.packet;
         // Beside the values stand types, the statement's head and room for what `size` does not see.
         let mut room = packet.saturating_sub(packet / 8 + 1024);
@@ -233,7 +238,7 @@ impl Store {
             Ok(Err(fault)) => Err(InsertError::Job(fault)),
             Err(fault) => {
                 if let Fault::Server(_) = fault {
-                    self.most_rows = (rows.len() / 2).clamp(16, self.most_rows.max(16));
+                    self.best_rows = (rows.len() / 2).clamp(16, self.best_rows.max(16));
                 }
                 Err(InsertError::Other(fault))
             }

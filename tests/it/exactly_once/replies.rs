@@ -253,7 +253,7 @@ async fn a_hand_back_whose_reply_is_lost_is_repeated_without_a_double() {
     let script = format!("#!lua flags=allow-oom\n{}", include_str!("../../../src/queue/hand_back.lua"));
     scene.redis::<String>(cmd("SCRIPT").arg("LOAD").arg(script)).await;
     let (proxy, mut worker) = behind_redis(&scene).await;
-    told_to_end_in_the_middle(&scene, &mut worker, async || proxy.lose_reply_to(b"$8\r\nreturned\r\n")).await;
+    told_to_end_in_the_middle(&scene, &mut worker, async || proxy.lose_reply_to(b"$6\r\nnobody\r\n")).await;
     proxy.sprung(1, LIMIT).await;
     assert_eq!(scene.audit().await.in_flight, 0);
     scene.each_job_in_its_place(31).await;

@@ -168,6 +168,11 @@ async fn a_large_array_of_small_objects_goes_in_or_becomes_one_dead_letter_in_li
     env.push_raw("", &[array(3_000)]).await;
     env.done(1).await;
     assert_eq!((env.count("narrow").await, env.count("n").await), (65_535, 3_000));
+    // Many at once: what one transaction holds of them is bounded, and the others go back to the queue.
+    env.push_raw("", &vec![array(3_000); 170]).await;
+    let audit = env.done(171).await;
+    assert!(audit.handed_back > 0, "{audit:?}");
+    assert_eq!((audit.difference(), env.count("n").await), (0, 171 * 3_000));
     assert!(peak(&worker) < 300, "{} MB", peak(&worker));
     worker.stop().await;
 }
