@@ -1,0 +1,121 @@
+//! What the gateway needs to know: where it listens, whom it may show data to, and which channels it hears.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use super::{
+    ConfigError, Publish, QueueSettings, SecretUrl, Vars,
+    settings::{publish, redis_url},
+    word,
+};
+use crate::emitter::with_slash;
+
+/// What `rowcast gateway` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// `REDIS_URL`.
+    pub redis_url: SecretUrl,
+    /// The address that it listens on.
+    pub listen: SocketAddr,
+    /// How what it hears was published.
+    pub publish: Publish,
+    /// The namespaces that it serves: `/`, those of the routes, and more where they are named.
+    pub namespaces: BTreeSet<String>,
+}
+
+impl GatewaySettings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used. Also an address that others can reach, unless it is said that the
+    /// data are public.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
+        Ok(Self {
+            redis_url: redis_url(vars)?,
+            listen: listen(vars)?,
+            publish: publish(vars),
+            namespaces: namespaces(vars)?,
+        })
+    }
+}
+
+fn listen(vars: &dyn Vars) -> Result<SocketAddr, ConfigError> {
+    const LISTEN: &str = "ROWCAST_LISTEN";
+    let text = vars.get(LISTEN).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        let expected = "expected an IP address and a port: 127.0.0.1:8080, [::1]:8080, 0.0.0.0:8080";
+        return Err(ConfigError::new(LISTEN, Some(&text), expected));
+    };
+    let public = word(vars, "ROWCAST_PUBLIC", false, &[("true", true), ("false", false)])?;
+    if !address.ip().to_canonical().is_loopback() && !public {
+        let problem = "others could reach this address, and every client may join every room; listen on a loopback \
+                       address (127.0.0.1:8080), or say that all data are public with ROWCAST_PUBLIC=true";
+        return Err(ConfigError::new(LISTEN, Some(&text), problem));
+    }
+    Ok(address)
+}
+
+fn namespaces(vars: &dyn Vars) -> Result<BTreeSet<String>, ConfigError> {
+    const MORE: &str = "ROWCAST_GATEWAY_NAMESPACES";
+    let more = vars.get(MORE).unwrap_or_default();
+    let named = more.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let routes = QueueSettings::from_vars(vars)?.routes;
+    let all: BTreeSet<String> = std::iter::once("/".to_owned())
+        .chain(routes.into_iter().map(|route| route.namespace))
+        .chain(named.map(with_slash))
+        .collect();
+    // A `#` would end the name in a channel, a comma or a question mark in a packet of a client.
+    match all.iter().find(|name| name.contains(['#', ',', '?'])) {
+        None => Ok(all),
+        Some(bad) => {
+            let problem =
+                format!("the namespace {bad:?} cannot be served: #, comma and ? end a name on the wire");
+            Err(ConfigError::new(MORE, Some(&more), problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<GatewaySettings, ConfigError> {
+        let vars: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        GatewaySettings::from_vars(&vars)
+    }
+
+    #[test]
+    fn without_variables_it_listens_on_loopback_and_asks_for_no_database() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(Vec::from_iter(settings.namespaces), ["/"]);
+    }
+
+    #[test]
+    fn an_address_that_others_reach_is_refused_unless_the_data_are_public() {
+        for address in ["0.0.0.0:80", "[::]:80", "192.168.0.1:80", "[::ffff:10.0.0.1]:80"] {
+            let error = settings(&[("ROWCAST_LISTEN", address)]).unwrap_err();
+            assert_eq!(error.variable, "ROWCAST_LISTEN");
+            assert!(error.to_string().contains("ROWCAST_PUBLIC=true"), "{error}");
+            assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_PUBLIC", "false")]).is_err());
+            assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_PUBLIC", "true")]).is_ok());
+        }
+        for address in ["127.0.0.1:0", "127.8.9.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            assert!(settings(&[("ROWCAST_LISTEN", address)]).is_ok(), "{address}");
+        }
+        for (name, value) in [("ROWCAST_LISTEN", "8080"), ("ROWCAST_PUBLIC", "yes")] {
+            assert_eq!(settings(&[(name, value)]).unwrap_err().variable, name);
+        }
+    }
+
+    #[test]
+    fn namespaces_are_the_routes_and_those_that_are_named() {
+        let named =
+            settings(&[("ROWCAST_NAMESPACE", "rows"), ("ROWCAST_GATEWAY_NAMESPACES", "chat, /admin")]);
+        assert_eq!(Vec::from_iter(named.unwrap().namespaces), ["/", "/admin", "/chat", "/rows"]);
+        let error = settings(&[("ROWCAST_GATEWAY_NAMESPACES", "a#b")]).unwrap_err();
+        assert_eq!(error.variable, "ROWCAST_GATEWAY_NAMESPACES");
+    }
+}

@@ -1,0 +1,219 @@
+//! The TCP side: connections that can be cut off, and that end by themselves when the other side takes nothing.
+//!
+//! The library does not stop a writer that waits for a client which does not read, not even when it has given the
+//! client up. So the kernel is told to end a connection whose data is not taken for a while, and a connection can be
+//! cut from outside.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    os::fd::AsRawFd as _,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    middleware::Next,
+    response::Response,
+    serve::{self, IncomingStream},
+};
+use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+
+use super::adapter::Client;
+
+/// Data that the other side has not taken for so long ends the connection, in milliseconds.
+const NOT_TAKEN: u32 = 10_000;
+
+/// A TCP connection, shared by whoever reads and writes and whoever may cut it.
+struct Line {
+    stream: TcpStream,
+    /// The session that was upgraded to WebSocket on this connection.
+    session: OnceLock<String>,
+}
+
+/// A connection that may have ended.
+#[derive(Clone)]
+pub(super) struct LineRef(Weak<Line>);
+
+/// The connections of sessions that began with long-polling and went on with WebSocket, by the session's id.
+#[derive(Default)]
+pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
+
+impl LineRef {
+    /// The connection on which the client has opened its session.
+    pub(super) fn of(client: &Client) -> Option<Self> {
+        let ConnectInfo(line) = client.req_parts().extensions.get::<ConnectInfo<Self>>()?;
+        Some(line.clone())
+    }
+
+    /// Ends it, whatever is still to be written.
+    pub(super) fn cut(&self) {
+        if let Some(line) = self.0.upgrade()
+            && let Err(error) = shutdown(line.stream.as_raw_fd(), Shutdown::Both)
+        {
+            tracing::debug!("the connection has ended already: {error}");
+        }
+    }
+}
+
+impl Lines {
+    /// The connection that a session has moved to.
+    pub(super) fn of(&self, session: &str) -> Option<LineRef> {
+        self.lock().get(session).cloned().map(LineRef)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Line>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes on which connection a session goes on with WebSocket.
+pub(super) async fn note_upgrade(
+    State(lines): State<Arc<Lines>>,
+    ConnectInfo(line): ConnectInfo<LineRef>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Some(session) = upgraded(request.uri().query().unwrap_or_default())
+        && let Some(line) = line.0.upgrade()
+        && line.session.set(session.to_owned()).is_ok()
+    {
+        lines.lock().insert(session.to_owned(), Arc::downgrade(&line));
+    }
+    next.run(request).await
+}
+
+/// The session that a request wants to go on with WebSocket.
+fn upgraded(query: &str) -> Option<&str> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    value("sid").filter(|_| value("transport") == Some("websocket"))
+}
+
+/// Accepts connections.
+pub(super) struct Listener {
+    inner: TcpListener,
+    lines: Arc<Lines>,
+}
+
+impl Listener {
+    pub(super) fn new(inner: TcpListener, lines: Arc<Lines>) -> Self {
+        Self { inner, lines }
+    }
+}
+
+impl serve::Listener for Listener {
+    type Io = Wire;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Wire, SocketAddr) {
+        let (stream, address) = serve::Listener::accept(&mut self.inner).await;
+        let prepared = stream
+            .set_nodelay(true)
+            .and_then(|()| setsockopt(&stream, sockopt::TcpUserTimeout, &NOT_TAKEN).map_err(io::Error::from));
+        if let Err(error) = prepared {
+            // It may have ended already, which shows as soon as it is read.
+            tracing::debug!("a connection cannot be prepared: {error}");
+        }
+        let line = Arc::new(Line { stream, session: OnceLock::new() });
+        (Wire { line, lines: self.lines.clone() }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, Listener>> for LineRef {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        Self(Arc::downgrade(&stream.io().line))
+    }
+}
+
+/// The end of a connection that is read and written.
+pub(super) struct Wire {
+    line: Arc<Line>,
+    lines: Arc<Lines>,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(session) = self.line.session.get() {
+            let mut lines = self.lines.lock();
+            // Another connection may have taken the session over.
+            if lines.get(session).is_some_and(|line| line.as_ptr() == Arc::as_ptr(&self.line)) {
+                lines.remove(session);
+            }
+        }
+    }
+}
+
+/// Tries until it is done or the system says when to try again.
+fn attempt<T>(
+    mut ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut work: impl FnMut() -> io::Result<T>,
+) -> Poll<io::Result<T>> {
+    loop {
+        ready!(ready())?;
+        match work() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream = &self.line.stream;
+        let read = attempt(|| stream.poll_read_ready(cx), || stream.try_read(buf.initialize_unfilled()));
+        read.map_ok(|count| buf.advance(count))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let stream = &self.line.stream;
+        attempt(|| stream.poll_write_ready(cx), || stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let stream = &self.line.stream;
+        attempt(|| stream.poll_write_ready(cx), || stream.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = shutdown(self.line.stream.as_raw_fd(), Shutdown::Write);
+        Poll::Ready(done.map_err(io::Error::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_request_that_changes_the_transport_names_a_session() {
+        assert_eq!(upgraded("EIO=4&transport=websocket&sid=abc"), Some("abc"));
+        assert_eq!(upgraded("sid=abc&EIO=4&transport=websocket&t=1"), Some("abc"));
+        assert_eq!(upgraded("EIO=4&transport=polling&sid=abc"), None);
+        assert_eq!(upgraded("EIO=4&transport=websocket"), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! The gateway: the real program, a real Redis, and real socket.io clients.
+
+mod deliver;
+mod lifecycle;
+mod slow;
+
+use std::collections::BTreeMap;
+
+use redis::aio::MultiplexedConnection;
+use rowcast::emitter::Emitter;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    interop::{Node, emitter},
+    support::{Env, PATIENCE, Running, eventually},
+};
+
+/// A running gateway.
+struct Gateway {
+    process: Running,
+    address: String,
+}
+
+impl Gateway {
+    /// Returns when it listens; it need not hear Redis yet.
+    async fn listening(env: &Env, variables: &[(&str, &str)]) -> Self {
+        let listen = [("ROWCAST_LISTEN", "127.0.0.1:0")];
+        let process = Running::spawn(env, "gateway", "", &[&listen, variables].concat());
+        let address = process.says(1, "listening").await[0]["address"].as_str().unwrap().to_owned();
+        Self { process, address }
+    }
+
+    /// Returns when it hears Redis.
+    async fn start(env: &Env, variables: &[(&str, &str)]) -> Self {
+        let gateway = Self::listening(env, variables).await;
+        gateway.ready().await;
+        gateway
+    }
+
+    async fn ready(&self) {
+        eventually(PATIENCE, "the gateway is ready", async || match self.get("/readyz").await {
+            answer if answer.starts_with("200 ") => Ok(()),
+            answer => Err((answer, self.process.log())),
+        })
+        .await;
+    }
+
+    /// The status and the body of a page.
+    async fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        format!("{} {body}", head.split(' ').nth(1).unwrap())
+    }
+
+    /// Clients of it, and their sockets' ids; see `clients.mjs`.
+    async fn clients(&self, args: &[&str]) -> (Node, BTreeMap<String, String>) {
+        let url = format!("http://{}", self.address);
+        let mut node = Node::spawn("clients.mjs", &[&[url.as_str()], args].concat());
+        let ready = node.line().await;
+        let ids = serde_json::from_value(ready["ready"].clone());
+        (node, ids.unwrap_or_else(|_| panic!("the clients are not connected: {ready}")))
+    }
+}
+
+async fn publisher(env: &Env) -> Emitter<MultiplexedConnection> {
+    emitter(&env.redis_url).await
+}
+
+/// What one of the clients is expected to print for an event.
+fn event(client: &str, name: &str, args: Value) -> String {
+    serde_json::json!({"client": client, "event": name, "args": args}).to_string()
+}

@@ -1,0 +1,79 @@
+//! Starting, being ready, losing Redis, ending.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::{Gateway, event, publisher};
+use crate::support::{Env, PATIENCE, Running, eventually};
+
+#[tokio::test]
+async fn an_address_that_others_reach_is_refused_before_anything_is_bound() {
+    let env = Env::new().await;
+    let mut refused = Running::spawn(&env, "gateway", "", &[("ROWCAST_LISTEN", "0.0.0.0:0")]);
+    assert_eq!(refused.wait().await.code(), Some(64));
+    let said = eventually(PATIENCE, "the reason", async || refused.log().last().cloned().ok_or(())).await;
+    assert!(said.contains("ROWCAST_LISTEN=\"0.0.0.0:0\"") && said.contains("ROWCAST_PUBLIC=true"), "{said}");
+    Gateway::start(&env, &[("ROWCAST_LISTEN", "0.0.0.0:0"), ("ROWCAST_PUBLIC", "true")]).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_ends_it_with_the_variable_that_names_it() {
+    let env = Env::new().await;
+    let first = Gateway::listening(&env, &[]).await;
+    let mut second = Running::spawn(&env, "gateway", "", &[("ROWCAST_LISTEN", &first.address)]);
+    assert_eq!(second.wait().await.code(), Some(1));
+    let said = eventually(PATIENCE, "the reason", async || second.log().last().cloned().ok_or(())).await;
+    assert!(said.contains("ROWCAST_LISTEN") && said.contains(&first.address), "{said}");
+}
+
+#[tokio::test]
+async fn it_is_ready_only_while_it_hears_redis_and_tells_an_outage_in_two_lines() {
+    let mut env = Env::new().await;
+    env.redis.kill9().await.unwrap();
+    let gateway = Gateway::listening(&env, &[]).await;
+    gateway.process.says(1, "waiting for Redis").await;
+    assert!(gateway.get("/readyz").await.starts_with("503 waiting for Redis since "));
+    assert_eq!(gateway.get("/healthz").await, "200 ok\n");
+
+    // The clients connect while Redis is away, and hear it when it comes.
+    let (mut clients, _) = gateway.clients(&["/#"]).await;
+    for round in 1..=2 {
+        env.redis.restart().await.unwrap();
+        gateway.ready().await;
+        publisher(&env).await.emit("round", &round).await.unwrap();
+        assert_eq!(clients.line().await.to_string(), event("/#", "round", json!([round])));
+        assert_eq!(gateway.process.lines("Redis is back").len(), round);
+        env.redis.kill9().await.unwrap();
+        eventually(PATIENCE, "it is not ready", async || match gateway.get("/readyz").await {
+            answer if answer.starts_with("503 ") => Ok(()),
+            answer => Err(answer),
+        })
+        .await;
+        assert_eq!(gateway.process.lines("waiting for Redis").len(), round + 1);
+    }
+}
+
+#[tokio::test]
+async fn told_to_end_it_closes_its_clients_connections_and_ends_in_order() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let (mut websocket, _) = gateway.clients(&["--transport", "websocket", "/#"]).await;
+    let (mut polling, _) = gateway.clients(&["--transport", "polling", "/#"]).await;
+    gateway.process.stop().await;
+    // A client of whom the server had taken leave would not connect again by itself.
+    for clients in [&mut websocket, &mut polling] {
+        let gone = clients.line().await;
+        assert!(gone["disconnected"].as_str().unwrap().starts_with("transport "), "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_client_does_not_hold_up_the_end() {
+    let env = Env::new().await;
+    let mut gateway = Gateway::start(&env, &[("ROWCAST_DRAIN_SECONDS", "15")]).await;
+    let stuck = super::slow::Stuck::connect(&gateway).await;
+    super::slow::fill(&env, 200).await;
+    gateway.process.signal(Signal::SIGTERM);
+    assert!(gateway.process.wait().await.success(), "{:#?}", gateway.process.log());
+    drop(stuck);
+}

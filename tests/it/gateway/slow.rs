@@ -1,0 +1,160 @@
+//! Clients that do not read, and clients that have vanished.
+
+use std::fs;
+
+use base64::Engine as _;
+use redis::cmd;
+use rowcast::emitter::Target;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+
+use super::{Gateway, event, publisher};
+use crate::interop::Node;
+use crate::support::{Env, PATIENCE, eventually};
+
+/// A WebSocket client that reads nothing once it is connected.
+pub(super) struct Stuck {
+    stream: TcpStream,
+}
+
+impl Stuck {
+    pub(super) async fn connect(gateway: &Gateway) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        // Little fits into its side of the connection.
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(gateway.address.parse().unwrap()).await.unwrap();
+        let key = base64::engine::general_purpose::STANDARD.encode([7; 16]);
+        let request = format!(
+            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // A masked text frame with the packet that connects it, with a mask of zeros.
+        stream.write_all(b"\x81\x82\x00\x00\x00\x0040").await.unwrap();
+        let mut stuck = Self { stream };
+        stuck.read_until("40{\"sid\":").await;
+        stuck
+    }
+
+    async fn read_until(&mut self, text: &str) {
+        let (mut heard, mut buffer) = (Vec::new(), [0; 1024]);
+        while !heard.windows(text.len()).any(|bytes| bytes == text.as_bytes()) {
+            let count = self.stream.read(&mut buffer).await.unwrap();
+            assert_ne!(count, 0, "closed after {:?}", String::from_utf8_lossy(&heard));
+            heard.extend_from_slice(&buffer[..count]);
+        }
+    }
+}
+
+/// Publishes so many messages of 10 kB to everybody, numbered from 0.
+pub(super) async fn fill(env: &Env, count: usize) {
+    let mut redis = env.redis_connection().await;
+    let padding = "x".repeat(10_000);
+    for first in (0..count).step_by(100) {
+        let mut pipeline = redis::pipe();
+        for number in first..count.min(first + 100) {
+            let message = Target::new().event_args("fill", &(number, &padding)).unwrap();
+            pipeline.add_command(cmd("PUBLISH").arg(message.channel).arg(message.payload).clone()).ignore();
+        }
+        pipeline.query_async::<()>(&mut redis).await.unwrap();
+    }
+}
+
+/// How many sockets the process has open.
+fn open_sockets(gateway: &Gateway) -> usize {
+    let files = fs::read_dir(format!("/proc/{}/fd", gateway.process.pid())).unwrap();
+    let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
+async fn gone(gateway: &Gateway, before: usize) {
+    eventually(PATIENCE, "the stuck clients' connections are gone", async || match open_sockets(gateway) {
+        now if now <= before => Ok(()),
+        now => Err((before, now)),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_too_far_behind_is_dropped_and_the_others_miss_nothing() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let (mut node, _) = gateway.clients(&["--transport", "websocket", "/#"]).await;
+    let before = open_sockets(&gateway);
+    let mut stuck = Vec::new();
+    for _ in 0..5 {
+        stuck.push(Stuck::connect(&gateway).await);
+    }
+    // In portions that the reading client has had before the next one, so that only the stuck ones fall behind.
+    for portion in 0..5 {
+        fill(&env, 1_000).await;
+        for number in 0..1_000 {
+            let line = node.line().await;
+            assert_eq!((&line["event"], &line["args"][0]), (&json!("fill"), &json!(number)), "{portion}");
+        }
+    }
+    let dropped = gateway.process.says(5, "a client that does not read is dropped").await;
+    assert_eq!(dropped.len(), 5);
+    gone(&gateway, before).await;
+    publisher(&env).await.emit("after", &1).await.unwrap();
+    assert_eq!(node.line().await.to_string(), event("/#", "after", json!([1])));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_gone_within_seconds_even_if_its_queue_is_not_full() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let before = open_sockets(&gateway);
+    let stuck = Stuck::connect(&gateway).await;
+    fill(&env, 1_000).await;
+    gone(&gateway, before).await;
+    assert!(gateway.process.lines("a client that does not read").is_empty());
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn a_client_that_was_upgraded_from_polling_is_dropped_as_well() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let (mut node, _) = gateway.clients(&["/#"]).await;
+    eventually(PATIENCE, "the transport is changed", async || {
+        node.tell(json!({"client": "/#", "transport": true})).await;
+        let line = node.line().await;
+        if line["transport"] == "websocket" { Ok(()) } else { Err(line) }
+    })
+    .await;
+    let reason = stopped_until_dropped(&env, &gateway, &mut node).await;
+    assert!(reason.starts_with("transport "), "{reason}");
+    // It finds its connection gone, and connects again by itself.
+    assert!(node.line().await["connected"].is_string());
+    publisher(&env).await.emit("after", &1).await.unwrap();
+    assert_eq!(node.line().await.to_string(), event("/#", "after", json!([1])));
+}
+
+#[tokio::test]
+async fn a_client_of_long_polling_is_told_that_it_is_dropped() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let (mut node, _) = gateway.clients(&["--transport", "polling", "/#"]).await;
+    assert_eq!(stopped_until_dropped(&env, &gateway, &mut node).await, "io server disconnect");
+}
+
+/// Stops the clients' process while so much is sent that it is dropped. When it goes on, what it got must have no hole;
+/// returns why it was disconnected.
+async fn stopped_until_dropped(env: &Env, gateway: &Gateway, node: &mut Node) -> String {
+    node.stop_reading();
+    fill(env, 6_000).await;
+    gateway.process.says(1, "a client that does not read is dropped").await;
+    node.go_on_reading();
+    for number in 0.. {
+        let line = node.line().await;
+        if let Some(reason) = line["disconnected"].as_str() {
+            return reason.to_owned();
+        }
+        assert_eq!((&line["event"], &line["args"][0]), (&json!("fill"), &json!(number)));
+    }
+    unreachable!("it ends with the connection")
+}
