@@ -3,7 +3,7 @@
 //! * [`subscription`] hears Redis, and connects anew when it was away.
 //! * [`relay`] decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * [`packet`] is the encoding, pure. [`adapter`] is where the library keeps sockets and rooms.
-//! * [`sockets`] is what a client may do. [`slow`] is what becomes of one that does not read.
+//! * [`sockets`] is what a client may do, [`subscribe`] what it asks for, pure. [`slow`] is what becomes of one that does not read.
 //! * [`wire`] is the TCP side, [`http`] what is served beside socket.io.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
@@ -19,6 +19,7 @@ mod packet;
 mod relay;
 mod slow;
 mod sockets;
+mod subscribe;
 mod subscription;
 mod wire;
 
@@ -26,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{middleware, serve::Listener as _};
-use socketioxide::{SocketIo, SocketIoBuilder, handler::ConnectHandler as _};
+use socketioxide::{SocketIo, SocketIoBuilder};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ use crate::config::GatewaySettings;
 use adapter::{Adapter, Hub, Io};
 use relay::Relay;
 use slow::Slow;
+use sockets::Rules;
 use wire::{Lines, Listener};
 
 /// How long closing connections may take, of clients and of requests, each.
@@ -49,8 +51,9 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), lines.clone()));
+    let rules = Rules { rooms: settings.rooms_per_socket, slow: slow.clone() };
     for namespace in &settings.namespaces {
-        io.ns(namespace.clone(), sockets::connected.with(sockets::admit));
+        io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
-    ConfigError, Publish, QueueSettings, SecretUrl, Vars,
+    ConfigError, Publish, QueueSettings, SecretUrl, Vars, number,
     settings::{publish, redis_url},
     word,
 };
@@ -20,6 +20,8 @@ pub struct GatewaySettings {
     pub publish: Publish,
     /// The namespaces that it serves: `/`, those of the routes, and more where they are named.
     pub namespaces: BTreeSet<String>,
+    /// The most rooms that one client may be in.
+    pub rooms_per_socket: usize,
 }
 
 impl GatewaySettings {
@@ -34,6 +36,7 @@ impl GatewaySettings {
             listen: listen(vars)?,
             publish: publish(vars),
             namespaces: namespaces(vars)?,
+            rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
         })
     }
 }
@@ -105,7 +108,9 @@ mod tests {
         for address in ["127.0.0.1:0", "127.8.9.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
             assert!(settings(&[("ROWCAST_LISTEN", address)]).is_ok(), "{address}");
         }
-        for (name, value) in [("ROWCAST_LISTEN", "8080"), ("ROWCAST_PUBLIC", "yes")] {
+        for (name, value) in
+            [("ROWCAST_LISTEN", "8080"), ("ROWCAST_PUBLIC", "yes"), ("ROWCAST_ROOMS_PER_SOCKET", "0")]
+        {
             assert_eq!(settings(&[(name, value)]).unwrap_err().variable, name);
         }
     }

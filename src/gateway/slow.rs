@@ -38,7 +38,8 @@ impl Slow {
         }
     }
 
-    fn drop_client(&self, client: Client) {
+    /// Ends the connection of a client for which there was no place in its queue.
+    pub(super) fn drop_client(&self, client: Client) {
         tracing::info!(client = %client.id, "a client that does not read is dropped");
         // So that it gets nothing from behind the hole, and is dropped once only.
         client.join(DROPPED);

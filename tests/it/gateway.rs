@@ -2,13 +2,15 @@
 
 mod deliver;
 mod lifecycle;
+mod rooms;
 mod slow;
+mod vectors;
 
 use std::collections::BTreeMap;
 
 use redis::aio::MultiplexedConnection;
 use rowcast::emitter::Emitter;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -69,11 +71,40 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Clients that have subscribed to the rooms in their names: "/#a,b". In a room of digits only as a number.
+    async fn subscribed(&self, specs: &[&str]) -> Node {
+        let (mut node, _) = self.clients(&[&["--transport", "websocket"], specs].concat()).await;
+        for spec in specs {
+            let rooms = spec.split_once('#').unwrap().1.split(',').filter(|room| !room.is_empty());
+            let rooms: Vec<Value> =
+                rooms.map(|room| room.parse::<i64>().map_or(room.into(), Value::from)).collect();
+            if !rooms.is_empty() {
+                let answer = ask(&mut node, spec, json!(["subscribe", rooms])).await;
+                assert_eq!(answer["ok"], true, "{spec}: {answer}");
+            }
+        }
+        node
+    }
+}
+
+/// What a client's event is answered with.
+async fn ask(node: &mut Node, client: &str, emit: Value) -> Value {
+    node.tell(json!({"client": client, "emit": emit})).await;
+    let line = node.line().await;
+    assert_eq!(
+        (&line["client"], line["answer"].as_array().map(Vec::len)),
+        (&json!(client), Some(1)),
+        "{line}"
+    );
+    line["answer"][0].clone()
+}
+
 async fn publisher(env: &Env) -> Emitter<MultiplexedConnection> {
     emitter(&env.redis_url).await
 }
 
 /// What one of the clients is expected to print for an event.
 fn event(client: &str, name: &str, args: Value) -> String {
-    serde_json::json!({"client": client, "event": name, "args": args}).to_string()
+    json!({"client": client, "event": name, "args": args}).to_string()
 }
