@@ -1,22 +1,24 @@
 //! The gateway: a socket.io server that delivers what is published through Redis to browsers.
 //!
-//! * [`subscription`] hears Redis, and connects anew when it was away.
-//! * [`relay`] decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
-//! * [`packet`] is the encoding, pure. [`adapter`] is where the library keeps sockets and rooms.
-//! * [`sockets`] is what a client may do, [`subscribe`] what it asks for, pure. [`slow`] is what becomes of one that does not read.
-//! * [`wire`] is the TCP side, [`http`] what is served beside socket.io.
+//! * `subscription` hears Redis, and connects anew when it was away.
+//! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
+//! * `requests` moves and disconnects clients where emitters ask for it.
+//! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not read.
+//! * `wire` is the TCP side, `http` what is served beside socket.io.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
 //! dropped, and never left with a hole. Nothing that comes over Redis or from a client ends it.
 //!
 //! What it does not do: run on more than one thread. More gateways are more processes. That one thread is also why
-//! what [`slow`] sees after a broadcast is what the broadcast saw.
+//! what `slow` sees after a broadcast is what the broadcast saw.
 
 mod adapter;
 mod http;
 mod packet;
 mod relay;
+mod requests;
 mod slow;
 mod sockets;
 mod subscribe;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::GatewaySettings;
 use adapter::{Adapter, Hub, Io};
 use relay::Relay;
+use requests::Requests;
 use slow::Slow;
 use sockets::Rules;
 use wire::{Lines, Listener};
@@ -55,11 +58,12 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
+    let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
     let app = http::router(readiness).layer(layer).layer(upgrades);
 
-    let relay = Relay::new(settings.publish.key.clone(), hub, slow);
+    let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests);
     let hearing = subscription::keep(&settings, relay, state)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())

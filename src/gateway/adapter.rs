@@ -37,6 +37,11 @@ impl Hub {
     pub(super) fn of(&self, namespace: &str) -> Option<Arc<Adapter>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
     }
+
+    /// The namespaces that are served.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
 }
 
 impl Adapter {
@@ -46,9 +51,10 @@ impl Adapter {
     }
 
     /// Whether any socket is in one of these rooms; with no rooms at all, everybody is meant.
-    pub(super) fn anyone_in<'r>(&self, rooms: impl IntoIterator<Item = &'r str>) -> bool {
-        let mut rooms = rooms.into_iter().peekable();
-        rooms.peek().is_none() || rooms.any(|room| !self.local.sockets(whom([room], [])).is_empty())
+    pub(super) fn anyone_in(&self, rooms: &[impl AsRef<str>]) -> bool {
+        let nobody: [&str; 0] = [];
+        let anyone = |room| !self.local.sockets(whom(std::slice::from_ref(room), &nobody)).is_empty();
+        rooms.is_empty() || rooms.iter().any(anyone)
     }
 }
 
@@ -57,15 +63,11 @@ impl Adapter {
 pub(super) const DROPPED: &str = "\0dropped";
 
 /// The sockets in `rooms`, or all of them when there are none, but for those in `except`.
-pub(super) fn whom<'r>(
-    rooms: impl IntoIterator<Item = &'r str>,
-    except: impl IntoIterator<Item = &'r str>,
-) -> BroadcastOptions {
-    let owned = |room: &str| room.to_owned().into();
+pub(super) fn whom(rooms: &[impl AsRef<str>], except: &[impl AsRef<str>]) -> BroadcastOptions {
     let mut whom = BroadcastOptions::default();
-    whom.rooms.extend(rooms.into_iter().map(owned));
+    whom.rooms.extend(rooms.iter().map(|room| room.as_ref().to_owned().into()));
     whom.except.push(DROPPED.into());
-    whom.except.extend(except.into_iter().map(owned));
+    whom.except.extend(except.iter().map(|room| room.as_ref().to_owned().into()));
     // Without it no room would mean nobody.
     whom.add_flag(BroadcastFlags::Broadcast);
     whom

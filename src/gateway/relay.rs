@@ -11,6 +11,7 @@ use socketioxide_core::adapter::BroadcastFlags;
 use super::{
     adapter::{Adapter, Hub, whom},
     packet,
+    requests::Requests,
     slow::Slow,
 };
 use crate::emitter::{Broadcast, Channel, ChannelKind, Message, decode};
@@ -20,13 +21,14 @@ pub(super) struct Relay {
     key: String,
     hub: Arc<Hub>,
     slow: Arc<Slow>,
+    requests: Requests,
     ignored: Ignored,
 }
 
 impl Relay {
     /// `key` is the prefix of the channels.
-    pub(super) fn new(key: String, hub: Arc<Hub>, slow: Arc<Slow>) -> Self {
-        Self { key, hub, slow, ignored: Ignored::default() }
+    pub(super) fn new(key: String, hub: Arc<Hub>, slow: Arc<Slow>, requests: Requests) -> Self {
+        Self { key, hub, slow, requests, ignored: Ignored::default() }
     }
 
     /// Takes one message. What is not understood is told in the log and ignored.
@@ -34,22 +36,21 @@ impl Relay {
         let Some(parts) = Channel::parse(&self.key, channel) else { return };
         let Some(adapter) = self.hub.of(parts.nsp) else { return };
         // The room in the channel's name spares the decoding when nobody here is in it.
-        if parts.kind == ChannelKind::Broadcast && !adapter.anyone_in(parts.room) {
+        if parts.kind == ChannelKind::Broadcast && !adapter.anyone_in(parts.room.as_slice()) {
             return;
         }
         match decode(&self.key, channel, payload) {
             Ok(Message::Broadcast(broadcast)) => self.deliver(&adapter, channel, broadcast),
-            Ok(Message::Request(_)) => {}
+            Ok(Message::Request(request)) => self.requests.carry_out(&adapter, &request),
             Err(error) => self.ignored.tell(channel, payload, &error),
         }
     }
 
     fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast) {
-        if !adapter.anyone_in(broadcast.rooms.iter().map(String::as_str)) {
+        if !adapter.anyone_in(&broadcast.rooms) {
             return;
         }
-        let mut options =
-            whom(broadcast.rooms.iter().map(String::as_str), broadcast.except.iter().map(String::as_str));
+        let mut options = whom(&broadcast.rooms, &broadcast.except);
         if broadcast.flags.volatile {
             options.add_flag(BroadcastFlags::Volatile);
         }

@@ -6,12 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer, ser::Error as _};
-use socketioxide::{SendError, SocketError, TransportType};
+use socketioxide::{SendError, SocketError};
 use socketioxide_core::adapter::BroadcastOptions;
 
 use super::{
     adapter::{Adapter, Client, DROPPED, Io},
-    wire::{LineRef, Lines},
+    wire::Lines,
 };
 
 /// Ends the connections of clients that are behind.
@@ -43,10 +43,9 @@ impl Slow {
         tracing::info!(client = %client.id, "a client that does not read is dropped");
         // So that it gets nothing from behind the hole, and is dropped once only.
         client.join(DROPPED);
-        let line = self.lines.of(&client.id.to_string()).or_else(|| LineRef::of(&client));
-        match line {
-            Some(line) if client.transport_type() == TransportType::Websocket => line.cut(),
-            _ => drop(tokio::spawn(disconnect_when_there_is_room(client))),
+        match self.lines.of(&client) {
+            Some(line) => line.cut(),
+            None => drop(tokio::spawn(disconnect_when_there_is_room(client))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The gateway's ear: the channels of its namespaces, heard over one connection that comes back by itself.
 //!
-//! It subscribes to patterns, as Node servers do for broadcasts. Redis does not count those in PUBSUB NUMSUB, which is
+//! It subscribes to patterns, for requests too, where Node servers subscribe to channels. Redis does not count those in PUBSUB NUMSUB, which is
 //! how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
 
 use std::{convert::Infallible, time::Duration};
@@ -67,10 +67,14 @@ pub(super) fn keep(
     })
 }
 
-/// The channels of broadcasts in each namespace.
+/// The channels of broadcasts and of requests in each namespace.
 fn patterns(settings: &GatewaySettings) -> Vec<String> {
     let key = literal(&settings.publish.key);
-    settings.namespaces.iter().map(|namespace| format!("{key}#{}#*", literal(namespace))).collect()
+    let of = |namespace: &String| {
+        let namespace = literal(namespace);
+        [format!("{key}#{namespace}#*"), format!("{key}-request#{namespace}#")]
+    };
+    settings.namespaces.iter().flat_map(of).collect()
 }
 
 /// A pattern that matches this text only.

@@ -21,6 +21,7 @@ use axum::{
     serve::{self, IncomingStream},
 };
 use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
+use socketioxide::TransportType;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -47,12 +48,6 @@ pub(super) struct LineRef(Weak<Line>);
 pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
 
 impl LineRef {
-    /// The connection on which the client has opened its session.
-    pub(super) fn of(client: &Client) -> Option<Self> {
-        let ConnectInfo(line) = client.req_parts().extensions.get::<ConnectInfo<Self>>()?;
-        Some(line.clone())
-    }
-
     /// Ends it, whatever is still to be written.
     pub(super) fn cut(&self) {
         if let Some(line) = self.0.upgrade()
@@ -64,9 +59,17 @@ impl LineRef {
 }
 
 impl Lines {
-    /// The connection that a session has moved to.
-    pub(super) fn of(&self, session: &str) -> Option<LineRef> {
-        self.lock().get(session).cloned().map(LineRef)
+    /// The connection of a client that uses WebSocket: the one that its session has moved to, else the one on which it
+    /// was opened.
+    pub(super) fn of(&self, client: &Client) -> Option<LineRef> {
+        if client.transport_type() != TransportType::Websocket {
+            return None;
+        }
+        let moved = self.lock().get(&client.id.to_string()).cloned().map(LineRef);
+        moved.or_else(|| {
+            let ConnectInfo(line) = client.req_parts().extensions.get::<ConnectInfo<LineRef>>()?;
+            Some(line.clone())
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Line>>> {

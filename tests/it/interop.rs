@@ -86,7 +86,7 @@ impl Node {
     }
 
     /// Tells the process something, on a line of its own.
-    pub(crate) async fn tell(&mut self, what: Value) {
+    pub(crate) async fn tell(&mut self, what: impl std::fmt::Display) {
         self.stdin.write_all(format!("{what}\n").as_bytes()).await.unwrap();
     }
 

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{Gateway, event, publisher};
 use crate::interop::Node;
-use crate::support::{Env, PATIENCE, eventually};
+use crate::support::{Env, PATIENCE, eventually, within};
 
 /// A WebSocket client that reads nothing once it is connected.
 pub(super) struct Stuck {
@@ -39,13 +39,21 @@ impl Stuck {
         stuck
     }
 
-    async fn read_until(&mut self, text: &str) {
+    pub(super) async fn read_until(&mut self, text: &str) {
         let (mut heard, mut buffer) = (Vec::new(), [0; 1024]);
         while !heard.windows(text.len()).any(|bytes| bytes == text.as_bytes()) {
             let count = self.stream.read(&mut buffer).await.unwrap();
             assert_ne!(count, 0, "closed after {:?}", String::from_utf8_lossy(&heard));
             heard.extend_from_slice(&buffer[..count]);
         }
+    }
+}
+
+impl Stuck {
+    /// Waits for the end of the connection.
+    pub(super) async fn ends(&mut self) {
+        let mut rest = Vec::new();
+        within(PATIENCE, "the end of the connection", self.stream.read_to_end(&mut rest)).await.ok();
     }
 }
 
