@@ -5,7 +5,7 @@
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
 //! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not read.
-//! * `wire` is the TCP side, `http` what is served beside socket.io.
+//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -16,6 +16,7 @@
 
 mod adapter;
 mod http;
+mod origin;
 mod packet;
 mod relay;
 mod requests;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::GatewaySettings;
 use adapter::{Adapter, Hub, Io};
+use origin::Origins;
 use relay::Relay;
 use requests::Requests;
 use slow::Slow;
@@ -61,7 +63,8 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
-    let app = http::router(readiness).layer(layer).layer(upgrades);
+    let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
+    let app = http::router(readiness).layer(layer).layer(upgrades).layer(origins);
 
     let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests);
     let hearing = subscription::keep(&settings, relay, state)?;

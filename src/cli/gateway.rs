@@ -15,7 +15,7 @@ use crate::{
 /// Run one gateway: hold browsers' connections, deliver events to their rooms
 ///
 /// A socket.io server at http://ROWCAST_LISTEN/socket.io/, over WebSocket and long-polling, for clients of
-/// socket.io 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
+/// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
 /// /healthz answers while the process works; /readyz when it also hears Redis.
 ///
 /// The first TERM or INT closes its connections in order, within ROWCAST_DRAIN_SECONDS; a second one ends it at

@@ -16,6 +16,10 @@ pub struct GatewaySettings {
     pub redis_url: SecretUrl,
     /// The address that it listens on.
     pub listen: SocketAddr,
+    /// Whether everybody may see everything.
+    pub public: bool,
+    /// The pages whose scripts may connect, by origin; without it those of this machine, or all when `public`.
+    pub origins: Option<Vec<String>>,
     /// How what it hears was published.
     pub publish: Publish,
     /// The namespaces that it serves: `/`, those of the routes, and more where they are named.
@@ -31,9 +35,12 @@ impl GatewaySettings {
     /// The first variable that cannot be used. Also an address that others can reach, unless it is said that the
     /// data are public.
     pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
+        let public = word(vars, "ROWCAST_PUBLIC", false, &[("true", true), ("false", false)])?;
         Ok(Self {
             redis_url: redis_url(vars)?,
-            listen: listen(vars)?,
+            listen: listen(vars, public)?,
+            public,
+            origins: origins(vars)?,
             publish: publish(vars),
             namespaces: namespaces(vars)?,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
@@ -41,20 +48,38 @@ impl GatewaySettings {
     }
 }
 
-fn listen(vars: &dyn Vars) -> Result<SocketAddr, ConfigError> {
+fn listen(vars: &dyn Vars, public: bool) -> Result<SocketAddr, ConfigError> {
     const LISTEN: &str = "ROWCAST_LISTEN";
     let text = vars.get(LISTEN).unwrap_or_else(|| "127.0.0.1:8080".into());
     let Ok(address) = text.parse::<SocketAddr>() else {
         let expected = "expected an IP address and a port: 127.0.0.1:8080, [::1]:8080, 0.0.0.0:8080";
         return Err(ConfigError::new(LISTEN, Some(&text), expected));
     };
-    let public = word(vars, "ROWCAST_PUBLIC", false, &[("true", true), ("false", false)])?;
     if !address.ip().to_canonical().is_loopback() && !public {
         let problem = "others could reach this address, and every client may join every room; listen on a loopback \
                        address (127.0.0.1:8080), or say that all data are public with ROWCAST_PUBLIC=true";
         return Err(ConfigError::new(LISTEN, Some(&text), problem));
     }
     Ok(address)
+}
+
+fn origins(vars: &dyn Vars) -> Result<Option<Vec<String>>, ConfigError> {
+    const ORIGINS: &str = "ROWCAST_ORIGINS";
+    let Some(text) = vars.get(ORIGINS) else { return Ok(None) };
+    let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    // A path, a trailing slash included, would match nothing that a browser sends.
+    let is_origin = |origin: &str| {
+        origin.split_once("://").is_some_and(|(scheme, host)| {
+            !scheme.is_empty() && !host.is_empty() && !host.contains(['/', ' ', '@'])
+        })
+    };
+    match origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
+        None => Ok(Some(origins)),
+        Some(bad) => {
+            let expected = format!("expected https://app.example,http://localhost:3000 or *, not {bad:?}");
+            Err(ConfigError::new(ORIGINS, Some(&text), expected))
+        }
+    }
 }
 
 fn namespaces(vars: &dyn Vars) -> Result<BTreeSet<String>, ConfigError> {
@@ -108,10 +133,27 @@ mod tests {
         for address in ["127.0.0.1:0", "127.8.9.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
             assert!(settings(&[("ROWCAST_LISTEN", address)]).is_ok(), "{address}");
         }
-        for (name, value) in
-            [("ROWCAST_LISTEN", "8080"), ("ROWCAST_PUBLIC", "yes"), ("ROWCAST_ROOMS_PER_SOCKET", "0")]
-        {
+        for (name, value) in [
+            ("ROWCAST_LISTEN", "8080"),
+            ("ROWCAST_PUBLIC", "yes"),
+            ("ROWCAST_ROOMS_PER_SOCKET", "0"),
+            ("ROWCAST_ORIGINS", "https://app.example/"),
+        ] {
             assert_eq!(settings(&[(name, value)]).unwrap_err().variable, name);
+        }
+    }
+
+    #[test]
+    fn origins_are_those_that_are_named() {
+        let named =
+            settings(&[("ROWCAST_ORIGINS", "https://app.example, http://localhost:3000")]).unwrap().origins;
+        assert_eq!(named.unwrap(), ["https://app.example", "http://localhost:3000"]);
+        for bad in ["app.example", "https://", "https://app.example/", "https://app.example,,*"] {
+            assert_eq!(
+                settings(&[("ROWCAST_ORIGINS", bad)]).unwrap_err().variable,
+                "ROWCAST_ORIGINS",
+                "{bad}"
+            );
         }
     }
 

@@ -1,9 +1,9 @@
 // Real socket.io clients of any server, for tests that are written elsewhere.
 //
-//   node clients.mjs URL [--transport NAME]... CLIENT...
+//   node clients.mjs URL [--version NUMBER] [--transport NAME]... CLIENT...
 //
 // CLIENT is a namespace and a name for it: "/#", "/#one", "/chat#two". NAME is websocket or polling; without any it is
-// what a browser does: polling first, then websocket.
+// what a browser does: polling first, then websocket. NUMBER is that of socket.io-client: 4, 3 or 2.
 //
 // Standard output is one JSON object on each line:
 //   {"ready":{"/#one":"ID",...}}                           all clients are connected, with the ids of their sockets
@@ -18,12 +18,16 @@
 
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { io as connect } from "socket.io-client";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { transport: { type: "string", multiple: true, default: ["polling", "websocket"] } },
+  options: {
+    transport: { type: "string", multiple: true, default: ["polling", "websocket"] },
+    version: { type: "string", default: "4" },
+  },
 });
+const library = await import(options.version === "4" ? "socket.io-client" : `socket.io-client-${options.version}`);
+const connect = library.io ?? library.default;
 const [url, ...specs] = positionals;
 
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
@@ -37,7 +41,13 @@ const clients = new Map(
       reconnectionDelayMax: 100,
       transports: options.transport,
     });
-    client.onAny((event, ...args) => print({ client: spec, event, args }));
+    const heard = (event, ...args) => print({ client: spec, event, args });
+    if (client.onAny) {
+      client.onAny(heard);
+    } else {
+      // Version 2 knows no handler of all events.
+      client.onevent = (packet) => heard(...packet.data);
+    }
     client.on("disconnect", (reason) => print({ client: spec, disconnected: reason }));
     return [spec, client];
   }),

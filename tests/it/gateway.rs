@@ -2,6 +2,7 @@
 
 mod cluster;
 mod deliver;
+mod hostile;
 mod lifecycle;
 mod rooms;
 mod slow;
@@ -19,7 +20,7 @@ use tokio::{
 
 use crate::{
     interop::{Node, emitter},
-    support::{Env, PATIENCE, Running, eventually},
+    support::{Env, PATIENCE, Running, eventually, within},
 };
 
 /// A running gateway.
@@ -54,12 +55,18 @@ impl Gateway {
 
     /// The status and the body of a page.
     async fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let answer = self.request(&format!("GET {path} HTTP/1.0\r\n\r\n")).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         format!("{} {body}", head.split(' ').nth(1).unwrap())
+    }
+
+    /// What a request is answered with, until the connection ends.
+    async fn request(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        within(PATIENCE, "the end of the answer", stream.read_to_end(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Clients of it, and their sockets' ids; see `clients.mjs`.
@@ -75,7 +82,12 @@ impl Gateway {
 impl Gateway {
     /// Clients that have subscribed to the rooms in their names: "/#a,b". In a room of digits only as a number.
     async fn subscribed(&self, specs: &[&str]) -> Node {
-        let (mut node, _) = self.clients(&[&["--transport", "websocket"], specs].concat()).await;
+        self.subscribed_with(&["--transport", "websocket"], specs).await
+    }
+
+    /// As [`Gateway::subscribed`], with options of `clients.mjs`.
+    async fn subscribed_with(&self, options: &[&str], specs: &[&str]) -> Node {
+        let (mut node, _) = self.clients(&[options, specs].concat()).await;
         for spec in specs {
             let rooms = spec.split_once('#').unwrap().1.split(',').filter(|room| !room.is_empty());
             let rooms: Vec<Value> =

@@ -10,8 +10,13 @@ async fn a_client_gets_what_is_for_the_rooms_it_has_subscribed_to_until_it_unsub
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[]).await;
     let emitter = publisher(&env).await;
-    for transport in ["websocket", "polling"] {
-        let (mut node, _) = gateway.clients(&["--transport", transport, "/#one", "/#two"]).await;
+    let versions = ["4", "3", "2"];
+    let transports = [&["--transport", "websocket"][..], &["--transport", "polling"], &[]];
+    for (version, transport) in
+        versions.iter().flat_map(|version| transports.map(|transport| (version, transport)))
+    {
+        let options = [&["--version", version], transport, &["/#one", "/#two"]].concat();
+        let (mut node, _) = gateway.clients(&options).await;
         let several = json!(["a", {"room": "b"}, 42, "c"]);
         let answer = ask(&mut node, "/#one", json!(["subscribe", several])).await;
         assert_eq!(answer, json!({"ok": true, "rooms": ["a", "b", "42", "c"]}));

@@ -50,6 +50,11 @@ impl Stuck {
 }
 
 impl Stuck {
+    /// Sends bytes, as far as the server takes them.
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.ok();
+    }
+
     /// Waits for the end of the connection.
     pub(super) async fn ends(&mut self) {
         let mut rest = Vec::new();
