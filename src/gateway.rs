@@ -30,6 +30,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{middleware, serve::Listener as _};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketioxide::{SocketIo, SocketIoBuilder};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// # Errors
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
 pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::Result<()> {
+    allow_many_connections();
     let lines = Arc::new(Lines::default());
     let listener = bind(&settings, &lines).await?;
     let hub = Arc::new(Hub::default());
@@ -85,6 +87,16 @@ async fn bind(settings: &GatewaySettings, lines: &Arc<Lines>) -> anyhow::Result<
     let listener = listener
         .with_context(|| format!("cannot listen on {}, which ROWCAST_LISTEN names", settings.listen))?;
     Ok(Listener::new(listener, lines.clone()))
+}
+
+/// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more.
+fn allow_many_connections() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
+    match raised {
+        Ok(files) => tracing::debug!(files, "so many connections are possible"),
+        Err(error) => tracing::warn!("the limit of open files stays as it is: {error}"),
+    }
 }
 
 /// What a client may cost. Clients of ours send small things and are sent much.

@@ -26,7 +26,8 @@ Examples:
   rowcast gateway
   ROWCAST_LISTEN=0.0.0.0:8080 ROWCAST_PUBLIC=true rowcast gateway
 
-Exit codes: 0 its connections were closed in order, 1 they were not or its address is taken, 64 bad configuration")]
+Exit codes: 0 it was told to end and did, 1 it did not within ROWCAST_DRAIN_SECONDS or its address is taken,
+64 bad configuration")]
 pub struct Args {}
 
 /// Runs one gateway to its end.

@@ -40,16 +40,18 @@ impl Relay {
             return;
         }
         match decode(&self.key, channel, payload) {
-            Ok(Message::Broadcast(broadcast)) => self.deliver(&adapter, channel, broadcast),
+            Ok(Message::Broadcast(broadcast)) => {
+                let known = parts.room.is_some_and(|room| broadcast.rooms == [room]);
+                if known || adapter.anyone_in(&broadcast.rooms) {
+                    self.deliver(&adapter, channel, broadcast);
+                }
+            }
             Ok(Message::Request(request)) => self.requests.carry_out(&adapter, &request),
             Err(error) => self.ignored.tell(channel, payload, &error),
         }
     }
 
     fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast) {
-        if !adapter.anyone_in(&broadcast.rooms) {
-            return;
-        }
         let mut options = whom(&broadcast.rooms, &broadcast.except);
         if broadcast.flags.volatile {
             options.add_flag(BroadcastFlags::Volatile);

@@ -1,8 +1,9 @@
-//! The TCP side: connections that can be cut off, and that end by themselves when the other side takes nothing.
+//! The TCP side: connections that can be cut off, and that end by themselves when the other side takes nothing or says
+//! nothing.
 //!
 //! The library does not stop a writer that waits for a client which does not read, not even when it has given the
 //! client up. So the kernel is told to end a connection whose data is not taken for a while, and a connection can be
-//! cut from outside.
+//! cut from outside. Nor does anybody else end one on which no request ever comes.
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -25,10 +27,13 @@ use socketioxide::TransportType;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    time::{Instant, Sleep, sleep},
 };
 
 use super::adapter::Client;
 
+/// A connection on which nothing arrives for so long ends. A client that is connected answers a ping every ten seconds.
+const SILENCE: Duration = Duration::from_secs(20);
 /// Data that the other side has not taken for so long ends the connection, in milliseconds.
 const NOT_TAKEN: u32 = 10_000;
 
@@ -125,7 +130,7 @@ impl serve::Listener for Listener {
             tracing::debug!("a connection cannot be prepared: {error}");
         }
         let line = Arc::new(Line { stream, session: OnceLock::new() });
-        (Wire { line, lines: self.lines.clone() }, address)
+        (Wire::new(line, self.lines.clone()), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -143,6 +148,26 @@ impl Connected<IncomingStream<'_, Listener>> for LineRef {
 pub(super) struct Wire {
     line: Arc<Line>,
     lines: Arc<Lines>,
+    heard: Instant,
+    /// Runs out no later than the silence does, and is set anew when it does.
+    silence: Pin<Box<Sleep>>,
+}
+
+impl Wire {
+    fn new(line: Arc<Line>, lines: Arc<Lines>) -> Self {
+        Self { line, lines, heard: Instant::now(), silence: Box::pin(sleep(SILENCE)) }
+    }
+
+    /// Ready when nothing has arrived for too long.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.silence.as_mut().poll(cx).is_ready() {
+            if self.heard.elapsed() >= SILENCE {
+                return Poll::Ready(());
+            }
+            self.silence.as_mut().reset(self.heard + SILENCE);
+        }
+        Poll::Pending
+    }
 }
 
 impl Drop for Wire {
@@ -172,10 +197,18 @@ fn attempt<T>(
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let stream = &self.line.stream;
         let read = attempt(|| stream.poll_read_ready(cx), || stream.try_read(buf.initialize_unfilled()));
-        read.map_ok(|count| buf.advance(count))
+        if let Poll::Ready(read) = read {
+            self.heard = Instant::now();
+            return Poll::Ready(read.map(|count| buf.advance(count)));
+        }
+        self.poll_silence(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -136,7 +136,9 @@ async fn node_servers_never_wait_for_a_gateway() {
     assert_eq!(cluster.node("io.of('/').adapter.serverCount()").await, 2);
     cluster.node("io.serverSideEmit('reload', 1)").await;
     assert_eq!(second.line().await, json!({"server": "/", "event": "reload", "args": [1]}));
-    cluster.node("emitter.serverSideEmit('reload', 2)").await;
+    cluster.theirs.tell("emitter.serverSideEmit('reload', 2)").await;
+    let heard = json!({"server": "/", "event": "reload", "args": [2]}).to_string();
+    assert_eq!(cluster.theirs.sorted(2).await, [heard, json!({"result": null}).to_string()]);
     assert_eq!(second.line().await, json!({"server": "/", "event": "reload", "args": [2]}));
 }
 

@@ -1,10 +1,16 @@
 //! Starting, being ready, losing Redis, ending.
 
+use std::{fs, process::Stdio};
+
 use nix::sys::signal::Signal;
 use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
 
 use super::{Gateway, event, publisher};
-use crate::support::{Env, PATIENCE, Running, eventually};
+use crate::support::{Env, PATIENCE, Running, eventually, within};
 
 #[tokio::test]
 async fn an_address_that_others_reach_is_refused_before_anything_is_bound() {
@@ -76,4 +82,29 @@ async fn a_stuck_client_does_not_hold_up_the_end() {
     gateway.process.signal(Signal::SIGTERM);
     assert!(gateway.process.wait().await.success(), "{:#?}", gateway.process.log());
     drop(stuck);
+}
+
+#[tokio::test]
+async fn it_takes_as_many_connections_as_the_system_lets_it() {
+    let env = Env::new().await;
+    let program = env!("CARGO_BIN_EXE_rowcast");
+    let mut gateway = Command::new("/bin/sh")
+        .args(["-c", &format!("ulimit -Sn 64 && exec {program} gateway")])
+        .env_clear()
+        .envs([("REDIS_URL", env.redis_url.as_str()), ("ROWCAST_LISTEN", "127.0.0.1:0")])
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(gateway.stderr.take().unwrap()).lines();
+    let line = within(PATIENCE, "it listens", log.next_line()).await.unwrap().unwrap();
+    assert!(line.contains("listening"), "{line}");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.id().unwrap())).unwrap();
+    let files: Vec<&str> = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(files[0], files[1], "the soft limit is the hard one: {files:?}");
 }

@@ -1,6 +1,9 @@
 //! Clients that do not read, and clients that have vanished.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use base64::Engine as _;
 use redis::cmd;
@@ -184,4 +187,25 @@ async fn stopped_until_dropped(env: &Env, gateway: &Gateway, node: &mut Node) ->
         assert_eq!((&line["event"], &line["args"][0]), (&json!("fill"), &json!(number)));
     }
     unreachable!("it ends with the connection")
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_is_gone_within_seconds_and_a_silent_client_stays() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let (mut node, _) = gateway.clients(&["--transport", "websocket", "/#"]).await;
+    let mut silent = TcpStream::connect(&gateway.address).await.unwrap();
+    let mut half = TcpStream::connect(&gateway.address).await.unwrap();
+    half.write_all(b"GET /socket.io/?EIO=4").await.unwrap();
+    has_connections(&gateway, 3).await;
+    let begun = Instant::now();
+    for stream in [&mut silent, &mut half] {
+        let mut rest = Vec::new();
+        within(PATIENCE, "the end of the connection", stream.read_to_end(&mut rest)).await.unwrap();
+    }
+    assert!(begun.elapsed() > Duration::from_secs(10), "a slow client has some time");
+    // The client has said nothing by itself either, but it has answered what it was asked.
+    publisher(&env).await.emit("after", &1).await.unwrap();
+    assert_eq!(node.line().await.to_string(), event("/#", "after", json!([1])));
+    has_connections(&gateway, 1).await;
 }
