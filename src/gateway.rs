@@ -58,7 +58,7 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), lines.clone()));
-    let rules = Rules { rooms: settings.rooms_per_socket, slow: slow.clone() };
+    let rules = Rules { rooms: settings.rooms_per_socket, hub: hub.clone(), slow: slow.clone() };
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }

@@ -38,6 +38,14 @@ impl Hub {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
     }
 
+    /// Whether this is the id of a client, in whichever namespace.
+    pub(super) fn has_client(&self, id: &str) -> bool {
+        let Ok(sid) = id.parse() else { return false };
+        let adapters = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        // Each is in its own room from the first moment on.
+        adapters.values().any(|adapter| !adapter.local.socket_rooms(sid).is_empty())
+    }
+
     /// The namespaces that are served.
     pub(super) fn names(&self) -> Vec<String> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()

@@ -11,7 +11,7 @@ use socketioxide::{
 use socketioxide_core::adapter::Room;
 
 use super::{
-    adapter::{Adapter, Client},
+    adapter::{Adapter, Client, Hub},
     slow::Slow,
     subscribe::{self, Answer, Refusal},
 };
@@ -21,6 +21,8 @@ use super::{
 pub(super) struct Rules {
     /// The most rooms that one may be in, beside the one that is named like its id.
     pub(super) rooms: usize,
+    /// The clients of all namespaces.
+    pub(super) hub: Arc<Hub>,
     /// What becomes of one that does not read.
     pub(super) slow: Arc<Slow>,
 }
@@ -54,9 +56,10 @@ fn admit(client: &Client, rules: Rules) -> Result<(), Infallible> {
 }
 
 fn answer(client: &Client, rules: &Rules, event: &str, argument: &Value) -> Result<Vec<String>, Refusal> {
+    let rooms = || subscribe::rooms(argument, rules.rooms, |room| rules.hub.has_client(room));
     match event {
         "subscribe" => {
-            let asked = subscribe::rooms(argument, rules.rooms)?;
+            let asked = rooms()?;
             let own = client.id.to_string();
             let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
             all.extend(asked.iter().cloned().map(Room::from));
@@ -67,7 +70,7 @@ fn answer(client: &Client, rules: &Rules, event: &str, argument: &Value) -> Resu
             Ok(asked)
         }
         "unsubscribe" => {
-            let asked = subscribe::rooms(argument, rules.rooms)?;
+            let asked = rooms()?;
             client.leave(asked.clone());
             Ok(asked)
         }

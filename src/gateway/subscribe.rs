@@ -6,16 +6,19 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use socketioxide::socket::Sid;
 
 /// The longest name of a room, in bytes.
 pub(super) const LONGEST: usize = 512;
 
-/// The rooms that an argument names, each once, in order.
+/// The rooms that an argument names, each once, in order. `is_client` tells the rooms that are named like a client's id.
 ///
 /// # Errors
 /// The refusal of an argument that cannot be used, or of the first room that may not be.
-pub(super) fn rooms(argument: &Value, most: usize) -> Result<Vec<String>, Refusal> {
+pub(super) fn rooms(
+    argument: &Value,
+    most: usize,
+    is_client: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, Refusal> {
     let items = match argument {
         Value::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),
@@ -25,7 +28,7 @@ pub(super) fn rooms(argument: &Value, most: usize) -> Result<Vec<String>, Refusa
     }
     let mut rooms = Vec::with_capacity(items.len());
     for item in items {
-        let room = permitted(name(item)?)?;
+        let room = permitted(name(item)?, &is_client)?;
         if !rooms.contains(&room) {
             rooms.push(room);
         }
@@ -55,17 +58,17 @@ fn plain(name: &Value) -> Result<String, Refusal> {
     }
 }
 
-/// Refuses what is no room for clients: the rooms that are named like a socket's id carry what is meant for that
-/// client alone, and names with control characters are our own.
-fn permitted(room: String) -> Result<String, Refusal> {
+/// Refuses what is no room for clients: a room that is named like a client's id carries what is meant for that client
+/// alone, and names with control characters are our own. Nobody can name an id before it is there: they are random.
+fn permitted(room: String, is_client: impl Fn(&str) -> bool) -> Result<String, Refusal> {
     let refusal =
         |code, message: String| Refusal { code, message, room: Some(room.chars().take(100).collect()) };
     if room.len() > LONGEST {
         return Err(refusal("bad_request", format!("the room's name is longer than {LONGEST} bytes")));
     }
-    if room.parse::<Sid>().is_ok() || room.contains(char::is_control) {
+    if room.contains(char::is_control) || is_client(&room) {
         let message =
-            "the room is reserved; choose a name that is not like a socket's id, without control characters";
+            "the room is reserved; choose a name that is no client's id, without control characters";
         return Err(refusal("reserved", message.into()));
     }
     Ok(room)
@@ -126,8 +129,11 @@ mod tests {
 
     use super::*;
 
+    const OWN: &str = "AAAAAAAAAAAAAAAA";
+
     fn code(argument: &Value) -> &'static str {
-        rooms(argument, 3).map_or_else(|refusal| refusal.code, |rooms| panic!("{argument}: {rooms:?}"))
+        rooms(argument, 3, |room| room == OWN)
+            .map_or_else(|refusal| refusal.code, |rooms| panic!("{argument}: {rooms:?}"))
     }
 
     #[test]
@@ -139,7 +145,7 @@ mod tests {
             (json!({"room": -1}), &["-1"]),
             (json!(["b", {"room": "a"}, "b"]), &["b", "a"]),
         ] {
-            assert_eq!(rooms(&argument, 3).unwrap(), expected, "{argument}");
+            assert_eq!(rooms(&argument, 3, |_| false).unwrap(), expected, "{argument}");
         }
     }
 
@@ -165,14 +171,13 @@ mod tests {
 
     #[test]
     fn rooms_of_sockets_and_our_own_are_refused_by_name() {
-        let own = Sid::new().to_string();
-        assert_eq!(code(&json!(["a", own])), "reserved");
+        assert_eq!(code(&json!(["a", OWN])), "reserved");
         assert_eq!(code(&json!(super::super::adapter::DROPPED)), "reserved");
-        let answer = Answer::from(rooms(&json!(["a", own]), 3));
+        let answer = Answer::from(rooms(&json!(["a", OWN]), 3, |room| room == OWN));
         let answer = serde_json::to_value(answer).unwrap();
         assert_eq!(
             (&answer["ok"], &answer["code"], &answer["room"]),
-            (&json!(false), &json!("reserved"), &json!(own))
+            (&json!(false), &json!("reserved"), &json!(OWN))
         );
     }
 
@@ -181,7 +186,7 @@ mod tests {
         fn any_argument_is_understood_or_refused(text in any::<String>(), number: f64, keys in any::<Vec<String>>()) {
             let keys: serde_json::Map<_, _> = keys.into_iter().map(|key| (key, json!(text))).collect();
             for argument in [json!(text), json!(number), json!([text, number]), json!(keys)] {
-                if let Ok(rooms) = rooms(&argument, 3) {
+                if let Ok(rooms) = rooms(&argument, 3, |_| false) {
                     prop_assert!(rooms.iter().all(|room| !room.is_empty() && room.len() <= LONGEST));
                 }
             }

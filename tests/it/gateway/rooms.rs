@@ -60,11 +60,16 @@ async fn what_is_refused_is_refused_in_full_and_says_why() {
     refused(&reserved, "reserved");
     assert_eq!(reserved["room"], json!(ids["/#two"]));
     refused(&ask(&mut node, "/#one", json!(["unsubscribe", ids["/#one"]])).await, "reserved");
+    // As long as an id, and nobody's.
+    assert_eq!(ask(&mut node, "/#two", json!(["subscribe", "customer_1234567"])).await["ok"], true);
     for event in ["message", "join", "SUBSCRIBE", "row"] {
         refused(&ask(&mut node, "/#one", json!([event, "a"])).await, "unknown_event");
     }
     refused(&ask(&mut node, "/#one", json!(["subscribe", ["a", "b", "c", "d"]])).await, "too_many_rooms");
     publisher(&env).await.to(["a", "b", "c", "d"]).emit("lost", &0).await.unwrap();
+    publisher(&env).await.emit("next", &0).await.unwrap();
+    let next = ["/#one", "/#two"].map(|client| event(client, "next", json!([0])));
+    assert_eq!(node.sorted(2).await, next, "and nothing before it");
 
     assert_eq!(ask(&mut node, "/#one", json!(["subscribe", ["a", "b"]])).await["ok"], true);
     // A room that it is in already counts once.
