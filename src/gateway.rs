@@ -4,7 +4,8 @@
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
-//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not read.
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
+//!   read.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the

@@ -18,42 +18,35 @@ use crate::config::GatewaySettings;
 
 /// The origins that are let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origins {
-    /// All of them.
-    All,
-    /// Those of this machine.
-    Loopback,
-    /// These.
-    Named(Vec<String>),
+pub(super) struct Origins {
+    /// These; without them those of this machine, or all when everything is public.
+    named: Option<Vec<String>>,
+    /// Nothing is to be protected from a program that names no origin.
+    public: bool,
 }
 
 impl Origins {
     pub(super) fn of(settings: &GatewaySettings) -> Self {
-        match &settings.origins {
-            Some(named) if named.iter().any(|origin| origin == "*") => Self::All,
-            Some(named) => Self::Named(named.clone()),
-            None if settings.public => Self::All,
-            None => Self::Loopback,
-        }
+        Self { named: settings.origins.clone(), public: settings.public }
     }
 
     /// Whether a request with these headers may be served.
     fn permit(&self, headers: &HeaderMap) -> bool {
         let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        match (self, text(header::ORIGIN), text(header::HOST)) {
-            (Self::All, ..) => true,
-            (Self::Loopback, Some(origin), _) => host_of(origin).is_some_and(is_loopback),
-            (Self::Loopback, None, host) => host.is_none_or(is_loopback),
-            (Self::Named(named), Some(origin), _) => {
-                named.iter().any(|name| name.eq_ignore_ascii_case(origin))
-            }
-            (Self::Named(named), None, host) => host.is_none_or(|host| {
-                is_loopback(host)
-                    || named
-                        .iter()
-                        .any(|name| host_of(name).is_some_and(|name| name.eq_ignore_ascii_case(host)))
-            }),
+        let named = self.named.as_deref().unwrap_or_default();
+        if self.named.as_ref().map_or(self.public, |named| named.iter().any(|origin| origin == "*")) {
+            return true;
         }
+        if let Some(origin) = text(header::ORIGIN) {
+            return match self.named {
+                Some(_) => named.iter().any(|name| name.eq_ignore_ascii_case(origin)),
+                None => host_of(origin).is_some_and(is_loopback),
+            };
+        }
+        let is_named = |host: &str| {
+            named.iter().filter_map(|name| host_of(name)).any(|name| name.eq_ignore_ascii_case(host))
+        };
+        self.public || text(header::HOST).is_none_or(|host| is_loopback(host) || is_named(host))
     }
 }
 
@@ -75,6 +68,10 @@ fn is_loopback(host: &str) -> bool {
 
 /// Refuses requests from pages that may not connect, and tells browsers which may.
 pub(super) async fn check(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+    // Whether it works is no secret.
+    if !request.uri().path().starts_with("/socket.io") {
+        return next.run(request).await;
+    }
     if !origins.permit(request.headers()) {
         let reason = "this page, or this name of the server, is not in ROWCAST_ORIGINS\n";
         return (StatusCode::FORBIDDEN, reason).into_response();
@@ -101,6 +98,12 @@ pub(super) async fn check(State(origins): State<Arc<Origins>>, request: Request,
 mod tests {
     use super::*;
 
+    const LOOPBACK: Origins = Origins { named: None, public: false };
+
+    fn named(origin: &str, public: bool) -> Origins {
+        Origins { named: Some(vec![origin.to_owned()]), public }
+    }
+
     fn permits(origins: &Origins, origin: Option<&str>, host: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
@@ -115,22 +118,21 @@ mod tests {
         for origin in
             ["http://localhost:3000", "https://LOCALHOST", "http://127.0.0.1:8080", "http://[::1]:1"]
         {
-            assert!(permits(&Origins::Loopback, Some(origin), "127.0.0.1:8080"), "{origin}");
+            assert!(permits(&LOOPBACK, Some(origin), "127.0.0.1:8080"), "{origin}");
         }
-        for origin in [
-            "http://evil.example",
-            "http://localhost.evil.example",
-            "http://127.0.0.1.evil.example",
-            "null",
-            "",
-        ] {
-            assert!(!permits(&Origins::Loopback, Some(origin), "127.0.0.1:8080"), "{origin}");
+        for name in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:80@evil.example"]
+        {
+            assert!(!permits(&LOOPBACK, Some(&format!("http://{name}")), "127.0.0.1:8080"), "{name}");
+        }
+        for origin in ["null", "", "localhost"] {
+            assert!(!permits(&LOOPBACK, Some(origin), "127.0.0.1:8080"), "{origin}");
         }
     }
 
     #[test]
     fn a_foreign_name_that_leads_to_this_machine_is_no_way_in() {
-        for origins in [Origins::Loopback, Origins::Named(vec!["https://app.example".into()])] {
+        for origins in [LOOPBACK, named("https://app.example", false)] {
             assert!(!permits(&origins, Some("http://evil.example:8080"), "evil.example:8080"));
             assert!(!permits(&origins, None, "evil.example:8080"), "a GET of the same origin names none");
             for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "localhost"] {
@@ -141,12 +143,22 @@ mod tests {
 
     #[test]
     fn those_that_are_named_are_let_in_and_no_others() {
-        let origins = Origins::Named(vec!["https://app.example".into()]);
-        assert!(permits(&origins, Some("https://APP.example"), "127.0.0.1:8080"));
-        assert!(permits(&origins, None, "app.example"), "behind a proxy that keeps the name");
-        for origin in ["http://app.example", "https://app.example:444", "http://localhost:3000"] {
-            assert!(!permits(&origins, Some(origin), "127.0.0.1:8080"), "{origin}");
+        for public in [false, true] {
+            let origins = named("https://app.example", public);
+            assert!(permits(&origins, Some("https://APP.example"), "127.0.0.1:8080"));
+            assert!(permits(&origins, None, "app.example"), "behind a proxy that keeps the name");
+            for origin in ["http://app.example", "https://app.example:444", "http://localhost:3000"] {
+                assert!(!permits(&origins, Some(origin), "127.0.0.1:8080"), "{origin}");
+            }
+            assert_eq!(permits(&origins, None, "10.0.0.7:8080"), public, "a program that is no browser");
         }
-        assert!(permits(&Origins::All, Some("http://evil.example"), "anything"));
+    }
+
+    #[test]
+    fn all_are_let_in_where_everything_is_public_or_a_star_says_so() {
+        for origins in [Origins { named: None, public: true }, named("*", false), named("*", true)] {
+            assert!(permits(&origins, Some("http://evil.example"), "anything"));
+            assert!(permits(&origins, None, "anything"));
+        }
     }
 }

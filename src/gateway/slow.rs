@@ -1,7 +1,7 @@
 //! Clients that do not read as fast as they are sent to.
 //!
 //! The library drops a message for a socket whose queue is full, and goes on: the client would never know of the hole.
-//! Here such a client loses its connection instead. It connects again by itself, and can ask for what it missed.
+//! Here such a client loses its connection instead. It connects again by itself, and knows that it has missed something.
 
 use std::{sync::Arc, time::Duration};
 

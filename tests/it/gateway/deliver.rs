@@ -4,7 +4,7 @@ use redis::cmd;
 use serde_json::json;
 
 use super::{Gateway, event, publisher};
-use crate::support::{Env, PATIENCE, eventually};
+use crate::support::{Env, PATIENCE, Running, eventually};
 
 const NAMESPACES: (&str, &str) = ("ROWCAST_GATEWAY_NAMESPACES", "/chat");
 
@@ -91,4 +91,22 @@ async fn a_key_with_the_letters_of_a_pattern_is_taken_by_its_letters() {
     emitter.with_key("my-app").emit("lost", &0).await.unwrap();
     emitter.with_key("my*[app]").emit("heard", &0).await.unwrap();
     assert_eq!(node.line().await.to_string(), event("/#", "heard", json!([0])));
+}
+
+#[tokio::test]
+async fn a_job_that_was_pushed_reaches_the_clients_of_its_room_as_its_row() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let mut node = gateway.subscribed(&["/#pre_qqaccount", "/#account:7", "/#account:8"]).await;
+    let worker = Running::worker(&env, &[("ROWCAST_ROOMS", "{table},account:{accountid}")]);
+    env.push(&[r#"{"time":7,"stamp":"a"}"#]).await;
+    let row = json!([{"table": "pre_qqaccount", "id": 1, "row": {"accountid": 7, "openid": "a"}}]);
+    let expected = ["/#account:7", "/#pre_qqaccount"].map(|client| event(client, "row", row.clone()));
+    assert_eq!(node.sorted(2).await, expected);
+    env.push(&[r#"{"time":8,"stamp":"b"}"#]).await;
+    let row = json!([{"table": "pre_qqaccount", "id": 2, "row": {"accountid": 8, "openid": "b"}}]);
+    let expected = ["/#account:8", "/#pre_qqaccount"].map(|client| event(client, "row", row.clone()));
+    assert_eq!(node.sorted(2).await, expected, "and nothing twice before it");
+    worker.stop().await;
 }
