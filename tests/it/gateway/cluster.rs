@@ -166,5 +166,5 @@ async fn requests_that_are_malformed_are_ignored_and_move_nobody() {
     }
     publisher(&env).await.to("room1").emit("after", &0).await.unwrap();
     assert_eq!(clients.line().await.to_string(), event("/#room1", "after", json!([0])));
-    assert_eq!(gateway.process.lines("a message is ignored").len(), 1);
+    assert_eq!(gateway.process.says(1, "a message is ignored").await.len(), 1);
 }

@@ -77,7 +77,7 @@ async fn malformed_messages_are_told_once_and_harm_nobody() {
     }
     publisher(&env).await.emit("after", &1).await.unwrap();
     assert_eq!(node.line().await.to_string(), event("/#", "after", json!([1])));
-    let told = gateway.process.lines("a message is ignored");
+    let told = gateway.process.says(1, "a message is ignored").await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["channel"], "socket.io#/#");
 }

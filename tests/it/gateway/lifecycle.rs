@@ -48,14 +48,14 @@ async fn it_is_ready_only_while_it_hears_redis_and_tells_an_outage_in_two_lines(
         gateway.ready().await;
         publisher(&env).await.emit("round", &round).await.unwrap();
         assert_eq!(clients.line().await.to_string(), event("/#", "round", json!([round])));
-        assert_eq!(gateway.process.lines("Redis is back").len(), round);
+        assert_eq!(gateway.process.says(round, "Redis is back").await.len(), round);
         env.redis.kill9().await.unwrap();
         eventually(PATIENCE, "it is not ready", async || match gateway.get("/readyz").await {
             answer if answer.starts_with("503 ") => Ok(()),
             answer => Err(answer),
         })
         .await;
-        assert_eq!(gateway.process.lines("waiting for Redis").len(), round + 1);
+        assert_eq!(gateway.process.says(round + 1, "waiting for Redis").await.len(), round + 1);
     }
 }
 

@@ -94,7 +94,7 @@ async fn messages_of_other_protocols_on_the_same_channels_harm_nobody() {
     }
     publisher(&env).await.to("room1").emit("after", &1).await.unwrap();
     assert_eq!(clients.line().await, json!({"client": "/#room1", "event": "after", "args": [1]}));
-    let told = gateway.process.lines("a message is ignored");
+    let told = gateway.process.says(1, "a message is ignored").await;
     assert!(told[0]["message"].as_str().unwrap().contains("sharded Redis adapter"), "{told:?}");
 }
 
