@@ -13,6 +13,7 @@ pub mod check;
 pub mod dead;
 pub mod emit;
 mod flags;
+pub mod gateway;
 pub mod migrate;
 pub mod pause;
 pub mod push;
@@ -59,6 +60,7 @@ pub struct Cli {
 pub enum Command {
     Up(up::Args),
     Worker(worker::Args),
+    Gateway(gateway::Args),
     Migrate(migrate::Args),
     Check(check::Args),
     Push(push::Args),

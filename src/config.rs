@@ -5,11 +5,13 @@
 
 #[cfg(test)]
 mod example;
+mod gateway;
 mod queues;
 mod settings;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+pub use gateway::GatewaySettings;
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
 

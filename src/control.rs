@@ -36,6 +36,15 @@ pub const SLOT: &str = "ROWCAST_SLOT";
 /// The ids of dead workers of the same place, separated by commas.
 pub const PREDECESSORS: &str = "ROWCAST_PREDECESSORS";
 
+/// What kind of child this is, so that its end is told in the right words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `rowcast worker`.
+    Worker,
+    /// `rowcast gateway`.
+    Gateway,
+}
+
 /// What a child tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -79,12 +88,17 @@ impl Control {
     ///
     /// # Errors
     /// When standard input is no socket though `supervised`, or the system gives no thread.
-    pub fn attend(supervised: bool, drain: Duration, stop: CancellationToken) -> io::Result<Self> {
+    pub fn attend(
+        role: Role,
+        supervised: bool,
+        drain: Duration,
+        stop: CancellationToken,
+    ) -> io::Result<Self> {
         let socket = supervised.then(inherited).transpose()?;
         let signals = signals::listen(&[SIGTERM, SIGINT])?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (outgoing, messages) = mpsc::channel(16);
-        let end = End::new(stop, drain);
+        let end = End::new(role, stop, drain);
         let thread = thread::Builder::new()
             .name("control".into())
             .stack_size(256 * 1024)

@@ -13,6 +13,7 @@ pub mod supervisor;
 pub mod control;
 pub mod signals;
 pub mod worker;
+pub mod gateway;
 
 // The life of a job.
 pub mod pipeline;

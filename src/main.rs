@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     cli::finish(match command {
         Command::Up(args) => cli::up::run(&args, variables),
         Command::Worker(args) => cli::worker::run(&args, &variables),
+        Command::Gateway(args) => cli::gateway::run(&args, &variables),
         Command::Migrate(args) => cli::migrate::run(&args, &variables),
         Command::Check(args) => cli::check::run(&args, &variables),
         Command::Push(args) => cli::push::run(&args, &variables),

@@ -99,7 +99,7 @@ enum Doubt {
 const WAKE: Duration = Duration::from_millis(100);
 /// The most values that are decoded before they are inserted: some tens of megabytes. The jobs after them go back.
 const MOST_VALUES: usize = 1 << 20;
-/// The most bytes of one claim: a worker stays small, and one statement below every server's packet limit.
+/// The most bytes of one claim, so that a worker stays small.
 const CLAIM_BYTES: usize = 4 << 20;
 /// What a rejection takes in the request that commits at most, but for reasons full of quotes.
 const REASON_BYTES: usize = 2048;
@@ -246,12 +246,14 @@ impl Pipeline {
         let retried = std::mem::replace(&mut self.in_doubt, true);
         let recorded = outcome.to_text();
         let committing = self.store.commit(&self.worker, &self.route.queue, claim.seq, &recorded);
+        // The request leaves first; the events are written while the server commits.
         let (committed, events) =
             tokio::join!(biased; committing, async { events.write(plan, &batch, &outcome) });
         match committed {
             Err(Fault::Fenced) if retried => {
-                // The attempt before has arrived after all, or there is a fence: the checkpoint says which.
-                return Err(Fault::Retry("a claim was committed by an attempt that came late".into()).into());
+                // The checkpoint says which.
+                let refused = "a claim was refused: an attempt before has arrived, or this worker is fenced";
+                return Err(Fault::Retry(refused.into()).into());
             }
             Err(Fault::Fenced) => self.in_doubt = false,
             _ => {}

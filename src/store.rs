@@ -101,6 +101,8 @@ pub const MAX_PLACEHOLDERS: usize = 65_535;
 /// More rows make a statement no faster, and the server's work on it leaves the processor's cache: measured with six
 /// columns, 256 rows cost the server a sixth less CPU than 1,024.
 const BEST_ROWS: usize = 256;
+/// A slow server gets fewer rows at once, but not fewer than this.
+const LEAST_ROWS: usize = 16;
 
 impl Store {
     /// Takes the address; nothing is connected yet.
@@ -211,7 +213,9 @@ impl Store {
 
     async fn live(&mut self) -> Result<&mut Live, Fault> {
         if self.live.is_none() {
+            let request = self.progress.ask(Peer::MySql);
             let live = session::connect(&self.options).await?;
+            request.answered();
             self.packet = live.server.max_packet;
             self.live = Some(live);
         }

@@ -10,7 +10,7 @@ use ulid::Ulid;
 use super::{Variables, reach};
 use crate::{
     config::{ConfigError, Settings, SupervisorSettings, Vars},
-    control::{self, Control},
+    control::{self, Control, Role},
     worker::{self, Ended, Identity, Report},
 };
 
@@ -42,7 +42,7 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let identity = identity(variables)?;
     let stop = CancellationToken::new();
     let supervised = variables.get(control::CONTROL).is_some();
-    let control = Control::attend(supervised, limits.drain, stop.clone())
+    let control = Control::attend(Role::Worker, supervised, limits.drain, stop.clone())
         .context("cannot open the control socket that the supervisor hands down")?;
     let ended = reach::block_on(async {
         let (reports, told) = watch::channel(Report::default());

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{Settings, SupervisorSettings};
+use super::{GatewaySettings, Settings, SupervisorSettings};
 
 const EXAMPLE: &str = include_str!("../../.env.example");
 
@@ -64,11 +64,14 @@ fn the_examples_values_are_valid_and_the_route_is_the_default_one() {
     vars.remove("ROWCAST_ROUTES");
     vars.remove("ROWCAST_DEDUPE");
     vars.remove("ROWCAST_REDIS_CA");
+    vars.remove("ROWCAST_GATEWAY_NAMESPACES");
+    vars.remove("ROWCAST_ORIGINS");
     let settings = Settings::from_vars(&vars).unwrap();
     assert_eq!(settings.routes, [crate::route::Route::original()]);
     let least = BTreeMap::from([("DATABASE_URL".to_owned(), vars["DATABASE_URL"].clone())]);
     let default = Settings::from_vars(&least).unwrap();
     assert_eq!(format!("{settings:?}"), format!("{default:?}"));
+    assert_eq!(GatewaySettings::from_vars(&vars).unwrap(), GatewaySettings::from_vars(&least).unwrap());
     assert_eq!(SupervisorSettings::from_vars(&vars).unwrap(), SupervisorSettings::from_vars(&least).unwrap());
 }
 

@@ -13,10 +13,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{FromChild, FromSupervisor, line};
+use super::{FromChild, FromSupervisor, Role, line};
 
 /// What the thread works with.
 pub(super) struct End {
+    role: Role,
     lines: Option<Lines<BufReader<OwnedReadHalf>>>,
     writer: Option<OwnedWriteHalf>,
     stop: CancellationToken,
@@ -25,8 +26,8 @@ pub(super) struct End {
 }
 
 impl End {
-    pub(super) fn new(stop: CancellationToken, drain: Duration) -> Self {
-        Self { lines: None, writer: None, stop, drain, deadline: None }
+    pub(super) fn new(role: Role, stop: CancellationToken, drain: Duration) -> Self {
+        Self { role, lines: None, writer: None, stop, drain, deadline: None }
     }
 
     /// Listens until the last word is said.
@@ -56,12 +57,12 @@ impl End {
                 },
                 line = next_line(&mut self.lines) => self.hear(line),
                 Some(_) = signals.recv() => {
-                    if asked_before { exit_now("told to end twice; it ends at once") }
+                    if asked_before { exit_now(self.role, "told to end twice; it ends at once") }
                     asked_before = true;
                     self.stop_within_deadline();
-                    tracing::info!("told to end; this worker finishes what it holds");
+                    tracing::info!("told to end; {}", self.role.ends_by());
                 }
-                () = reached(self.deadline) => exit_now("did not finish within its deadline"),
+                () = reached(self.deadline) => exit_now(self.role, "did not finish within its deadline"),
             }
         }
     }
@@ -81,7 +82,7 @@ impl End {
         self.lines = None;
         self.writer = None;
         if !self.stop.is_cancelled() {
-            tracing::warn!(reason, "the supervisor is gone; this worker drains and ends");
+            tracing::warn!(reason, "the supervisor is gone; {}", self.role.ends_by());
         }
         self.stop_within_deadline();
     }
@@ -116,8 +117,20 @@ async fn reached(deadline: Option<Instant>) {
     }
 }
 
-/// Whatever is unfinished is for a rescuer; that is what rescue is there for.
-fn exit_now(why: &str) -> ! {
-    tracing::error!("this worker {why}; what it held will be rescued");
+impl Role {
+    fn ends_by(self) -> &'static str {
+        match self {
+            Self::Worker => "this worker finishes what it holds",
+            Self::Gateway => "this gateway closes its connections",
+        }
+    }
+}
+
+/// Whatever is unfinished is for others: that is what rescue is there for, and clients connect again by themselves.
+fn exit_now(role: Role, why: &str) -> ! {
+    match role {
+        Role::Worker => tracing::error!("this worker {why}; what it held will be rescued"),
+        Role::Gateway => tracing::error!("this gateway {why}; its clients will connect again"),
+    }
     process::exit(1)
 }

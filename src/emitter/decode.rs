@@ -8,7 +8,7 @@
 
 use super::{
     Broadcast, Channel, ChannelKind, DecodeError, Flags, Message, Request, Value, json,
-    request::{DISCONNECT, JOIN, LEAVE, SERVER_SIDE_EMIT},
+    request::{BROADCAST, DISCONNECT, JOIN, LEAVE, SERVER_SIDE_EMIT},
     target, unpack,
 };
 
@@ -18,7 +18,13 @@ pub fn decode(key: &str, channel: &str, payload: &[u8]) -> Result<Message, Decod
     let channel = Channel::parse(key, channel).ok_or_else(not_ours)?;
     match channel.kind {
         ChannelKind::Broadcast => broadcast(channel.nsp, read(payload)?).map(Message::Broadcast),
-        ChannelKind::Request => request(read(payload)?).map(Message::Request),
+        ChannelKind::Request => {
+            let message = read(payload)?;
+            match message.get("type") {
+                Some(Value::Int(BROADCAST)) => acknowledged(channel.nsp, &message).map(Message::Broadcast),
+                _ => request(&message).map(Message::Request),
+            }
+        }
         ChannelKind::Response => Err(not_ours()),
     }
 }
@@ -44,6 +50,15 @@ fn broadcast(channel_nsp: &str, message: Value) -> Result<Broadcast, DecodeError
     let [uid, packet, opts] = parts.as_slice() else {
         return Err(DecodeError::Shape("it does not have three parts"));
     };
+    parts_of_broadcast(channel_nsp, uid, packet, opts)
+}
+
+fn parts_of_broadcast(
+    channel_nsp: &str,
+    uid: &Value,
+    packet: &Value,
+    opts: &Value,
+) -> Result<Broadcast, DecodeError> {
     // Without options everybody would get it, whomever it was meant for.
     let Value::Map(_) = opts else {
         return Err(DecodeError::Shape("its options are not an object"));
@@ -67,7 +82,13 @@ fn broadcast(channel_nsp: &str, message: Value) -> Result<Broadcast, DecodeError
     })
 }
 
-fn request(message: Value) -> Result<Request, DecodeError> {
+/// A broadcast of which a server wants acknowledgements.
+fn acknowledged(channel_nsp: &str, message: &Value) -> Result<Broadcast, DecodeError> {
+    let part = |name| message.get(name).unwrap_or(&Value::Nil);
+    parts_of_broadcast(channel_nsp, part("uid"), part("packet"), part("opts"))
+}
+
+fn request(message: &Value) -> Result<Request, DecodeError> {
     let Some(Value::Int(kind)) = message.get("type") else {
         return Err(DecodeError::Shape("the request has no type"));
     };

@@ -46,7 +46,8 @@ impl<'c> Channel<'c> {
 /// A message of an emitter or of another server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// An event for clients.
+    /// An event for clients. A server that wants their acknowledgements sends it as a request, and waits for an answer
+    /// from every process that is subscribed to the request channel; to the clients it is an event like any other.
     Broadcast(Broadcast),
     /// A request to servers.
     Request(Request),
@@ -121,10 +122,10 @@ pub enum Request {
         /// Its arguments.
         args: Vec<Value>,
     },
-    /// A question of a server to the others (who is connected, which rooms exist, an event with acknowledgements); the
-    /// sender waits for an answer from every process that is subscribed to the request channel.
+    /// A question of a server to the others (who is connected, which rooms exist); the sender waits for an answer from
+    /// every process that is subscribed to the request channel.
     Question {
-        /// The request's type: 0, 1, 5, 7 and whatever later adapters add.
+        /// The request's type: 0, 1, 5 and whatever later adapters add.
         kind: u64,
         /// What the answer refers to.
         request_id: Option<String>,

@@ -18,6 +18,7 @@ pub(super) const JOIN: u64 = 2;
 pub(super) const LEAVE: u64 = 3;
 pub(super) const DISCONNECT: u64 = 4;
 pub(super) const SERVER_SIDE_EMIT: u64 = 6;
+pub(super) const BROADCAST: i64 = 7;
 
 impl Target {
     /// A request that the matching sockets join rooms.

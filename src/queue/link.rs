@@ -49,17 +49,7 @@ impl Link {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(url: &SecretUrl) -> RedisResult<Self> {
-        // A request must not wait for the acknowledgement of the one before it.
-        let tcp = TcpSettings::default().set_nodelay(true);
-        let server = url.expose().into_connection_info()?.set_tcp_settings(tcp);
-        let client = match url.authorities() {
-            None => Client::open(server)?,
-            Some(pem) => {
-                let trust = TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) };
-                Client::build_with_tls(server, trust)?
-            }
-        };
-        Ok(Self { client, live: Arc::default(), progress: Progress::default() })
+        Ok(Self { client: client(url)?, live: Arc::default(), progress: Progress::default() })
     }
 
     /// The same connection, whose requests count as the progress of this route.
@@ -150,6 +140,23 @@ fn is_lost(error: &RedisError) -> bool {
         || error.is_timeout()
         || error.is_unrecoverable_error()
         || error.is_connection_dropped()
+}
+
+/// A client for this address; nothing is connected yet.
+///
+/// # Errors
+/// An address that cannot be read.
+pub fn client(url: &SecretUrl) -> RedisResult<Client> {
+    // A request must not wait for the acknowledgement of the one before it.
+    let tcp = TcpSettings::default().set_nodelay(true);
+    let server = url.expose().into_connection_info()?.set_tcp_settings(tcp);
+    match url.authorities() {
+        None => Client::open(server),
+        Some(pem) => {
+            let trust = TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) };
+            Client::build_with_tls(server, trust)
+        }
+    }
 }
 
 fn is_modern(info: &str) -> bool {

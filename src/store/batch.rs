@@ -1,14 +1,16 @@
 //! Rows into a table: one prepared statement for many of them, whose shape repeats so that the server's prepared form
 //! is found again.
 
-use std::{collections::HashSet, fmt::Write, sync::Arc};
+use std::{collections::HashSet, fmt::Write, sync::Arc, time::Instant};
 
 use sqlx::{
     AssertSqlSafe, Row,
     mysql::{MySqlArguments, MySqlRow},
 };
 
-use super::{Fault, MAX_PLACEHOLDERS, StatementKey, Store, Value, errors, quote, session};
+use super::{
+    Fault, LEAST_ROWS, MAX_PLACEHOLDERS, STATEMENT, StatementKey, Store, Value, errors, quote, session,
+};
 
 /// Where rows go: a table and the columns that they give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,6 +228,7 @@ impl Store {
         let sql = self.statement(kind, shape, present, rows.len());
         let arguments =
             arguments(present, rows).map_err(|e| InsertError::Other(sqlx::Error::Encode(e).into()))?;
+        let began = Instant::now();
         // A job's fault is no failure of the connection, so it travels inside the result.
         let work = self.run(async |connection| {
             match sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await {
@@ -237,8 +240,8 @@ impl Store {
             Ok(Ok(inserted)) => Ok(inserted),
             Ok(Err(fault)) => Err(InsertError::Job(fault)),
             Err(fault) => {
-                if let Fault::Server(_) = fault {
-                    self.best_rows = (rows.len() / 2).clamp(16, self.best_rows.max(16));
+                if began.elapsed() >= STATEMENT && rows.len() >= self.best_rows {
+                    self.best_rows = (self.best_rows / 2).max(LEAST_ROWS);
                 }
                 Err(InsertError::Other(fault))
             }

@@ -19,8 +19,8 @@ pub struct Checkpoint {
     pub outcome: String,
 }
 
-/// An error unless the statement before it has changed one row, so that the server runs nothing after it. MariaDB has
-/// no other statement that both servers know and that fails on a condition (its `DO` only warns).
+/// An error unless the statement before it has changed one row, so that the server runs nothing after it. No other
+/// statement that both servers know fails on a condition; MariaDB's `DO` only warns.
 const MUST_HAVE_UPDATED: &str =
     "SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) AS fenced WHERE ROW_COUNT() <> 1)";
 

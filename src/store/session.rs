@@ -11,7 +11,8 @@ use super::{CONNECT, Fault, Live, Server, refusal};
 use crate::config::SecretUrl;
 
 /// The server closes a connection that has been silent for so long, and with it the transaction of a worker that was
-/// stopped in the middle: otherwise its locks would keep a rescuer waiting.
+/// stopped in the middle: otherwise the rows that it has inserted stay locked, and the same jobs wait where those are
+/// unique.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// TRADITIONAL is strict for all engines and dates. A zero in a counted column stays the zero that the job gave.

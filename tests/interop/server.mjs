@@ -10,12 +10,16 @@
 //   {"client":"/#room1","event":"row","args":[...]}      an event reached a client
 //   {"client":"/#room1","disconnected":"io server ..."}  a client lost its connection
 //   {"server":"/chat","event":"reload","args":[...]}     a serverSideEmit of an EVENT given by --on
-// It ends when standard input does, so it never outlives the test.
+//   {"result":...} or {"error":"..."}                    what became of an expression
+// Standard input is one JavaScript expression on each line, of `io`, the server, and `emitter`, an official emitter on
+// the same Redis. Its end is that of this program, so it never outlives the test.
 
 import { createServer } from "node:http";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { createAdapter } from "@socket.io/redis-adapter";
+import { Emitter } from "@socket.io/redis-emitter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 import { io as connect } from "socket.io-client";
@@ -72,6 +76,16 @@ await Promise.all(
 await subscriber.subscribe("rowcast-interop-ready", () => {});
 print({ ready: port });
 
-process.stdin.resume();
-await once(process.stdin, "end");
+const emitter = new Emitter(publisher, { key: options.key });
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    // The test's own text, not anybody's input.
+    const result = await new Function("io", "emitter", `return (${line})`)(server, emitter);
+    // What it has published is out once Redis answers what was sent after it.
+    await publisher.ping();
+    print({ result: result === emitter || result === undefined ? null : result });
+  } catch (error) {
+    print({ error: String(error) });
+  }
+}
 process.exit(0);

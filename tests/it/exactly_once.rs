@@ -11,8 +11,3 @@ mod rescues;
 mod scene;
 mod stops;
 mod storm;
-mod process {
-    //! `rowcast` as a process, under the name that it has here.
-
-    pub(super) use crate::support::running::{Running as Rowcast, send, state, stopped};
-}

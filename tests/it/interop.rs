@@ -9,10 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use rowcast::emitter::{ColumnName, Emitter, RowEvents, Scalar};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncWriteExt as _, BufReader, Lines},
     net::TcpStream,
     process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
@@ -48,21 +52,28 @@ pub(crate) fn require_node() {
     std::process::Command::new("node").arg("--version").output().expect(install);
 }
 
-/// The Node server of `tests/interop/server.mjs` with its clients, and what they print.
+/// A program of `tests/interop`: what it prints, and what it is told.
 pub(crate) struct Node {
     lines: Lines<BufReader<ChildStdout>>,
     /// The Node process ends when this is closed.
-    _stdin: ChildStdin,
-    _process: Child,
+    stdin: ChildStdin,
+    process: Child,
 }
 
 impl Node {
-    /// Returns when all clients are in their rooms; the arguments are those of `server.mjs`.
+    /// The server of `server.mjs`. Returns when all its clients are in their rooms.
     pub(crate) async fn start(redis_url: &str, args: &[&str]) -> Self {
+        let mut node = Self::spawn("server.mjs", &[&[redis_url], args].concat());
+        let ready = node.line().await;
+        assert!(ready["ready"].is_u64(), "the Node server did not get ready: {ready}");
+        node
+    }
+
+    /// Starts a program; what it prints first is still to be read.
+    pub(crate) fn spawn(program: &str, args: &[&str]) -> Self {
         require_node();
         let mut process = Command::new("node")
-            .arg("server.mjs")
-            .arg(redis_url)
+            .arg(program)
             .args(args)
             .current_dir(INTEROP)
             .stdin(Stdio::piped())
@@ -71,23 +82,38 @@ impl Node {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut node = Self { lines, _stdin: process.stdin.take().unwrap(), _process: process };
-        let ready = node.line().await;
-        assert!(ready["ready"].is_u64(), "the Node server did not get ready: {ready}");
-        node
+        Self { lines, stdin: process.stdin.take().unwrap(), process }
+    }
+
+    /// Tells the process something, on a line of its own.
+    pub(crate) async fn tell(&mut self, what: impl std::fmt::Display) {
+        self.stdin.write_all(format!("{what}\n").as_bytes()).await.unwrap();
+    }
+
+    /// Stops the whole process, until [`Node::go_on_reading`].
+    pub(crate) fn stop_reading(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn go_on_reading(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.process.id().unwrap() as i32), signal).unwrap();
     }
 
     /// The next line that the Node process prints.
     pub(crate) async fn line(&mut self) -> Value {
         let line = timeout(PATIENCE, self.lines.next_line())
             .await
-            .expect("the Node server printed nothing")
+            .expect("the Node process printed nothing")
             .unwrap();
-        serde_json::from_str(&line.expect("the Node server died; its error is above")).unwrap()
+        serde_json::from_str(&line.expect("the Node process died; its error is above")).unwrap()
     }
 
     /// So many lines, sorted: clients of different rooms have no order among each other.
-    async fn sorted(&mut self, count: usize) -> Vec<String> {
+    pub(crate) async fn sorted(&mut self, count: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for _ in 0..count {
             lines.push(self.line().await.to_string());
@@ -97,7 +123,7 @@ impl Node {
     }
 
     /// Exactly these clients got the event, each once, and no other line came before the marker that is sent after it.
-    async fn only(&mut self, clients: &[&str], event: &str, args: Value) {
+    pub(crate) async fn only(&mut self, clients: &[&str], event: &str, args: Value) {
         let mut expected: Vec<String> = clients
             .iter()
             .map(|client| json!({"client": client, "event": event, "args": args}).to_string())
@@ -109,7 +135,7 @@ impl Node {
 
 const ALL: [&str; 5] = ["/#", "/#room1", "/#room2", "/#room1,room2", "/#42"];
 
-async fn emitter(redis_url: &str) -> Emitter<redis::aio::MultiplexedConnection> {
+pub(crate) async fn emitter(redis_url: &str) -> Emitter<redis::aio::MultiplexedConnection> {
     let client = redis::Client::open(redis_url).unwrap();
     Emitter::new(client.get_multiplexed_async_connection().await.unwrap())
 }

@@ -6,6 +6,7 @@ mod commands;
 mod docs;
 mod exactly_once;
 mod faults;
+mod gateway;
 mod interop;
 mod model;
 mod moves;

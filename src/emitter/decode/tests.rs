@@ -106,19 +106,26 @@ fn requests_of_emitters_and_of_servers_are_told_apart() {
         request_of(r#"{"requestId":"r2","type":5,"opts":{"rooms":[]}}"#),
         Ok(Request::Question { kind: 5, request_id: Some("r2".into()) })
     );
+    let packet = json!({"type": 2, "data": ["e", 1], "nsp": "/"});
     let acknowledged =
-        to_bytes(&json!({"uid": "u", "requestId": "r3", "type": 7, "packet": {}, "opts": {}})).unwrap();
-    assert_eq!(
-        decode("socket.io", "socket.io-request#/#", &acknowledged),
-        Ok(Message::Request(Request::Question { kind: 7, request_id: Some("r3".into()) }))
-    );
+        json!({"uid": "u", "requestId": "r3", "type": 7, "packet": packet, "opts": {"rooms": ["a"]}});
+    let acknowledged = to_bytes(&acknowledged).unwrap();
+    let Ok(Message::Broadcast(read)) = decode("socket.io", "socket.io-request#/#", &acknowledged) else {
+        panic!("no broadcast")
+    };
+    assert_eq!((read.event.as_str(), read.rooms, read.args), ("e", vec!["a".into()], vec![Value::Int(1)]));
 }
 
 #[test]
 fn a_request_that_does_not_say_which_sockets_it_is_for_disconnects_nobody() {
-    for text in
-        [r#"{"type":4}"#, r#"{"type":4,"opts":null}"#, r#"{"type":4,"opts":[]}"#, r#"{"type":-4}"#, "{}"]
-    {
+    for text in [
+        r#"{"type":4}"#,
+        r#"{"type":4,"opts":null}"#,
+        r#"{"type":4,"opts":[]}"#,
+        r#"{"type":-4}"#,
+        "{}",
+        r#"{"type":7}"#,
+    ] {
         assert!(matches!(request_of(text), Err(DecodeError::Shape(_))), "{text}");
     }
     assert!(matches!(request_of("{\"type\":4"), Err(DecodeError::Unreadable(_))));

@@ -122,6 +122,6 @@ async fn a_bar_is_gone_when_the_work_is_done() {
     terminal.shows("ended with 0", 1).await;
     let shown = terminal.shown();
     let last = shown.split("pushed 20000 jobs").next().unwrap().rsplit(['\r', '\n']).next().unwrap();
-    assert!(shown.contains("pushed 20000 jobs") && !last.contains('█'), "{shown:?}");
+    assert!(shown.contains('█') && shown.contains("pushed 20000 jobs") && !last.contains('█'), "{shown:?}");
     std::fs::remove_file(file).unwrap();
 }

@@ -4,11 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{
-    process::state,
-    scene::{LIMIT, Scene, marker, sorted},
-};
+use super::scene::{LIMIT, Scene, marker, sorted};
 use crate::support::eventually;
+use crate::support::running::state;
 
 /// Waits until some rows are in, so that a server dies in the middle.
 async fn in_the_middle(scene: &Scene, rows: usize) {

@@ -3,10 +3,8 @@
 use nix::sys::signal::Signal;
 use redis::cmd;
 
-use super::{
-    process::stopped,
-    scene::{LIMIT, Scene},
-};
+use super::scene::{LIMIT, Scene};
+use crate::support::running::stopped;
 use crate::support::{Proxy, Running, Side, eventually};
 
 /// A worker behind a proxy before MySQL, which has connected and done its first job.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use super::scene::{LIMIT, Scene, job, marker, sorted};
+use crate::support::running::stopped;
 use crate::support::{Proxy, within};
 
 /// A worker that died with two claims and a committed one.
@@ -41,7 +42,7 @@ async fn overtaken(place: &str, died_at: &str) {
     let scene = Scene::new().await;
     dead_worker(&scene, died_at).await;
     let first = scene.run("worker", &[("ROWCAST_FAULT", &scene.fault(place, "stop", 1))]);
-    super::process::stopped(first.pid()).await;
+    stopped(first.pid()).await;
     let _second = scene.run("worker", &[]);
     scene.each_once(45).await;
     first.signal(nix::sys::signal::Signal::SIGCONT);

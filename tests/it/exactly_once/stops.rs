@@ -3,16 +3,14 @@
 use nix::sys::signal::Signal;
 use redis::cmd;
 
-use super::{
-    process::{Rowcast, send, stopped},
-    scene::{LIMIT, Scene},
-};
+use super::scene::{LIMIT, Scene};
+use crate::support::running::{Running, send, state, stopped};
 use crate::support::{Proxy, Side, eventually};
 
 const EXIT_FENCED: i32 = 75;
 
 /// Pushes jobs one by one until a worker has noticed that it was fenced; returns how many there are then.
-async fn pushed_until_it_ends(scene: &Scene, jobs: usize, worker: &mut Rowcast) -> usize {
+async fn pushed_until_it_ends(scene: &Scene, jobs: usize, worker: &mut Running) -> usize {
     let mut pushed = jobs;
     while worker.runs() {
         scene.push(pushed..pushed + 1).await;
@@ -163,7 +161,7 @@ async fn a_supervisor_replaces_a_worker_that_was_fenced() {
     scene.fault_happened().await;
     scene.each_once(45).await;
     up.says("online", 2).await;
-    let late = up.workers().into_iter().find(|pid| super::process::state(*pid) == Some('T')).unwrap();
+    let late = up.workers().into_iter().find(|pid| state(*pid) == Some('T')).unwrap();
     send(late, Signal::SIGCONT);
     let exit = up.says("exit", 1).await.remove(0);
     assert_eq!((&exit["pid"], &exit["code"]), (&late.into(), &EXIT_FENCED.into()));

@@ -4,11 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::{
-    process::send,
-    scene::{LIMIT, Scene, job, marker, sorted},
-};
+use super::scene::{LIMIT, Scene, job, marker, sorted};
 use crate::support::eventually;
+use crate::support::running::send;
 
 /// A source of chance that can be had again: `ROWCAST_TEST_SEED` repeats a run's choices.
 pub(super) fn random() -> fastrand::Rng {

@@ -142,7 +142,7 @@ impl State {
         let leaving = worker.life != Life::Running;
         match worker.checkpoint {
             _ if rules.breaks(Broken::ForgetLookup) && !leaving => worker.inserter = Inserter::Claimed,
-            None => self.abandon_in_doubt(rules, at.who),
+            None => self.give_up(rules, at.who, Life::Fenced),
             Some(row) if row.seq == worker.current => self.begin_settling(at.who),
             Some(row) if row.fenced || rules.breaks(Broken::LeaveWithoutFence) && leaving => {
                 (worker.inserter, worker.in_doubt) = (Inserter::Claimed, false);

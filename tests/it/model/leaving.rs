@@ -45,16 +45,6 @@ impl State {
         }
     }
 
-    /// The checkpoint that could tell is gone. The claim in doubt stays as it is, for a rescuer, and the worker leaves.
-    /// One that was about to stop keeps looking for some seconds, and then ends as if it had crashed.
-    pub(super) fn abandon_in_doubt(&mut self, rules: &Rules, who: usize) {
-        if self.workers[who].life == Life::Running {
-            self.give_up(rules, who, Life::Fenced);
-        } else {
-            self.end(who);
-        }
-    }
-
     /// A claim that it has not committed goes back, whole, and nobody is to blame: after the committed one is settled,
     /// the newest first. A reply that is lost needs only another try.
     pub(super) fn hand_back(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use rowcast::control::Control;
+use rowcast::control::{Control, Role};
 use tokio_util::sync::CancellationToken;
 
 use super::caught;
@@ -23,7 +23,7 @@ const DRAIN: &str = "ROWCAST_TEST_DRAIN_MS";
 fn a_stuck_child() {
     let Ok(drain) = std::env::var(DRAIN) else { return };
     let drain = Duration::from_millis(drain.parse().unwrap());
-    let _control = Control::attend(true, drain, CancellationToken::new()).unwrap();
+    let _control = Control::attend(Role::Worker, true, drain, CancellationToken::new()).unwrap();
     loop {
         thread::park();
     }

@@ -1,0 +1,168 @@
+//! What the gateway needs to know: where it listens, whom it may show data to, and which channels it hears.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use super::{
+    ConfigError, Publish, QueueSettings, SecretUrl, Vars, number,
+    settings::{publish, redis_url},
+    word,
+};
+use crate::emitter::with_slash;
+
+/// What `rowcast gateway` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// `REDIS_URL`.
+    pub redis_url: SecretUrl,
+    /// The address that it listens on.
+    pub listen: SocketAddr,
+    /// Whether everybody may see everything.
+    pub public: bool,
+    /// The pages whose scripts may connect, by origin; without it those of this machine, or all when `public`.
+    pub origins: Option<Vec<String>>,
+    /// How what it hears was published.
+    pub publish: Publish,
+    /// The namespaces that it serves: `/`, those of the routes, and more where they are named.
+    pub namespaces: BTreeSet<String>,
+    /// The most rooms that one client may be in.
+    pub rooms_per_socket: usize,
+}
+
+impl GatewaySettings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used. Also an address that others can reach, unless it is said that the
+    /// data are public.
+    pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
+        let public = word(vars, "ROWCAST_PUBLIC", false, &[("true", true), ("false", false)])?;
+        Ok(Self {
+            redis_url: redis_url(vars)?,
+            listen: listen(vars, public)?,
+            public,
+            origins: origins(vars)?,
+            publish: publish(vars),
+            namespaces: namespaces(vars)?,
+            rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
+        })
+    }
+}
+
+fn listen(vars: &dyn Vars, public: bool) -> Result<SocketAddr, ConfigError> {
+    const LISTEN: &str = "ROWCAST_LISTEN";
+    let text = vars.get(LISTEN).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        let expected = "expected an IP address and a port: 127.0.0.1:8080, [::1]:8080, 0.0.0.0:8080";
+        return Err(ConfigError::new(LISTEN, Some(&text), expected));
+    };
+    if !address.ip().to_canonical().is_loopback() && !public {
+        let problem = "others could reach this address, and every client may join every room; listen on a loopback \
+                       address (127.0.0.1:8080), or say that all data are public with ROWCAST_PUBLIC=true";
+        return Err(ConfigError::new(LISTEN, Some(&text), problem));
+    }
+    Ok(address)
+}
+
+fn origins(vars: &dyn Vars) -> Result<Option<Vec<String>>, ConfigError> {
+    const ORIGINS: &str = "ROWCAST_ORIGINS";
+    let Some(text) = vars.get(ORIGINS) else { return Ok(None) };
+    let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    // A path, a trailing slash included, would match nothing that a browser sends.
+    let is_origin = |origin: &str| {
+        origin.split_once("://").is_some_and(|(scheme, host)| {
+            !scheme.is_empty() && !host.is_empty() && !host.contains(['/', ' ', '@'])
+        })
+    };
+    match origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
+        None => Ok(Some(origins)),
+        Some(bad) => {
+            let expected = format!("expected https://app.example,http://localhost:3000 or *, not {bad:?}");
+            Err(ConfigError::new(ORIGINS, Some(&text), expected))
+        }
+    }
+}
+
+fn namespaces(vars: &dyn Vars) -> Result<BTreeSet<String>, ConfigError> {
+    const MORE: &str = "ROWCAST_GATEWAY_NAMESPACES";
+    let more = vars.get(MORE).unwrap_or_default();
+    let named = more.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let routes = QueueSettings::from_vars(vars)?.routes;
+    let all: BTreeSet<String> = std::iter::once("/".to_owned())
+        .chain(routes.into_iter().map(|route| route.namespace))
+        .chain(named.map(with_slash))
+        .collect();
+    // A `#` would end the name in a channel, a comma or a question mark in a packet of a client.
+    match all.iter().find(|name| name.contains(['#', ',', '?'])) {
+        None => Ok(all),
+        Some(bad) => {
+            let problem =
+                format!("the namespace {bad:?} cannot be served: #, comma and ? end a name on the wire");
+            Err(ConfigError::new(MORE, Some(&more), problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<GatewaySettings, ConfigError> {
+        let vars: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        GatewaySettings::from_vars(&vars)
+    }
+
+    #[test]
+    fn without_variables_it_listens_on_loopback_and_asks_for_no_database() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(Vec::from_iter(settings.namespaces), ["/"]);
+    }
+
+    #[test]
+    fn an_address_that_others_reach_is_refused_unless_the_data_are_public() {
+        for address in ["0.0.0.0:80", "[::]:80", "192.168.0.1:80", "[::ffff:10.0.0.1]:80"] {
+            let error = settings(&[("ROWCAST_LISTEN", address)]).unwrap_err();
+            assert_eq!(error.variable, "ROWCAST_LISTEN");
+            assert!(error.to_string().contains("ROWCAST_PUBLIC=true"), "{error}");
+            assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_PUBLIC", "false")]).is_err());
+            assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_PUBLIC", "true")]).is_ok());
+        }
+        for address in ["127.0.0.1:0", "127.8.9.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            assert!(settings(&[("ROWCAST_LISTEN", address)]).is_ok(), "{address}");
+        }
+        for (name, value) in [
+            ("ROWCAST_LISTEN", "8080"),
+            ("ROWCAST_PUBLIC", "yes"),
+            ("ROWCAST_ROOMS_PER_SOCKET", "0"),
+            ("ROWCAST_ORIGINS", "https://app.example/"),
+        ] {
+            assert_eq!(settings(&[(name, value)]).unwrap_err().variable, name);
+        }
+    }
+
+    #[test]
+    fn origins_are_those_that_are_named() {
+        let named =
+            settings(&[("ROWCAST_ORIGINS", "https://app.example, http://localhost:3000")]).unwrap().origins;
+        assert_eq!(named.unwrap(), ["https://app.example", "http://localhost:3000"]);
+        for bad in ["app.example", "https://", "https://app.example/", "https://app.example,,*"] {
+            assert_eq!(
+                settings(&[("ROWCAST_ORIGINS", bad)]).unwrap_err().variable,
+                "ROWCAST_ORIGINS",
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn namespaces_are_the_routes_and_those_that_are_named() {
+        let named =
+            settings(&[("ROWCAST_NAMESPACE", "rows"), ("ROWCAST_GATEWAY_NAMESPACES", "chat, /admin")]);
+        assert_eq!(Vec::from_iter(named.unwrap().namespaces), ["/", "/admin", "/chat", "/rows"]);
+        let error = settings(&[("ROWCAST_GATEWAY_NAMESPACES", "a#b")]).unwrap_err();
+        assert_eq!(error.variable, "ROWCAST_GATEWAY_NAMESPACES");
+    }
+}

@@ -1,0 +1,164 @@
+//! Which pages' scripts may connect. Pure, but for the middleware at the end.
+//!
+//! A browser lets any page open a WebSocket to any address, 127.0.0.1 included, and says only from where the page came.
+//! Without a look at that, every site that somebody visits could read what is meant for this machine alone. A name of
+//! the attacker's that leads to 127.0.0.1 is no way around: the page's origin has that name, and where a browser sends
+//! no origin, the host has it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use crate::config::GatewaySettings;
+
+/// The origins that are let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origins {
+    /// These; without them those of this machine, or all when everything is public.
+    named: Option<Vec<String>>,
+    /// Nothing is to be protected from a program that names no origin.
+    public: bool,
+}
+
+impl Origins {
+    pub(super) fn of(settings: &GatewaySettings) -> Self {
+        Self { named: settings.origins.clone(), public: settings.public }
+    }
+
+    /// Whether a request with these headers may be served.
+    fn permit(&self, headers: &HeaderMap) -> bool {
+        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let named = self.named.as_deref().unwrap_or_default();
+        if self.named.as_ref().map_or(self.public, |named| named.iter().any(|origin| origin == "*")) {
+            return true;
+        }
+        if let Some(origin) = text(header::ORIGIN) {
+            return match self.named {
+                Some(_) => named.iter().any(|name| name.eq_ignore_ascii_case(origin)),
+                None => host_of(origin).is_some_and(is_loopback),
+            };
+        }
+        let is_named = |host: &str| {
+            named.iter().filter_map(|name| host_of(name)).any(|name| name.eq_ignore_ascii_case(host))
+        };
+        self.public || text(header::HOST).is_none_or(|host| is_loopback(host) || is_named(host))
+    }
+}
+
+/// `host:port` of an origin.
+fn host_of(origin: &str) -> Option<&str> {
+    origin.split_once("://").map(|(_, host)| host)
+}
+
+/// Whether a host, with or without a port, is this machine by any of its usual names.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Refuses requests from pages that may not connect, and tells browsers which may.
+pub(super) async fn check(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+    // Whether it works is no secret.
+    if !request.uri().path().starts_with("/socket.io") {
+        return next.run(request).await;
+    }
+    if !origins.permit(request.headers()) {
+        let reason = "this page, or this name of the server, is not in ROWCAST_ORIGINS\n";
+        return (StatusCode::FORBIDDEN, reason).into_response();
+    }
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else { return next.run(request).await };
+    let mut response = if request.method() == Method::OPTIONS {
+        let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let methods = HeaderValue::from_static("GET, POST");
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        if let Some(asked) = asked {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
+        }
+        response
+    } else {
+        next.run(request).await
+    };
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: Origins = Origins { named: None, public: false };
+
+    fn named(origin: &str, public: bool) -> Origins {
+        Origins { named: Some(vec![origin.to_owned()]), public }
+    }
+
+    fn permits(origins: &Origins, origin: Option<&str>, host: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+        }
+        origins.permit(&headers)
+    }
+
+    #[test]
+    fn on_loopback_only_pages_of_this_machine_are_let_in() {
+        for origin in
+            ["http://localhost:3000", "https://LOCALHOST", "http://127.0.0.1:8080", "http://[::1]:1"]
+        {
+            assert!(permits(&LOOPBACK, Some(origin), "127.0.0.1:8080"), "{origin}");
+        }
+        for name in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:80@evil.example"]
+        {
+            assert!(!permits(&LOOPBACK, Some(&format!("http://{name}")), "127.0.0.1:8080"), "{name}");
+        }
+        for origin in ["null", "", "localhost"] {
+            assert!(!permits(&LOOPBACK, Some(origin), "127.0.0.1:8080"), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_name_that_leads_to_this_machine_is_no_way_in() {
+        for origins in [LOOPBACK, named("https://app.example", false)] {
+            assert!(!permits(&origins, Some("http://evil.example:8080"), "evil.example:8080"));
+            assert!(!permits(&origins, None, "evil.example:8080"), "a GET of the same origin names none");
+            for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "localhost"] {
+                assert!(permits(&origins, None, host), "{host}");
+            }
+        }
+    }
+
+    #[test]
+    fn those_that_are_named_are_let_in_and_no_others() {
+        for public in [false, true] {
+            let origins = named("https://app.example", public);
+            assert!(permits(&origins, Some("https://APP.example"), "127.0.0.1:8080"));
+            assert!(permits(&origins, None, "app.example"), "behind a proxy that keeps the name");
+            for origin in ["http://app.example", "https://app.example:444", "http://localhost:3000"] {
+                assert!(!permits(&origins, Some(origin), "127.0.0.1:8080"), "{origin}");
+            }
+            assert_eq!(permits(&origins, None, "10.0.0.7:8080"), public, "a program that is no browser");
+        }
+    }
+
+    #[test]
+    fn all_are_let_in_where_everything_is_public_or_a_star_says_so() {
+        for origins in [Origins { named: None, public: true }, named("*", false), named("*", true)] {
+            assert!(permits(&origins, Some("http://evil.example"), "anything"));
+            assert!(permits(&origins, None, "anything"));
+        }
+    }
+}

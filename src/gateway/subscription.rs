@@ -1,0 +1,147 @@
+//! The gateway's ear: the channels of its namespaces, heard over one connection that comes back by itself.
+//!
+//! It subscribes to patterns, for requests too, where Node servers subscribe to channels. Redis does not count those in
+//! PUBSUB NUMSUB, which is how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use redis::{
+    Client, RedisError, RedisResult,
+    aio::{PubSubSink, PubSubStream},
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::relay::Relay;
+use crate::{
+    backoff::Backoff,
+    config::GatewaySettings,
+    queue::{self, describe},
+    telemetry::Outage,
+};
+
+/// How long Redis may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is asked whether it is there: a connection that broke without a word would stay silent for ever.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// So many messages are taken before the clients' writers have their turn. Far below what a client's queue holds, so
+/// that a burst does not fill it before anybody could write.
+const IN_A_ROW: usize = 64;
+
+/// Whether messages are heard; otherwise why not.
+pub(super) type Readiness = Option<String>;
+
+/// Hears, and hands everything to `relay`, for ever.
+///
+/// # Errors
+/// An address that cannot be read.
+pub(super) fn keep(
+    settings: &GatewaySettings,
+    mut relay: Relay,
+    state: watch::Sender<Readiness>,
+) -> anyhow::Result<impl Future<Output = Infallible>> {
+    let client = queue::client(&settings.redis_url).context("REDIS_URL")?;
+    let patterns = patterns(settings);
+    Ok(async move {
+        let mut outage = Outage::new("Redis");
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        loop {
+            let asked = Instant::now();
+            let (began, error) = match subscribe(&client, &patterns).await {
+                Ok((sink, messages)) => {
+                    outage.up();
+                    backoff.reset();
+                    state.send_replace(None);
+                    let error = tokio::select! {
+                        error = answers(sink) => error,
+                        error = take(messages, &mut relay) => error,
+                    };
+                    (Instant::now(), error)
+                }
+                Err(error) => (asked, error),
+            };
+            outage.down(began, describe(&error));
+            state.send_replace(outage.waiting());
+            sleep(backoff.next(fastrand::f64())).await;
+        }
+    })
+}
+
+/// The channels of broadcasts and of requests in each namespace.
+fn patterns(settings: &GatewaySettings) -> Vec<String> {
+    let key = literal(&settings.publish.key);
+    let of = |namespace: &String| {
+        let namespace = literal(namespace);
+        [format!("{key}#{namespace}#*"), format!("{key}-request#{namespace}#")]
+    };
+    settings.namespaces.iter().flat_map(of).collect()
+}
+
+/// A pattern that matches this text only.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+async fn subscribe(client: &Client, patterns: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
+    let subscribed = timeout(PATIENCE, async {
+        let (mut sink, messages) = client.get_async_pubsub().await?.split();
+        sink.psubscribe(patterns).await?;
+        Ok((sink, messages))
+    });
+    subscribed.await.unwrap_or_else(|_| Err(silent()))
+}
+
+/// Returns when Redis no longer answers.
+async fn answers(mut sink: PubSubSink) -> RedisError {
+    loop {
+        sleep(ASK_EVERY).await;
+        match timeout(PATIENCE, sink.ping::<redis::Value>()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return error,
+            Err(_) => return silent(),
+        }
+    }
+}
+
+/// Returns when the connection has ended.
+async fn take(mut messages: PubSubStream, relay: &mut Relay) -> RedisError {
+    let mut in_a_row = 0;
+    while let Some(message) = messages.next().await {
+        relay.hear(message.get_channel_name(), message.get_payload_bytes());
+        in_a_row += 1;
+        if in_a_row == IN_A_ROW {
+            in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the connection has ended").into()
+}
+
+fn silent() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_its_own_text_only() {
+        assert_eq!(literal("socket.io#/chat"), "socket.io#/chat");
+        assert_eq!(literal("a*b?[c]\\"), "a\\*b\\?\\[c\\]\\\\");
+    }
+}

@@ -1,0 +1,255 @@
+//! The TCP side: connections that can be cut off, and that end by themselves when the other side takes nothing or says
+//! nothing.
+//!
+//! The library does not stop a writer that waits for a client which does not read, not even when it has given the
+//! client up. So the kernel is told to end a connection whose data is not taken for a while, and a connection can be
+//! cut from outside. Nor does anybody else end one on which no request ever comes.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    os::fd::AsRawFd as _,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    middleware::Next,
+    response::Response,
+    serve::{self, IncomingStream},
+};
+use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
+use socketioxide::TransportType;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::{Instant, Sleep, sleep},
+};
+
+use super::adapter::Client;
+
+/// A connection on which nothing arrives for so long ends. A client that is connected answers a ping every ten seconds.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Data that the other side has not taken for so long ends the connection, in milliseconds.
+const NOT_TAKEN: u32 = 10_000;
+
+/// A TCP connection, shared by whoever reads and writes and whoever may cut it.
+struct Line {
+    stream: TcpStream,
+    /// The session that was upgraded to WebSocket on this connection.
+    session: OnceLock<String>,
+}
+
+/// A connection that may have ended.
+#[derive(Clone)]
+pub(super) struct LineRef(Weak<Line>);
+
+/// The connections of sessions that began with long-polling and went on with WebSocket, by the session's id.
+#[derive(Default)]
+pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
+
+impl LineRef {
+    /// Ends it, whatever is still to be written.
+    pub(super) fn cut(&self) {
+        if let Some(line) = self.0.upgrade()
+            && let Err(error) = shutdown(line.stream.as_raw_fd(), Shutdown::Both)
+        {
+            tracing::debug!("the connection has ended already: {error}");
+        }
+    }
+}
+
+impl Lines {
+    /// The connection of a client that uses WebSocket: the one that its session has moved to, else the one on which it
+    /// was opened.
+    pub(super) fn of(&self, client: &Client) -> Option<LineRef> {
+        if client.transport_type() != TransportType::Websocket {
+            return None;
+        }
+        let moved = self.lock().get(&client.id.to_string()).cloned().map(LineRef);
+        moved.or_else(|| {
+            let ConnectInfo(line) = client.req_parts().extensions.get::<ConnectInfo<LineRef>>()?;
+            Some(line.clone())
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Line>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes on which connection a session goes on with WebSocket.
+pub(super) async fn note_upgrade(
+    State(lines): State<Arc<Lines>>,
+    ConnectInfo(line): ConnectInfo<LineRef>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Some(session) = upgraded(request.uri().query().unwrap_or_default())
+        && let Some(line) = line.0.upgrade()
+        && line.session.set(session.to_owned()).is_ok()
+    {
+        lines.lock().insert(session.to_owned(), Arc::downgrade(&line));
+    }
+    next.run(request).await
+}
+
+/// The session that a request wants to go on with WebSocket.
+fn upgraded(query: &str) -> Option<&str> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    value("sid").filter(|_| value("transport") == Some("websocket"))
+}
+
+/// Accepts connections.
+pub(super) struct Listener {
+    inner: TcpListener,
+    lines: Arc<Lines>,
+}
+
+impl Listener {
+    pub(super) fn new(inner: TcpListener, lines: Arc<Lines>) -> Self {
+        Self { inner, lines }
+    }
+}
+
+impl serve::Listener for Listener {
+    type Io = Wire;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Wire, SocketAddr) {
+        let (stream, address) = serve::Listener::accept(&mut self.inner).await;
+        let prepared = stream
+            .set_nodelay(true)
+            .and_then(|()| setsockopt(&stream, sockopt::TcpUserTimeout, &NOT_TAKEN).map_err(io::Error::from));
+        if let Err(error) = prepared {
+            // It may have ended already, which shows as soon as it is read.
+            tracing::debug!("a connection cannot be prepared: {error}");
+        }
+        let line = Arc::new(Line { stream, session: OnceLock::new() });
+        (Wire::new(line, self.lines.clone()), address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, Listener>> for LineRef {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        Self(Arc::downgrade(&stream.io().line))
+    }
+}
+
+/// The end of a connection that is read and written.
+pub(super) struct Wire {
+    line: Arc<Line>,
+    lines: Arc<Lines>,
+    heard: Instant,
+    /// Runs out no later than the silence does, and is set anew when it does.
+    silence: Pin<Box<Sleep>>,
+}
+
+impl Wire {
+    fn new(line: Arc<Line>, lines: Arc<Lines>) -> Self {
+        Self { line, lines, heard: Instant::now(), silence: Box::pin(sleep(SILENCE)) }
+    }
+
+    /// Ready when nothing has arrived for too long.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.silence.as_mut().poll(cx).is_ready() {
+            if self.heard.elapsed() >= SILENCE {
+                return Poll::Ready(());
+            }
+            self.silence.as_mut().reset(self.heard + SILENCE);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(session) = self.line.session.get() {
+            let mut lines = self.lines.lock();
+            // Another connection may have taken the session over.
+            if lines.get(session).is_some_and(|line| line.as_ptr() == Arc::as_ptr(&self.line)) {
+                lines.remove(session);
+            }
+        }
+    }
+}
+
+/// Tries until it is done or the system says when to try again.
+fn attempt<T>(
+    mut ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut work: impl FnMut() -> io::Result<T>,
+) -> Poll<io::Result<T>> {
+    loop {
+        ready!(ready())?;
+        match work() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream = &self.line.stream;
+        let read = attempt(|| stream.poll_read_ready(cx), || stream.try_read(buf.initialize_unfilled()));
+        if let Poll::Ready(read) = read {
+            self.heard = Instant::now();
+            return Poll::Ready(read.map(|count| buf.advance(count)));
+        }
+        self.poll_silence(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let stream = &self.line.stream;
+        attempt(|| stream.poll_write_ready(cx), || stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let stream = &self.line.stream;
+        attempt(|| stream.poll_write_ready(cx), || stream.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = shutdown(self.line.stream.as_raw_fd(), Shutdown::Write);
+        Poll::Ready(done.map_err(io::Error::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_request_that_changes_the_transport_names_a_session() {
+        assert_eq!(upgraded("EIO=4&transport=websocket&sid=abc"), Some("abc"));
+        assert_eq!(upgraded("sid=abc&EIO=4&transport=websocket&t=1"), Some("abc"));
+        assert_eq!(upgraded("EIO=4&transport=polling&sid=abc"), None);
+        assert_eq!(upgraded("EIO=4&transport=websocket"), None);
+    }
+}

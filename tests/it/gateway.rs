@@ -1,0 +1,123 @@
+//! The gateway: the real program, a real Redis, and real socket.io clients.
+
+mod cluster;
+mod deliver;
+mod hostile;
+mod lifecycle;
+mod rooms;
+mod slow;
+mod vectors;
+
+use std::collections::BTreeMap;
+
+use redis::aio::MultiplexedConnection;
+use rowcast::emitter::Emitter;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    interop::{Node, emitter},
+    support::{Env, PATIENCE, Running, eventually, within},
+};
+
+/// A running gateway.
+struct Gateway {
+    process: Running,
+    address: String,
+}
+
+impl Gateway {
+    /// Returns when it listens; it need not hear Redis yet.
+    async fn listening(env: &Env, variables: &[(&str, &str)]) -> Self {
+        let listen = [("ROWCAST_LISTEN", "127.0.0.1:0")];
+        let process = Running::on(env, "gateway", "", &[&listen, variables].concat());
+        let address = process.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
+        Self { process, address }
+    }
+
+    /// Returns when it hears Redis.
+    async fn start(env: &Env, variables: &[(&str, &str)]) -> Self {
+        let gateway = Self::listening(env, variables).await;
+        gateway.ready().await;
+        gateway
+    }
+
+    async fn ready(&self) {
+        eventually(PATIENCE, "the gateway is ready", async || match self.get("/readyz").await {
+            answer if answer.starts_with("200 ") => Ok(()),
+            answer => Err((answer, self.process.log())),
+        })
+        .await;
+    }
+
+    /// The status and the body of a page.
+    async fn get(&self, path: &str) -> String {
+        let answer = self.request(&format!("GET {path} HTTP/1.0\r\n\r\n")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        format!("{} {body}", head.split(' ').nth(1).unwrap())
+    }
+
+    /// What a request is answered with, until the connection ends.
+    async fn request(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        within(PATIENCE, "the end of the answer", stream.read_to_end(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Clients of it, and their sockets' ids; see `clients.mjs`.
+    async fn clients(&self, args: &[&str]) -> (Node, BTreeMap<String, String>) {
+        let url = format!("http://{}", self.address);
+        let mut node = Node::spawn("clients.mjs", &[&[url.as_str()], args].concat());
+        let ready = node.line().await;
+        let ids = serde_json::from_value(ready["ready"].clone());
+        (node, ids.unwrap_or_else(|_| panic!("the clients are not connected: {ready}")))
+    }
+}
+
+impl Gateway {
+    /// Clients that have subscribed to the rooms in their names: "/#a,b". In a room of digits only as a number.
+    async fn subscribed(&self, specs: &[&str]) -> Node {
+        self.subscribed_with(&["--transport", "websocket"], specs).await
+    }
+
+    /// As [`Gateway::subscribed`], with options of `clients.mjs`.
+    async fn subscribed_with(&self, options: &[&str], specs: &[&str]) -> Node {
+        let (mut node, _) = self.clients(&[options, specs].concat()).await;
+        for spec in specs {
+            let rooms = spec.split_once('#').unwrap().1.split(',').filter(|room| !room.is_empty());
+            let rooms: Vec<Value> =
+                rooms.map(|room| room.parse::<i64>().map_or(room.into(), Value::from)).collect();
+            if !rooms.is_empty() {
+                let answer = ask(&mut node, spec, json!(["subscribe", rooms])).await;
+                assert_eq!(answer["ok"], true, "{spec}: {answer}");
+            }
+        }
+        node
+    }
+}
+
+/// What a client's event is answered with.
+async fn ask(node: &mut Node, client: &str, emit: Value) -> Value {
+    node.tell(json!({"client": client, "emit": emit})).await;
+    let line = node.line().await;
+    assert_eq!(
+        (&line["client"], line["answer"].as_array().map(Vec::len)),
+        (&json!(client), Some(1)),
+        "{line}"
+    );
+    line["answer"][0].clone()
+}
+
+async fn publisher(env: &Env) -> Emitter<MultiplexedConnection> {
+    emitter(&env.redis_url).await
+}
+
+/// What one of the clients is expected to print for an event.
+fn event(client: &str, name: &str, args: Value) -> String {
+    json!({"client": client, "event": name, "args": args}).to_string()
+}
