@@ -117,13 +117,14 @@ impl SecretUrl {
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.url.split_once("://") else { return f.write_str("(hidden)") };
-        // A query may carry secrets too (paths of keys, passwords): it is left out.
-        let rest = rest.split('?').next().unwrap_or_default();
-        match rest.rsplit_once('@') {
-            Some((user, host)) => {
-                write!(f, "{scheme}://{}:***@{host}", user.split(':').next().unwrap_or_default())
-            }
-            None => write!(f, "{scheme}://{rest}"),
+        // A password may hold letters that should have been encoded: the last @ ends it, and where it began may be
+        // unclear. A query may carry secrets too (paths of keys, passwords): it is left out.
+        let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
+        let host = rest.split('?').next().unwrap_or_default();
+        match user {
+            Some(user) if user.contains(['/', '?', '#']) => write!(f, "{scheme}://(hidden)"),
+            Some(user) => write!(f, "{scheme}://{}:***@{host}", user.split(':').next().unwrap_or_default()),
+            None => write!(f, "{scheme}://{host}"),
         }
     }
 }
@@ -176,6 +177,11 @@ mod tests {
         assert_eq!(format!("{url} {url:?}"), "mysql://root:***@db:3306/app mysql://root:***@db:3306/app");
         assert_eq!(SecretUrl::new("redis://localhost:6379/0").to_string(), "redis://localhost:6379/0");
         assert_eq!(SecretUrl::new("hunter2").to_string(), "(hidden)");
+        for unclear in
+            ["mysql://app:12?34@db/app", "mysql://app:1/2?3@db/app", "redis://:1#2@db", "mysql://db/a?k=1@2"]
+        {
+            assert!(SecretUrl::new(unclear).to_string().ends_with("://(hidden)"), "{unclear}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod outcome;
 mod rescue;
 mod settle;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::RedisError;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ pub struct Pipeline {
     queue: Queue,
     store: Store,
     progress: Progress,
-    /// The route laid over the live schema; read at the first use, and again after a fault of the route.
+    /// The route laid over the live schema; read at the first use, again after a fault of the route, and when it is old.
     prepared: Option<Prepared>,
     /// Whether a claim was ever asked for: until then nothing in Redis is this worker's.
     asked: bool,
@@ -59,6 +59,7 @@ pub struct Pipeline {
 struct Prepared {
     plan: Plan,
     events: EventWriter,
+    read: Instant,
 }
 
 /// What one step did.
@@ -95,10 +96,14 @@ enum Doubt {
     Never,
 }
 
+/// How old what is known of the table may be.
+const SCHEMA_AGE: Duration = Duration::from_secs(60);
 /// How long a blocking move that was ended may take to say so, before it is ended again.
 const WAKE: Duration = Duration::from_millis(100);
-/// The most values that are decoded before they are inserted: some tens of megabytes. The jobs after them go back.
+/// The most values of one claim, some tens of megabytes in memory, and the most rows: their events are published at
+/// once, and Redis ends the connection of a subscriber who has 32 MB to read. Jobs that would pass them go back.
 const MOST_VALUES: usize = 1 << 20;
+const MOST_ROWS: usize = 1 << 15;
 /// The most bytes of one claim, so that a worker stays small.
 const CLAIM_BYTES: usize = 4 << 20;
 /// What a rejection takes in the request that commits at most, but for reasons full of quotes.
@@ -229,11 +234,13 @@ impl Pipeline {
 
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
     async fn commit(&mut self) -> Result<(Outcome, Events), Trouble> {
-        let next = self.wants_more().then(|| (self.seq + 1, self.limits()));
+        let wants_more = self.wants_more().then(|| (self.seq + 1, self.limits()));
         let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
-        let Some(Prepared { plan, events }) = &self.prepared else { return Err(out_of_order()) };
+        let Some(Prepared { plan, events, .. }) = &self.prepared else { return Err(out_of_order()) };
         fault::poison(&claim.jobs);
-        let batch = Batch::decode_until(plan, &claim.jobs, MOST_VALUES);
+        let batch = Batch::decode_until(plan, &claim.jobs, MOST_VALUES.min(MOST_ROWS * plan.width()));
+        // What goes back is older than what the next claim would take.
+        let next = wants_more.filter(|_| batch.jobs.len() == claim.jobs.len());
 
         self.store.begin().await?;
         let inserting = insert::insert(&mut self.store, plan, self.route.on_duplicate, &batch);
@@ -281,14 +288,16 @@ impl Pipeline {
         Ok(Doubt::Committed(outcome, events))
     }
 
-    /// Lays the route over the live schema, unless that is done.
+    /// Lays the route over the live schema, unless that was done of late: a table may change in ways that no statement
+    /// fails of, to an engine without transactions for one.
     async fn prepare(&mut self) -> Result<(), Trouble> {
-        if self.prepared.is_none() {
+        if self.prepared.as_ref().is_none_or(|prepared| prepared.read.elapsed() > SCHEMA_AGE) {
+            let read = Instant::now();
             let schema = self.store.schema(&self.route.table).await?;
             let plan = Plan::new(&self.route, &schema, self.settings.max_job_bytes).map_err(Fault::Route)?;
             let events = EventWriter::new(&self.settings.publish.key, &self.route, &plan)
                 .map_err(|error| Fault::Route(error.to_string()))?;
-            self.prepared = Some(Prepared { plan, events });
+            self.prepared = Some(Prepared { plan, events, read });
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::QueueSettings,
-    queue::{Admin, Link, Registry},
+    queue::{Admin, Link, Registry, describe, has_code},
 };
 use queue::QueueLine;
 use worker::WorkerLine;
@@ -111,9 +111,15 @@ impl Status {
             Registry::new(link.clone()).members().await.in_words(|| "cannot read the workers".into())?;
         let mut queues = Vec::new();
         for route in &settings.routes {
-            let audit = Admin::new(&route.queue, link.clone()).audit().await;
-            let audit = audit.in_words(|| format!("cannot read queue {:?}", route.queue))?;
-            queues.push(QueueLine::new(route, audit));
+            let words = || format!("cannot read queue {:?}", route.queue);
+            queues.push(match Admin::new(&route.queue, link.clone()).audit().await {
+                // Of this queue alone: the others, and the workers, are what is asked for at such a time.
+                Err(error) if has_code(&error, "WRONGTYPE") => {
+                    let problem = format!("{}: {}", words(), describe(&error));
+                    QueueLine::unreadable(route, problem)
+                }
+                audit => QueueLine::new(route, audit.in_words(words)?),
+            });
         }
         Ok(Self { workers: members.iter().map(|member| WorkerLine::new(member, now)).collect(), queues })
     }
@@ -136,6 +142,8 @@ impl Status {
         let queues: Vec<Vec<String>> = std::iter::once(queue::TITLES.map(str::to_owned).to_vec())
             .chain(self.queues.iter().map(QueueLine::cells))
             .collect();
-        format!("{workers}\n\n{}", table(&queues))
+        let problems: String =
+            self.queues.iter().filter_map(QueueLine::problem).map(|text| format!("\n{text}")).collect();
+        format!("{workers}\n\n{}{problems}", table(&queues))
     }
 }

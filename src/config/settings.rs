@@ -117,10 +117,15 @@ pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
         return Err(wrong("REDIS_URL is not rediss://, so nothing would be checked against it".to_owned()));
     }
     let pem = std::fs::read_to_string(&file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    const EXPECTED: &str = "expected a file of certificates in PEM";
     if !pem.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(wrong("expected a file of certificates in PEM".to_owned()));
+        return Err(wrong(EXPECTED.to_owned()));
     }
-    Ok(url.trusting(pem))
+    let url = url.trusting(pem);
+    match crate::queue::client(&url) {
+        Ok(_) => Ok(url),
+        Err(error) => Err(wrong(format!("{EXPECTED} ({error})"))),
+    }
 }
 
 fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {

@@ -198,18 +198,23 @@ impl<'w, 'b> Insertion<'w, 'b> {
     fn record(&mut self, write: Write, jobs: &[usize], inserted: Inserted) {
         let mut next = inserted.first_id;
         for &job in jobs {
-            let rows = self.rows(job);
-            let counted = match self.plan.id {
-                RowId::Counted => true,
-                RowId::Given(column) => rows.first().is_some_and(|row| row[column] == Value::Absent),
-                RowId::None => false,
-            };
-            let count = rows.len() as u64;
+            let count = self.rows(job).len() as u64;
+            let first_id = self.is_counted(job).then_some(next);
             self.outcomes[job] = Some(match write {
                 Write::Upsert => JobOutcome::Duplicate,
-                Write::Insert => JobOutcome::Inserted { first_id: counted.then_some(next), rows: count },
+                Write::Insert => JobOutcome::Inserted { first_id, rows: count },
             });
-            next += count * self.id_step;
+            // After an id that the job gave itself this number means nothing, however large.
+            next = next.wrapping_add(count.wrapping_mul(self.id_step));
+        }
+    }
+
+    /// Whether the server numbers the rows of this job.
+    fn is_counted(&self, job: usize) -> bool {
+        match self.plan.id {
+            RowId::Counted => true,
+            RowId::Given(column) => self.rows(job).first().is_some_and(|row| row[column] == Value::Absent),
+            RowId::None => false,
         }
     }
 
@@ -219,6 +224,13 @@ impl<'w, 'b> Insertion<'w, 'b> {
             let JobFault { code, column, message } = fault;
             JobOutcome::Rejected(Rejection::server(&code.to_string(), column, &message))
         };
+        if self.is_counted(job) && errors::is_out_of_numbers(fault.code, &fault.message, &self.plan.table) {
+            // No job's fault, and no duplicate: the number is taken by another row, and every job would meet it.
+            return Err(Fault::Route(format!(
+                "{} has no numbers left in its counted column: give that a larger type ({})",
+                self.plan.table, fault.message
+            )));
+        }
         if !errors::is_duplicate(fault.code) || self.on_duplicate == OnDuplicate::Reject {
             return Ok(rejected(fault));
         }

@@ -191,7 +191,8 @@ pub fn describe(error: &RedisError) -> String {
         ),
         _ if is("WRONGTYPE") => {
             format!(
-                "the queue's key, or one of its companions, is no list: something else uses its name ({detail})"
+                "the queue's key, or one of its companions, is of another type: something else uses its name; \
+                 `rowcast check` names it ({detail})"
             )
         }
         _ if is("OOM") => format!("Redis is out of memory ({detail})"),

@@ -284,7 +284,10 @@ fn text(kind: Kind, shape: &Shape, columns: &[u16], rows: usize) -> String {
     let mut sql = format!("INSERT INTO {table} ({}) VALUES {}", names.join(","), vec![row; rows].join(","));
     if kind == Kind::Upsert {
         let sets: Vec<String> = names.iter().map(|name| format!("{name}=VALUES({name})")).collect();
-        write!(sql, " ON DUPLICATE KEY UPDATE {}", sets.join(",")).unwrap_or_default();
+        // A row that gives no column changes nothing of the one that is there.
+        let same = || shape.columns.first().map(|name| format!("{0}={0}", quote(name))).unwrap_or_default();
+        let sets = if sets.is_empty() { same() } else { sets.join(",") };
+        write!(sql, " ON DUPLICATE KEY UPDATE {sets}").unwrap_or_default();
     }
     sql
 }
@@ -325,5 +328,9 @@ mod tests {
             "INSERT INTO `d`.`t` (`a`) VALUES (?) ON DUPLICATE KEY UPDATE `a`=VALUES(`a`)"
         );
         assert_eq!(text(Kind::Insert, &shape(), &[], 2), "INSERT INTO `d`.`t` () VALUES (),()");
+        assert_eq!(
+            text(Kind::Upsert, &shape(), &[], 1),
+            "INSERT INTO `d`.`t` () VALUES () ON DUPLICATE KEY UPDATE `a`=`a`"
+        );
     }
 }

@@ -185,7 +185,7 @@ fn is_duplicate(error: &sqlx::Error) -> bool {
 
 /// "Subquery returns more than 1 row": the word of [`MUST_HAVE_UPDATED`].
 fn is_not_updated(error: &sqlx::Error) -> bool {
-    session::database_error(error).is_some_and(|error| error.number() == 1242)
+    session::database_error(error).is_some_and(|error| errors::is_more_than_one_row(error.number()))
 }
 
 #[cfg(test)]

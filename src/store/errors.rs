@@ -50,12 +50,16 @@ const TABLE: &[(u16, Kind)] = &[
     (1301, Kind::Job), // The result of a function was larger than max_allowed_packet.
     (3140, Kind::Job), // Invalid JSON text.
     (3141, Kind::Job), // Invalid JSON text in an argument.
+    (3143, Kind::Job), // An invalid JSON path, in a generated column.
     (3144, Kind::Job), // A JSON value from a string of another character set.
     (3150, Kind::Job), // JSON too large.
     (3157, Kind::Job), // JSON nested too deep.
     (3988, Kind::Job), // MySQL: text that the column's character set does not have.
     (3903, Kind::Job), // A JSON value that a functional index cannot take.
+    (3905, Kind::Job), // Too many values for a multi-valued index.
+    (3906, Kind::Job), // Values too large for a multi-valued index.
     (4038, Kind::Job), // MariaDB: a syntax error in JSON text.
+    (4042, Kind::Job), // MariaDB: an invalid JSON path.
     // One row alone above max_allowed_packet; a claim is cut to fit before it is sent.
     (1153, Kind::Job),
     (1105, Kind::Server),
@@ -113,6 +117,17 @@ pub fn judge_code(number: u16, sqlstate: Option<&str>) -> Kind {
 /// The codes of a duplicate key.
 pub fn is_duplicate(number: u16) -> bool {
     matches!(number, 1062 | 1586 | 1169)
+}
+
+/// Whether a row that gave no number for the counted column was refused because there are none left: MySQL says that
+/// the primary key's last number is there already, MariaDB has a code of its own.
+pub fn is_out_of_numbers(number: u16, message: &str, table: &str) -> bool {
+    number == 167 || number == 1062 && message.ends_with(&format!("for key '{table}.PRIMARY'"))
+}
+
+/// The code of a subquery with more than one row, by which a request stops itself.
+pub fn is_more_than_one_row(number: u16) -> bool {
+    number == 1242
 }
 
 /// A value that cannot be brought into a column's character set, where it is compared and not stored. MySQL, and

@@ -30,13 +30,27 @@ pub(super) struct QueueLine {
     table: String,
     #[serde(flatten)]
     audit: Audit,
+    /// Why its lists cannot be read; the numbers then mean nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
     /// Between two looks; only while watching.
     rows_per_second: Option<f64>,
 }
 
 impl QueueLine {
     pub(super) fn new(route: &Route, audit: Audit) -> Self {
-        Self { queue: route.queue.clone(), table: route.table.to_string(), audit, rows_per_second: None }
+        let (queue, table) = (route.queue.clone(), route.table.to_string());
+        Self { queue, table, audit, problem: None, rows_per_second: None }
+    }
+
+    /// The line of a queue whose lists cannot be read.
+    pub(super) fn unreadable(route: &Route, problem: String) -> Self {
+        Self { problem: Some(problem), ..Self::new(route, Audit::default()) }
+    }
+
+    /// Why its lists cannot be read.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     pub(super) fn rate_since(&mut self, before: &Self, elapsed: Duration) {
@@ -46,6 +60,11 @@ impl QueueLine {
 
     pub(super) fn cells(&self) -> Vec<String> {
         let Audit { waiting, in_flight, suspects, dead_letters, inserted, duplicate, rows, .. } = self.audit;
+        if self.problem.is_some() {
+            let mut cells = vec![self.queue.clone(), self.table.clone(), "unreadable".to_owned()];
+            cells.resize(TITLES.len(), "-".to_owned());
+            return cells;
+        }
         let mut cells = vec![
             self.queue.clone(),
             self.table.clone(),

@@ -107,7 +107,7 @@ async fn a_refusal_of_redis_leaves_nothing_in_doubt() {
     run_with(push(&env, &[]), b"{}\n")
         .await
         .ended(1)
-        .complains("is no list")
+        .complains("is of another type")
         .complains("nothing from line 1 on");
 }
 

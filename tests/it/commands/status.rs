@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use rowcast::queue::Registry;
 
-use super::{queues::link, run::rowcast};
-use crate::support::{Env, PATIENCE, Running, eventually};
+use super::{
+    queues::link,
+    run::{bare, rowcast, run},
+};
+use crate::support::{Env, PATIENCE, Running, eventually, new_folder};
 
 #[tokio::test]
 async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
@@ -62,4 +65,32 @@ async fn a_killed_worker_is_silent_before_its_lease_ends() {
     assert!(line["silent_ms"].as_u64().unwrap() > 4_500, "{json}");
     worker.signal(nix::sys::signal::Signal::SIGCONT);
     shows("working").await;
+}
+
+/// One queue's trouble hides neither the workers nor the other queues.
+#[tokio::test]
+async fn a_queue_of_another_type_is_one_line_of_the_status() {
+    let env = Env::new().await;
+    let other = format!("{}-other", env.queue);
+    let mut redis = env.redis_connection().await;
+    redis::cmd("SET").arg(&other).arg("text").exec_async(&mut redis).await.unwrap();
+    env.push(&["a"]).await;
+    let folder = new_folder("status");
+    std::fs::create_dir_all(&folder).unwrap();
+    let routes = folder.join("routes.toml");
+    let route = |queue: &str| format!("[[route]]\nqueue='{queue}'\ntable='t'\n");
+    std::fs::write(&routes, route(&env.queue) + &route(&other)).unwrap();
+    let routes = routes.to_str().unwrap();
+    let status = async |json: &[&str]| {
+        let mut command = bare();
+        command.env("REDIS_URL", &env.redis_url).args(["status", "--routes", routes]).args(json);
+        run(command).await.ended(0)
+    };
+    let text = status(&[]).await.says("is of another type").out;
+    let line = |name: &str| text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+    assert!(line(&env.queue).contains("open") && line(&other).contains("unreadable"), "{text}");
+    let json = status(&["--json"]).await.json();
+    assert_eq!(json["queues"][0]["waiting"], 1);
+    assert!(json["queues"][1]["problem"].as_str().unwrap().contains(&other), "{json}");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -8,7 +8,7 @@ async fn a_new_column_is_fed_after_the_next_reading_of_the_schema() {
     let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
     assert_eq!(env.run(&[r#"{"a":1,"b":1}"#]).await, []);
     env.execute("ALTER TABLE n ADD COLUMN b INT").await;
-    // Nothing fails, so nothing is read again: the worker goes on as it was.
+    // Nothing fails, so nothing is read again for a minute: the worker goes on as it was.
     assert_eq!(env.run(&[r#"{"a":2,"b":2}"#]).await, []);
     worker.stop().await;
     let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
@@ -61,4 +61,20 @@ async fn a_dropped_or_renamed_column_is_left_out_where_names_are_matched() {
     let log = worker.stop().await;
     let (down, up) = (said(&log, "waiting for").len(), said(&log, "the route is back").len());
     assert_eq!(down, up, "{log:#?}");
+}
+
+/// Nothing fails when a table loses its transactions, but a crash would double its rows. The schema is read again every
+/// minute; this test waits for that.
+#[tokio::test]
+async fn a_table_that_loses_its_transactions_stops_the_route_within_a_minute_or_so() {
+    let env = Env::with_table("CREATE TABLE n (a INT)").await;
+    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
+    assert_eq!(env.run(&[r#"{"a":1}"#]).await, []);
+    env.execute("ALTER TABLE n ENGINE = MyISAM").await;
+    let line = worker.says("waiting for the route", 1).await.remove(0);
+    assert!(line["reason"].as_str().unwrap().contains("MyISAM"), "{line}");
+    env.push(&[r#"{"a":2}"#]).await;
+    env.execute("ALTER TABLE n ENGINE = InnoDB").await;
+    assert_eq!(env.done(2).await.inserted, 2);
+    worker.stop().await;
 }

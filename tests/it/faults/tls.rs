@@ -118,9 +118,12 @@ async fn a_server_that_another_authority_has_signed_is_refused_in_words() {
 async fn a_file_of_authorities_that_cannot_be_used_is_bad_configuration() {
     let missing = new_folder("none").join("ca.pem");
     let missing = missing.to_str().unwrap();
+    let cut = new_folder("cut");
+    std::fs::write(&cut, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     for (url, file, problem) in [
         ("rediss://127.0.0.1:1", missing, "cannot be read"),
         ("rediss://127.0.0.1:1", "/dev/null", "expected a file of certificates in PEM"),
+        ("rediss://127.0.0.1:1", cut.to_str().unwrap(), "expected a file of certificates in PEM"),
         ("redis://127.0.0.1:1", missing, "is not rediss://"),
     ] {
         let mut status = Running::spawn("status", &[("REDIS_URL", url), ("ROWCAST_REDIS_CA", file)]);
@@ -128,4 +131,5 @@ async fn a_file_of_authorities_that_cannot_be_used_is_bad_configuration() {
         let log = status.whole_log().await.join(" ");
         assert!(log.contains(&format!("ROWCAST_REDIS_CA={file:?}")) && log.contains(problem), "{log}");
     }
+    std::fs::remove_file(cut).unwrap();
 }

@@ -211,3 +211,35 @@ async fn a_replay_of_thousands_costs_no_more_statements_than_they_did_at_first()
     assert!(first < 120 && replay <= first, "{first} statements at first, {replay} for the replay");
     worker.stop().await;
 }
+
+/// The last number is there already, so the server calls every further row a duplicate of that one, or out of range.
+#[tokio::test]
+async fn a_table_without_numbers_left_stops_the_route_and_loses_no_job() {
+    for mode in ["ignore", "update", "reject"] {
+        let env = Env::with_table(
+            "CREATE TABLE n (id TINYINT AUTO_INCREMENT PRIMARY KEY, v INT) AUTO_INCREMENT = 127",
+        )
+        .await;
+        let worker = Running::route(&env, &format!("table='n'\non_duplicate='{mode}'"));
+        assert_eq!(env.run(&[r#"{"v":1}"#]).await, [], "{mode}");
+        env.push(&[r#"{"v":2}"#]).await;
+        let line = worker.says("waiting for the route", 1).await.remove(0);
+        assert!(line["reason"].as_str().unwrap().contains("no numbers left"), "{mode}: {line}");
+        env.execute("ALTER TABLE n MODIFY id INT AUTO_INCREMENT").await;
+        assert_eq!(env.done(2).await.inserted, 2, "{mode}");
+        assert_eq!(env.lines("SELECT id, v FROM n ORDER BY id").await, ["127|1", "128|2"], "{mode}");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_gives_no_column_changes_nothing() {
+    let env = Env::with_table(
+        "CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, k VARCHAR(9) DEFAULT 'x' UNIQUE, v INT DEFAULT 3)",
+    )
+    .await;
+    let worker = Running::route(&env, "table='n'\non_duplicate='update'");
+    assert_eq!(env.run(&["{}", "{}", r#"{"k":"z","v":1}"#]).await, []);
+    assert_eq!(env.lines("SELECT k, v FROM n ORDER BY k").await, ["x|3", "z|1"]);
+    worker.stop().await;
+}
