@@ -5,7 +5,9 @@
 //! checkpoint commit together, that nothing is published before COMMIT, and that a claim is settled before the next
 //! one commits. It does not decide when to go on, nor what to tell people of a trouble: the worker does.
 
+mod claim;
 pub mod decode;
+mod doubt;
 pub mod events;
 pub mod insert;
 pub mod outcome;
@@ -21,11 +23,12 @@ use crate::{
     config::Settings,
     fault,
     progress::Progress,
-    queue::{Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
+    queue::{Claim, Events, Link, Queue, Settlement},
     route::Route,
     store::{Fault, Store},
 };
 use decode::{Batch, Plan};
+use doubt::Doubt;
 use events::EventWriter;
 use outcome::{Outcome, Tally};
 pub use rescue::Rescued;
@@ -84,31 +87,12 @@ pub enum Trouble {
     Store(#[from] Fault),
 }
 
-/// What the checkpoint says of the claim in hand.
-enum Doubt {
-    /// There is no doubt: its COMMIT was never sent.
-    None,
-    /// It was committed.
-    Committed(Outcome, Events),
-    /// It was not, but the request may still be on its way. It does nothing if the claim is committed before.
-    NotYet,
-    /// It was not, and cannot be any more: this worker is fenced.
-    Never,
-}
-
 /// How old what is known of the table may be.
 const SCHEMA_AGE: Duration = Duration::from_secs(60);
-/// How long a blocking move that was ended may take to say so, before it is ended again.
-const WAKE: Duration = Duration::from_millis(100);
 /// The most values of one claim, some tens of megabytes in memory, and the most rows: their events are published at
 /// once, and Redis ends the connection of a subscriber who has 32 MB to read. Jobs that would pass them go back.
 const MOST_VALUES: usize = 1 << 20;
 const MOST_ROWS: usize = 1 << 15;
-/// The most bytes of one claim, so that a worker stays small.
-const CLAIM_BYTES: usize = 4 << 20;
-/// What a rejection takes in the request that commits at most, but for reasons full of quotes.
-const REASON_BYTES: usize = 2048;
-
 impl Pipeline {
     /// The pipeline of one route. Nothing is connected yet.
     ///
@@ -185,60 +169,13 @@ impl Pipeline {
         Ok(Step::Did(tally))
     }
 
-    /// The next claim, or why there is none.
-    async fn next_claim(&mut self, stop: &CancellationToken) -> Result<Result<Claim, Step>, Trouble> {
-        if let Some(claim) = self.ahead.take() {
-            return Ok(Ok(claim));
-        }
-        self.asked = true;
-        self.settle().await?;
-        let mut claimed = self.queue.claim(self.seq + 1, self.limits(), When::Next).await?;
-        if let Claimed::Empty = claimed
-            && self.block(stop).await?
-        {
-            // A lone job should not wait for two servers in turn: the transaction begins beside the claim. Where it
-            // cannot begin, the insert says so.
-            let claim = self.queue.claim(self.seq + 1, self.limits(), When::Next);
-            let (_begun, claim) = tokio::join!(self.store.begin(), claim);
-            claimed = claim?;
-        }
-        match claimed {
-            Claimed::Jobs(claim) => {
-                self.seq = claim.seq;
-                fault::point("claimed");
-                Ok(Ok(claim))
-            }
-            Claimed::Empty => Ok(Err(Step::Idle)),
-            Claimed::Paused => Ok(Err(Step::Paused)),
-            Claimed::Stale => Err(Fault::Fenced.into()),
-        }
-    }
-
-    /// Blocks until a job lands, some seconds pass, or `stop`. Returns whether a job landed.
-    async fn block(&self, stop: &CancellationToken) -> Result<bool, Trouble> {
-        let blocking = self.queue.block();
-        tokio::pin!(blocking);
-        tokio::select! {
-            landed = &mut blocking => return Ok(landed?),
-            () = stop.cancelled() => {}
-        }
-        // A job may be on its way to us: the move is ended, not dropped.
-        loop {
-            self.queue.wake().await?;
-            // It may not have begun to block when it was woken.
-            if let Ok(landed) = tokio::time::timeout(WAKE, &mut blocking).await {
-                return Ok(landed?);
-            }
-        }
-    }
-
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
     async fn commit(&mut self) -> Result<(Outcome, Events), Trouble> {
         let wants_more = self.wants_more().then(|| (self.seq + 1, self.limits()));
         let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
         let Some(Prepared { plan, events, .. }) = &self.prepared else { return Err(out_of_order()) };
         fault::poison(&claim.jobs);
-        let batch = Batch::decode_until(plan, &claim.jobs, MOST_VALUES.min(MOST_ROWS * plan.width()));
+        let batch = Batch::decode_until(plan, &claim.jobs, MOST_VALUES.min(MOST_ROWS * plan.width().max(1)));
         // What goes back is older than what the next claim would take.
         let next = wants_more.filter(|_| batch.jobs.len() == claim.jobs.len());
 
@@ -271,23 +208,6 @@ impl Pipeline {
         Ok((outcome, events))
     }
 
-    /// Finds out what became of a claim in doubt, from the checkpoint, never by guessing.
-    async fn look_up(&mut self) -> Result<Doubt, Trouble> {
-        let (true, Some(claim)) = (self.in_doubt, &self.in_hand) else { return Ok(Doubt::None) };
-        // No checkpoint: a rescuer has ended this worker, and the claim with it.
-        let Some(checkpoint) = self.store.checkpoint(&self.worker, &self.route.queue).await? else {
-            return Err(Fault::Fenced.into());
-        };
-        if checkpoint.claim_seq != claim.seq {
-            self.in_doubt = !checkpoint.fenced;
-            return Ok(if checkpoint.fenced { Doubt::Never } else { Doubt::NotYet });
-        }
-        let Some(prepared) = &self.prepared else { return Err(out_of_order()) };
-        let (outcome, events) = prepared.recorded(&claim.jobs, &checkpoint)?;
-        self.in_doubt = false;
-        Ok(Doubt::Committed(outcome, events))
-    }
-
     /// Lays the route over the live schema, unless that was done of late: a table may change in ways that no statement
     /// fails of, to an engine without transactions for one.
     async fn prepare(&mut self) -> Result<(), Trouble> {
@@ -300,19 +220,6 @@ impl Pipeline {
             self.prepared = Some(Prepared { plan, events, read });
         }
         Ok(())
-    }
-
-    /// Whether the next claim should be made ahead: under load, and not while a suspect is in hand, which may crash.
-    fn wants_more(&self) -> bool {
-        let loaded = |claim: &Claim| claim.crashes == 0 && claim.jobs.len() >= self.limits().jobs / 2;
-        self.ahead.is_none() && self.in_hand.as_ref().is_some_and(loaded)
-    }
-
-    /// The most that one claim takes: what one request can commit.
-    fn limits(&self) -> Limits {
-        // In the worst case every job is rejected, and all the reasons are one value of the checkpoint.
-        let reasons = self.store.packet() / REASON_BYTES;
-        Limits { jobs: self.settings.batch.min(reasons).max(1), bytes: CLAIM_BYTES }
     }
 
     /// Whether it moves on.

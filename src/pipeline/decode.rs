@@ -93,7 +93,7 @@ impl<'a> Batch<'a> {
         let width = plan.width().max(1);
         let mut batch = Self { values: Vec::with_capacity(most.min(jobs.len() * width)), ..Self::default() };
         for raw in jobs {
-            if batch.values.len() >= most {
+            if !batch.jobs.is_empty() && batch.values.len() >= most {
                 break;
             }
             let start = batch.values.len();
@@ -299,7 +299,7 @@ mod tests {
         let jobs = vec![br#"[{"a":1},{"a":2}]"#.to_vec(); 4];
         let batch = Batch::decode_until(&plan, &jobs, 2 * plan.width() + 1);
         assert_eq!((batch.jobs.len(), batch.values.len()), (2, 4 * plan.width()));
-        assert_eq!(Batch::decode_until(&plan, &jobs, 0).jobs.len(), 0);
+        assert_eq!(Batch::decode_until(&plan, &jobs, 0).jobs.len(), 1, "the first goes in whatever it holds");
         assert_eq!(Batch::decode(&plan, &jobs).jobs.len(), 4);
     }
 

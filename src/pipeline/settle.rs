@@ -3,7 +3,9 @@
 use redis::RedisResult;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Doubt, Outcome, Pipeline, Prepared, Trouble, decode::Batch, out_of_order, outcome::JobOutcome};
+use super::{
+    Outcome, Pipeline, Prepared, Trouble, decode::Batch, doubt::Doubt, out_of_order, outcome::JobOutcome,
+};
 use crate::{
     fault,
     queue::{Blame, Claim, Claimed, DeadLetter, Events, Limits, Queue, Raw, Settlement, When},

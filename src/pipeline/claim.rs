@@ -1,0 +1,84 @@
+//! The next claim: made ahead while the database is at work, or waited for while the queue is empty.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Pipeline, Step, Trouble};
+use crate::{
+    fault,
+    queue::{Claim, Claimed, Limits, When},
+    store::Fault,
+};
+
+/// How long a blocking move that was ended may take to say so, before it is ended again.
+const WAKE: Duration = Duration::from_millis(100);
+/// The most bytes of one claim, so that a worker stays small.
+const CLAIM_BYTES: usize = 4 << 20;
+/// What a rejection takes in the request that commits at most, but for reasons full of quotes.
+const REASON_BYTES: usize = 2048;
+
+impl Pipeline {
+    /// The next claim, or why there is none.
+    pub(super) async fn next_claim(
+        &mut self,
+        stop: &CancellationToken,
+    ) -> Result<Result<Claim, Step>, Trouble> {
+        if let Some(claim) = self.ahead.take() {
+            return Ok(Ok(claim));
+        }
+        self.asked = true;
+        self.settle().await?;
+        let mut claimed = self.queue.claim(self.seq + 1, self.limits(), When::Next).await?;
+        if let Claimed::Empty = claimed
+            && self.block(stop).await?
+        {
+            // A lone job should not wait for two servers in turn: the transaction begins beside the claim. Where it
+            // cannot begin, the insert says so.
+            let claim = self.queue.claim(self.seq + 1, self.limits(), When::Next);
+            let (_begun, claim) = tokio::join!(self.store.begin(), claim);
+            claimed = claim?;
+        }
+        match claimed {
+            Claimed::Jobs(claim) => {
+                self.seq = claim.seq;
+                fault::point("claimed");
+                Ok(Ok(claim))
+            }
+            Claimed::Empty => Ok(Err(Step::Idle)),
+            Claimed::Paused => Ok(Err(Step::Paused)),
+            Claimed::Stale => Err(Fault::Fenced.into()),
+        }
+    }
+
+    /// Blocks until a job lands, some seconds pass, or `stop`. Returns whether a job landed.
+    async fn block(&self, stop: &CancellationToken) -> Result<bool, Trouble> {
+        let blocking = self.queue.block();
+        tokio::pin!(blocking);
+        tokio::select! {
+            landed = &mut blocking => return Ok(landed?),
+            () = stop.cancelled() => {}
+        }
+        // A job may be on its way to us: the move is ended, not dropped.
+        loop {
+            self.queue.wake().await?;
+            // It may not have begun to block when it was woken.
+            if let Ok(landed) = tokio::time::timeout(WAKE, &mut blocking).await {
+                return Ok(landed?);
+            }
+        }
+    }
+
+    /// Whether the next claim should be made ahead: under load, and not while a suspect is in hand, which may crash.
+    pub(super) fn wants_more(&self) -> bool {
+        let loaded = |claim: &Claim| claim.crashes == 0 && claim.jobs.len() >= self.limits().jobs / 2;
+        self.ahead.is_none() && self.in_hand.as_ref().is_some_and(loaded)
+    }
+
+    /// The most that one claim takes: what one request can commit.
+    pub(super) fn limits(&self) -> Limits {
+        // In the worst case every job is rejected, and all the reasons are one value of the checkpoint.
+        let reasons = self.store.packet() / REASON_BYTES;
+        Limits { jobs: self.settings.batch.min(reasons).max(1), bytes: CLAIM_BYTES }
+    }
+}
