@@ -34,6 +34,19 @@ async fn an_event_carries_table_id_and_row_with_large_numbers_as_strings() {
     worker.stop().await;
 }
 
+/// In one script they would be more than Redis lets a subscriber have unread, and it would end the connection.
+#[tokio::test]
+async fn the_events_of_many_large_arrays_reach_their_subscribers() {
+    let env = Env::with_table("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, a INT)").await;
+    let heard = env.subscribe("socket.io#*").await;
+    let array = format!("[{}]", vec![r#"{"a":1}"#; 10_000].join(","));
+    env.push(&[array.as_str(); 24]).await;
+    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
+    heard.at_least(240_000, PATIENCE).await;
+    assert_eq!(env.count("n").await, 240_000);
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn the_bytes_are_those_of_the_official_format() {
     let env =
