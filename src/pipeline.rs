@@ -93,6 +93,7 @@ const SCHEMA_AGE: Duration = Duration::from_secs(60);
 /// once, and Redis ends the connection of a subscriber who has 32 MB to read. Jobs that would pass them go back.
 const MOST_VALUES: usize = 1 << 20;
 const MOST_ROWS: usize = 1 << 15;
+
 impl Pipeline {
     /// The pipeline of one route. Nothing is connected yet.
     ///
@@ -142,7 +143,11 @@ impl Pipeline {
     }
 
     async fn try_one(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
-        self.prepare().await?;
+        if let Err(trouble) = self.prepare().await {
+            // What is committed needs the table no more.
+            self.settle().await?;
+            return Err(trouble);
+        }
         if self.in_hand.is_none() {
             self.in_hand = match self.next_claim(stop).await? {
                 Ok(claim) => Some(claim),

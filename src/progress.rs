@@ -36,7 +36,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Talk {
     open: usize,
-    /// Since when no answer has come to a request; it stays when the request was given up.
+    /// Since when no request was served; it stays when the request was given up, or answered with what is no service.
     silent: Option<Instant>,
 }
 
@@ -86,7 +86,7 @@ impl Progress {
         talk.silent.filter(|_| talk.open > 0)
     }
 
-    /// Since when a server has been silent; `None` when the last request was answered.
+    /// Since when a server has been silent, or has served nothing; `None` when the last request was served.
     pub fn silent(&self, peer: Peer) -> Option<Instant> {
         self.lock().talk(peer).silent
     }

@@ -1,7 +1,7 @@
 //! Finishing the claims of a dead worker, in the one order that is safe: fence, read the checkpoint, only then list
 //! the open claims, and delete the checkpoint last.
 //!
-//! Behind the fence nothing is committed any more, so what the checkpoint says afterwards is final. The claim that it names
+//! Behind the fence nothing is committed any more, so what the checkpoint says afterwards is final. The claim it names
 //! was committed and is settled; no other was, and those are handed back. Two rescuers at once do no harm: each step
 //! does nothing when it finds nothing to do.
 

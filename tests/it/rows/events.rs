@@ -36,14 +36,17 @@ async fn an_event_carries_table_id_and_row_with_large_numbers_as_strings() {
 
 /// In one script they would be more than Redis lets a subscriber have unread, and it would end the connection.
 #[tokio::test]
-async fn the_events_of_many_large_arrays_reach_their_subscribers() {
+async fn the_events_of_many_large_arrays_reach_their_subscribers_in_order() {
     let env = Env::with_table("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, a INT)").await;
     let heard = env.subscribe("socket.io#*").await;
-    let array = format!("[{}]", vec![r#"{"a":1}"#; 10_000].join(","));
-    env.push(&[array.as_str(); 24]).await;
-    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
+    let array = |a: usize| format!("[{}]", vec![format!(r#"{{"a":{a}}}"#); 10_000].join(","));
+    env.push_raw("", &(10..34).map(array).collect::<Vec<_>>()).await;
+    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n"), ("ROWCAST_BATCH", "8")]);
     heard.at_least(240_000, PATIENCE).await;
     assert_eq!(env.count("n").await, 240_000);
+    // A claim of eight is cut, and what goes back is taken before anything newer.
+    let expected: Vec<String> = (10..34).map(|a| a.to_string()).collect();
+    assert_eq!(env.lines("SELECT a FROM n GROUP BY a ORDER BY MIN(id)").await, expected);
     worker.stop().await;
 }
 
