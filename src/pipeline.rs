@@ -102,7 +102,7 @@ impl Pipeline {
     pub fn new(route: Route, worker: &str, settings: &Settings, link: Link) -> anyhow::Result<Self> {
         let progress = Progress::default();
         Ok(Self {
-            queue: Queue::new(&route.queue, worker, link.watched(&progress)),
+            queue: Queue::new(&route.queue, &route.table.to_string(), worker, link.watched(&progress)),
             store: Store::new(&settings.database_url)?.watched(&progress),
             progress,
             route,

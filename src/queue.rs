@@ -10,6 +10,7 @@ mod inspect;
 mod keys;
 mod letter;
 mod link;
+mod mark;
 mod registry;
 mod script;
 
@@ -21,6 +22,7 @@ pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code};
+pub use mark::{Mark, Marks};
 pub use registry::{Member, Registry};
 use script::Script;
 
@@ -28,6 +30,7 @@ use script::Script;
 #[derive(Debug, Clone)]
 pub struct Queue {
     keys: Keys,
+    table: String,
     worker: String,
     link: Link,
     /// Blocking moves have a connection of their own: whoever blocks holds up all that follows.
@@ -91,6 +94,8 @@ pub struct Settlement {
     pub duplicate: usize,
     /// Rows inserted.
     pub rows: usize,
+    /// The lowest and the highest id that the server counted for them.
+    pub ids: Option<(u64, u64)>,
     /// One dead letter for each rejected job, as JSON text.
     pub letters: Vec<String>,
     /// The events of the inserted rows.
@@ -112,10 +117,10 @@ const BLOCK_SECONDS: u32 = 5;
 const _: () = assert!((BLOCK_SECONDS as u64) < link::RESPONSE.as_secs());
 
 impl Queue {
-    /// The queue of one route for one worker.
-    pub fn new(queue: &str, worker: &str, link: Link) -> Self {
+    /// The queue of one route, which fills this table, for one worker.
+    pub fn new(queue: &str, table: &str, worker: &str, link: Link) -> Self {
         let blocking = link.another();
-        Self { keys: Keys::new(queue), worker: worker.to_owned(), link, blocking }
+        Self { keys: Keys::new(queue), table: table.to_owned(), worker: worker.to_owned(), link, blocking }
     }
 
     /// Claims up to the limits, or finds again what claim `seq` holds already.
@@ -126,11 +131,11 @@ impl Queue {
         static SCRIPT: Script = Script::new(include_str!("queue/claim.lua"));
         let claim = self.keys.claim(&self.worker, seq);
         let landing = self.keys.claim(&self.worker, 0);
-        let Keys { queue, claims, suspects, totals, paused, .. } = &self.keys;
-        let keys: [&str; 7] = [queue, &claim, claims, suspects, totals, paused, &landing];
+        let Keys { queue, claims, suspects, totals, paused, highest, .. } = &self.keys;
+        let keys: [&str; 8] = [queue, &claim, claims, suspects, totals, paused, &landing, highest];
         let mut call = SCRIPT.on(&self.link, &keys).await?;
         call.arg(&self.worker).arg(seq).arg(limits.jobs).arg(limits.bytes);
-        call.arg(if when == When::Ahead { "ahead" } else { "next" });
+        call.arg(if when == When::Ahead { "ahead" } else { "next" }).arg(&self.table);
         let mut jobs = redis::cmd("LRANGE");
         jobs.arg(&claim).arg(0).arg(-1);
         let (reply, jobs) = call.send_and(&jobs).await?;
@@ -246,7 +251,7 @@ impl Queue {
         let field = format!("{worker}:{seq}");
         let entry: Option<String> =
             self.link.query(redis::cmd("HGET").arg(&self.keys.claims).arg(field)).await?;
-        let crashes = entry.and_then(|e| e.split_once(':').and_then(|(_, n)| n.parse().ok())).unwrap_or(0);
+        let crashes = entry.and_then(|entry| entry.split(':').nth(1)?.parse().ok()).unwrap_or(0);
         Ok((!jobs.is_empty()).then_some(Claim { seq, crashes, jobs, ended: false }))
     }
 
@@ -258,10 +263,14 @@ impl Queue {
         static SCRIPT: Script = Script::new(include_str!("queue/settle.lua"));
         let Settlement { claim, letters, events, .. } = settlement;
         let list = self.keys.claim(worker, claim.seq);
-        let Keys { queue, claims, dead, totals, .. } = &self.keys;
-        let mut call = SCRIPT.on(&self.link, &[&list, claims, dead, totals, queue]).await?;
+        let Keys { queue, claims, dead, totals, highest, .. } = &self.keys;
+        let mut call = SCRIPT.on(&self.link, &[&list, claims, dead, totals, queue, highest]).await?;
         call.arg(format!("{worker}:{}", claim.seq)).arg(claim.jobs.len());
-        call.arg(settlement.inserted).arg(settlement.duplicate).arg(settlement.rows);
+        call.arg(settlement.inserted).arg(settlement.duplicate).arg(settlement.rows).arg(&self.table);
+        match settlement.ids {
+            Some((lowest, highest)) => call.arg(lowest).arg(highest),
+            None => call.arg("").arg(""),
+        };
         call.arg(letters.len()).arg(letters);
         for group in events.groups() {
             let payloads = group.payloads();

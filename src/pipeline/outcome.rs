@@ -92,6 +92,17 @@ impl Outcome {
         })
     }
 
+    /// The lowest and the highest counted id of the claim.
+    pub fn counted_ids(&self) -> Option<(u64, u64)> {
+        let ends = self.jobs.iter().filter_map(|job| match job {
+            JobOutcome::Inserted { first_id: Some(first), rows } => {
+                Some((*first, first + rows.saturating_sub(1) * self.id_step))
+            }
+            _ => None,
+        });
+        ends.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
+    }
+
     /// The short form, as JSON text.
     pub fn to_text(&self) -> String {
         let mut runs: Vec<Run> = Vec::new();

@@ -173,7 +173,7 @@ pub(super) fn settlement(
         letters.push(letter.to_json());
     }
     let (inserted, duplicate, rows) = (tally.inserted, tally.duplicate, tally.rows);
-    Settlement { claim, inserted, duplicate, rows, letters, events }
+    Settlement { claim, inserted, duplicate, rows, ids: outcome.counted_ids(), letters, events }
 }
 
 /// The time of day, as RFC 3339 in UTC.

@@ -1,15 +1,17 @@
 -- Claims jobs, or finds again what this claim holds already, so that a lost reply costs nothing.
 --
--- KEYS 1 queue  2 claim list  3 claims (the index)  4 suspects  5 totals  6 paused  7 landing list
+-- KEYS 1 queue  2 claim list  3 claims (the index)  4 suspects  5 totals  6 paused  7 landing list  8 highest id
 -- ARGV 1 worker  2 sequence number  3 most jobs  4 most bytes  5 "ahead" while another claim is in hand, or "next"
+--      6 table
 -- Reply: { state, crashes }; state is "claimed", "empty", "paused" or "stale". The jobs are in the claim list, oldest
 -- first: the caller reads them from there, which spares them the way through this script.
 --
 -- Promise: a job leaves the queue, the suspects or the landing list only for the claim list, and the claim is in the
 -- index as long as its list exists. A suspect is claimed alone, and not ahead: a crash must not be charged to it that
 -- another claim caused. A request that comes late, for a claim which has ended or from a worker which has, claims
--- nothing.
-local queue, claim, index, suspects, totals, paused, landing = unpack(KEYS)
+-- nothing. The index says of each claim the highest id that was settled when it was made: the rows that will come of
+-- it get higher ones.
+local queue, claim, index, suspects, totals, paused, landing, highest = unpack(KEYS)
 local worker, seq, most, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ahead = ARGV[5] == 'ahead'
 local field = worker .. ':' .. ARGV[2]
@@ -22,6 +24,9 @@ if redis.call('TYPE', landing).ok == 'string' then return { 'stale', 0 } end
 -- A key of a wrong type must stop the script here, not halfway.
 for _, list in ipairs({ queue, suspects, landing }) do redis.call('LLEN', list) end
 redis.call('HLEN', totals)
+-- An id of another table would say nothing.
+local settled, of = string.match(redis.call('GET', highest) or '', '^(%d+) (.*)$')
+local low = of == ARGV[6] and settled or '0'
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -55,8 +60,8 @@ end
 local function finish()
   if new > 0 then
     -- A request that comes late, for an older claim that is still open, must not lower the worker's highest number.
-    local highest = string.format('%.0f', math.max(seq, last))
-    redis.call('HSET', index, field, string.format('%.0f:%d', now, crashes), worker, highest)
+    local number = string.format('%.0f', math.max(seq, last))
+    redis.call('HSET', index, field, string.format('%.0f:%d:%s', now, crashes, low), worker, number)
     redis.call('HINCRBY', totals, 'claimed', new)
   end
   return { 'claimed', crashes }

@@ -135,6 +135,7 @@ impl Admin {
             (&keys.dead, "list"),
             (&keys.totals, "hash"),
             (&keys.paused, "string"),
+            (&keys.highest, "string"),
         ];
         let mut questions = redis::pipe();
         for (key, _) in expected {

@@ -5,7 +5,8 @@
 pub struct Keys {
     /// The list that producers push to, by its own name.
     pub queue: String,
-    /// The index: `<worker>:<seq>` to `<ms>:<crashes>` for each open claim, `<worker>` to its last number.
+    /// The index: `<worker>:<seq>` to `<ms>:<crashes>:<highest id settled then>` for each open claim, `<worker>` to
+    /// its last number.
     pub claims: String,
     /// Jobs to claim alone: `<crashes> <job>`.
     pub suspects: String,
@@ -15,6 +16,8 @@ pub struct Keys {
     pub totals: String,
     /// Present while the queue is paused.
     pub paused: String,
+    /// The highest counted id that was settled, and its table: `<id> <table>`.
+    pub highest: String,
     prefix: String,
 }
 
@@ -35,6 +38,7 @@ impl Keys {
             dead: key("dead"),
             totals: key("totals"),
             paused: key("paused"),
+            highest: key("highest"),
             prefix: key("claim:"),
         }
     }

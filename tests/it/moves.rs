@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits { jobs: 100, bytes: 1 << 20 };
 async fn start() -> (Env, Queue, Admin) {
     let env = Env::new().await;
     let link = Link::new(&SecretUrl::new(&env.redis_url)).unwrap();
-    let (queue, admin) = (Queue::new(&env.queue, "W", link.clone()), Admin::new(&env.queue, link));
+    let (queue, admin) = (Queue::new(&env.queue, "t", "W", link.clone()), Admin::new(&env.queue, link));
     (env, queue, admin)
 }
 
@@ -74,8 +74,15 @@ async fn settling_sends_back_what_reached_the_list_after_it_was_read() {
     env.push(&["b"]).await;
     claim(&queue, 1, LIMITS, When::Next).await.leave_open();
     let events = Events::default();
-    let settlement =
-        Settlement { claim: read, inserted: 1, duplicate: 0, rows: 1, letters: Vec::new(), events };
+    let settlement = Settlement {
+        claim: read,
+        inserted: 1,
+        duplicate: 0,
+        rows: 1,
+        ids: None,
+        letters: Vec::new(),
+        events,
+    };
     assert!(queue.settle(settlement).await.unwrap(), "it was the first");
     let audit = admin.audit().await.unwrap();
     assert_eq!((audit.claimed, audit.inserted, audit.handed_back, audit.waiting), (2, 1, 1, 1));

@@ -86,7 +86,7 @@ async fn a_wrong_password_is_told_as_such() {
 #[tokio::test]
 async fn a_paused_queue_gives_nothing_until_it_is_resumed() {
     let env = Env::new().await;
-    let queue = Queue::new(&env.queue, "W", link(&env));
+    let queue = Queue::new(&env.queue, "t", "W", link(&env));
     env.push(&["a"]).await;
     rowcast(&env, &["pause"]).await.ended(0).says("paused");
     assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Paused));
@@ -115,7 +115,7 @@ async fn of_a_routes_file_all_queues_are_meant_or_the_one_that_is_named() {
 #[tokio::test]
 async fn an_audit_adds_up_and_one_that_does_not_fails() {
     let env = Env::new().await;
-    let queue = Queue::new(&env.queue, "W", link(&env));
+    let queue = Queue::new(&env.queue, "t", "W", link(&env));
     env.push(&["a", "b", "c"]).await;
     let Claimed::Jobs(claim) = queue.claim(1, LIMITS, When::Next).await.unwrap() else { panic!("no claim") };
     let audit = rowcast(&env, &["audit", "--json"]).await.ended(0).json();
@@ -138,7 +138,7 @@ async fn claims_that_the_index_has_lost_are_named_and_the_advice_has_them_rescue
     let env = Env::new().await;
     env.migrate().await;
     let worker = "01JD0000000000000000000000";
-    let queue = Queue::new(&env.queue, worker, link(&env));
+    let queue = Queue::new(&env.queue, "t", worker, link(&env));
     env.push(&[r#"{"time":1,"stamp":"a"}"#, r#"{"time":2,"stamp":"b"}"#]).await;
     let Claimed::Jobs(claim) = queue.claim(1, LIMITS, When::Next).await.unwrap() else { panic!("no claim") };
     claim.leave_open();
