@@ -9,6 +9,7 @@ mod checkpoint;
 pub mod errors;
 mod inspect;
 mod migrations;
+mod pages;
 mod refusal;
 mod schema;
 mod session;
@@ -22,6 +23,7 @@ pub use batch::{InsertError, Inserted, JobFault, Shape};
 pub use checkpoint::Checkpoint;
 pub use inspect::SqlFacts;
 pub use migrations::{Migrated, default_table, known_migrations, migrate};
+pub use pages::{Condition, Key, Pages, Selection, StoredRow};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 
@@ -143,13 +145,7 @@ impl Store {
     pub async fn schema(&mut self, table: &Table) -> Result<TableSchema, Fault> {
         self.statements.clear();
         let read = self.run(async |connection| TableSchema::read(connection, table).await).await?;
-        let missing = || {
-            Fault::Route(format!(
-                "table {table} does not exist, or the user in DATABASE_URL has no right to it; \
-                 create it, or run `rowcast migrate` for the default one"
-            ))
-        };
-        read.ok_or_else(missing)
+        read.ok_or_else(|| Fault::missing(table))
     }
 
     /// Keeps a connection that has been idle for some time from being closed by the server. One that was lost while
@@ -244,6 +240,15 @@ impl Store {
 
 async fn execute(connection: &mut MySqlConnection, sql: &'static str) -> sqlx::Result<()> {
     sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+}
+
+impl Fault {
+    fn missing(table: &Table) -> Self {
+        Self::Route(format!(
+            "table {table} does not exist, or the user in DATABASE_URL has no right to it; \
+             create it, or run `rowcast migrate` for the default one"
+        ))
+    }
 }
 
 impl From<sqlx::Error> for Fault {

@@ -63,20 +63,31 @@ impl EventWriter {
             for at in 0..rows.count {
                 let row = batch.row(plan, rows.first + at);
                 let counted = first_id.map(|first| first + at as u64 * outcome.id_step);
-                self.fill_rooms(row, counted, &mut rooms);
-                // A row whose rooms are all made of NULLs has nobody to go to; no room at all would be everybody.
-                let names = &rooms.names[..rooms.used];
-                if names.is_empty() && !self.rooms.is_empty() {
-                    continue;
-                }
                 let id = counted.map_or_else(|| given_id(plan, row), Scalar::UInt);
-                self.write_row(&mut events, id, row, names);
+                self.fill_rooms(row, counted, &mut rooms);
+                self.write_row(&mut events, id, row, &rooms);
             }
         }
         events
     }
 
-    fn write_row(&self, events: &mut Events, id: Scalar<'_>, row: &[Value<'_>], rooms: &[String]) {
+    /// The events of rows that were read back with their counted ids.
+    pub fn write_again<'r, 'v: 'r>(&self, rows: impl IntoIterator<Item = (u64, &'r [Value<'v>])>) -> Events {
+        let mut events = Events::default();
+        let mut rooms = Rooms::default();
+        for (id, row) in rows {
+            self.fill_rooms(row, Some(id), &mut rooms);
+            self.write_row(&mut events, Scalar::UInt(id), row, &rooms);
+        }
+        events
+    }
+
+    fn write_row(&self, events: &mut Events, id: Scalar<'_>, row: &[Value<'_>], rooms: &Rooms) {
+        // A row whose rooms are all made of NULLs has nobody to go to; no room at all would be everybody.
+        let rooms = &rooms.names[..rooms.used];
+        if rooms.is_empty() && !self.rooms.is_empty() {
+            return;
+        }
         let present = self.names.iter().zip(row).filter(|(_, value)| **value != Value::Absent);
         let scalars = present.map(|(name, value)| (name, scalar(value)));
         events.push(&self.events.channel(rooms), |out| {

@@ -52,11 +52,64 @@ impl RoomTemplate {
         Ok(Self { parts })
     }
 
+    /// A room's name read backwards: the ways in which it could have been made, each with the columns' texts in the
+    /// order of their places. A name without columns is made in one way, of none. `None` when there are more ways than
+    /// anybody would mean.
+    pub fn read<'t, 'r>(&'t self, table: &'t str, room: &'r str) -> Option<Vec<Vec<(&'t str, &'r str)>>> {
+        let mut reading = Reading { table, so_far: Vec::new(), ways: Vec::new(), attempts: 0 };
+        reading.read(&self.parts, room).then_some(reading.ways)
+    }
+
     /// The columns that the name is made of.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Column(name) => Some(name.as_str()),
             _ => None,
+        })
+    }
+}
+
+/// More ways to read a name backwards are not followed, nor more attempts made.
+const MOST_WAYS: usize = 16;
+const MOST_ATTEMPTS: usize = 10_000;
+
+/// A name that is being read backwards.
+struct Reading<'t, 'r> {
+    table: &'t str,
+    so_far: Vec<(&'t str, &'r str)>,
+    ways: Vec<Vec<(&'t str, &'r str)>>,
+    attempts: usize,
+}
+
+impl<'t, 'r> Reading<'t, 'r> {
+    /// Finds the ways to make `room` of `parts`; `false` when there are too many.
+    fn read(&mut self, parts: &'t [Part], room: &'r str) -> bool {
+        self.attempts += 1;
+        let Some((part, rest)) = parts.split_first() else {
+            self.ways.extend(room.is_empty().then(|| self.so_far.clone()));
+            return self.ways.len() <= MOST_WAYS;
+        };
+        let plain = match part {
+            Part::Text(text) => text.as_str(),
+            Part::Table => self.table,
+            Part::Column(name) => return self.read_column(name, rest, room),
+        };
+        room.strip_prefix(plain).is_none_or(|room| self.read(rest, room))
+    }
+
+    fn read_column(&mut self, name: &'t str, rest: &'t [Part], room: &'r str) -> bool {
+        let ends = room.char_indices().map(|(at, _)| at).chain([room.len()]);
+        // The last place takes all that is left.
+        let mut ends = ends.filter(|end| !rest.is_empty() || *end == room.len());
+        ends.all(|end| {
+            let (text, room) = room.split_at(end);
+            if self.so_far.iter().any(|(other, value)| *other == name && *value != text) {
+                return true;
+            }
+            self.so_far.push((name, text));
+            let few = self.attempts < MOST_ATTEMPTS && self.read(rest, room);
+            self.so_far.pop();
+            few
         })
     }
 }
@@ -109,6 +162,32 @@ mod tests {
         );
         assert_eq!(template.to_string(), "{table}:account:{accountid}{{x}}");
         assert_eq!(template.columns().collect::<Vec<_>>(), ["accountid"]);
+    }
+
+    #[test]
+    fn a_name_is_read_backwards_in_every_way_that_could_have_made_it() {
+        let read = |template: &str, room: &str| {
+            let template = RoomTemplate::parse(template).unwrap();
+            let ways = template.read("orders", room);
+            ways.map(|ways| {
+                let ways =
+                    ways.iter().map(|way| way.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("|"));
+                ways.collect::<Vec<_>>()
+            })
+        };
+        let ways = |ways: &[&str]| Some(ways.iter().map(|way| (*way).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read("{table}", "orders"), ways(&[""]));
+        assert_eq!(read("{table}", "order"), ways(&[]));
+        assert_eq!(read("a:{id}", "a:7"), ways(&["7"]));
+        assert_eq!(read("a:{id}", "a:"), ways(&[""]));
+        assert_eq!(read("a:{id}", "b:7"), ways(&[]));
+        assert_eq!(read("{a}:{b}", "x:y:z"), ways(&["x|y:z", "x:y|z"]));
+        assert_eq!(read("{a}:{a}", "x:x"), ways(&["x|x"]));
+        assert_eq!(read("{a}:{a}", "x:y"), ways(&[]));
+        assert_eq!(read("{a}-x", "y-x"), ways(&["y"]));
+        assert_eq!(read("{a}{b}", "é"), ways(&["|é", "é|"]));
+        assert_eq!(read("{a}{b}", &"x".repeat(40)), None);
+        assert_eq!(read("{a}{b}{c}{d}!", &"x".repeat(500)), None, "and soon");
     }
 
     #[test]
