@@ -16,10 +16,17 @@
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
 mod adapter;
+mod catch_up;
+mod feed;
+mod follow;
 mod http;
+mod ids;
+mod marks;
 mod origin;
 mod packet;
 mod relay;
+mod repair;
+mod replay;
 mod requests;
 mod slow;
 mod sockets;
@@ -38,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::GatewaySettings;
 use adapter::{Adapter, Hub, Io};
+use catch_up::CatchUp;
 use origin::Origins;
 use relay::Relay;
 use requests::Requests;
@@ -59,18 +67,24 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), lines.clone()));
-    let rules = Rules { rooms: settings.rooms_per_socket, hub: hub.clone(), slow: slow.clone() };
+    let (catch_up, repaired) = CatchUp::new(&settings, &hub, &slow, &lines)?;
+    let rules = Rules {
+        rooms: settings.rooms_per_socket,
+        hub: hub.clone(),
+        slow: slow.clone(),
+        catch_up: catch_up.clone(),
+    };
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
-    let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone());
+    let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let app = http::router(readiness).layer(layer).layer(upgrades).layer(origins);
 
-    let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests);
-    let hearing = subscription::keep(&settings, relay, state)?;
+    let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests, catch_up.clone());
+    let hearing = subscription::keep(&settings, relay, catch_up.clone(), repaired, state)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
         .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -78,6 +92,7 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     tokio::select! {
         () = stop.cancelled() => {}
         never = hearing => match never {},
+        never = catch_up.keep_asking() => match never {},
     }
     close(&io, server).await;
     Ok(())

@@ -4,16 +4,20 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
     ConfigError, Publish, QueueSettings, SecretUrl, Vars, number,
-    settings::{publish, redis_url},
+    settings::{database_url, publish, redis_url},
     word,
 };
-use crate::emitter::with_slash;
+use crate::{emitter::with_slash, route::Route};
 
 /// What `rowcast gateway` needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewaySettings {
     /// `REDIS_URL`.
     pub redis_url: SecretUrl,
+    /// `DATABASE_URL`, when it is set: rows are read back from there.
+    pub database_url: Option<SecretUrl>,
+    /// All routes.
+    pub routes: Vec<Route>,
     /// The address that it listens on.
     pub listen: SocketAddr,
     /// Whether everybody may see everything.
@@ -36,13 +40,16 @@ impl GatewaySettings {
     /// data are public.
     pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
         let public = word(vars, "ROWCAST_PUBLIC", false, &[("true", true), ("false", false)])?;
+        let routes = QueueSettings::from_vars(vars)?.routes;
         Ok(Self {
             redis_url: redis_url(vars)?,
+            database_url: vars.get("DATABASE_URL").map(|_| database_url(vars)).transpose()?,
             listen: listen(vars, public)?,
             public,
             origins: origins(vars)?,
             publish: publish(vars),
-            namespaces: namespaces(vars)?,
+            namespaces: namespaces(vars, &routes)?,
+            routes,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
         })
     }
@@ -82,13 +89,12 @@ fn origins(vars: &dyn Vars) -> Result<Option<Vec<String>>, ConfigError> {
     }
 }
 
-fn namespaces(vars: &dyn Vars) -> Result<BTreeSet<String>, ConfigError> {
+fn namespaces(vars: &dyn Vars, routes: &[Route]) -> Result<BTreeSet<String>, ConfigError> {
     const MORE: &str = "ROWCAST_GATEWAY_NAMESPACES";
     let more = vars.get(MORE).unwrap_or_default();
     let named = more.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let routes = QueueSettings::from_vars(vars)?.routes;
     let all: BTreeSet<String> = std::iter::once("/".to_owned())
-        .chain(routes.into_iter().map(|route| route.namespace))
+        .chain(routes.iter().map(|route| route.namespace.clone()))
         .chain(named.map(with_slash))
         .collect();
     // A `#` would end the name in a channel, a comma or a question mark in a packet of a client.

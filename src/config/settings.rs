@@ -128,7 +128,7 @@ pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     }
 }
 
-fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
+pub(super) fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     const EXPECTED: &str = "expected mysql://user:password@host:port/database, with the special characters of the \
                             password percent-encoded (/ is %2F, # is %23)";
     let Some(url) = vars.get("DATABASE_URL").map(SecretUrl::new) else {

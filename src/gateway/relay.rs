@@ -1,6 +1,7 @@
 //! From a message on a Redis channel to the sockets of its rooms. One message, one decision, no waiting.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     sync::Arc,
     time::{Duration, Instant},
@@ -10,11 +11,15 @@ use socketioxide_core::adapter::BroadcastFlags;
 
 use super::{
     adapter::{Adapter, Hub, whom},
+    catch_up::CatchUp,
     packet,
     requests::Requests,
     slow::Slow,
 };
-use crate::emitter::{Broadcast, Channel, ChannelKind, Message, decode};
+use crate::{
+    emitter::{Broadcast, Channel, ChannelKind, Message, decode},
+    queue::Events,
+};
 
 /// What is done with each message.
 pub(super) struct Relay {
@@ -22,27 +27,38 @@ pub(super) struct Relay {
     hub: Arc<Hub>,
     slow: Arc<Slow>,
     requests: Requests,
+    catch_up: Arc<CatchUp>,
     ignored: Ignored,
 }
 
 impl Relay {
     /// `key` is the prefix of the channels.
-    pub(super) fn new(key: String, hub: Arc<Hub>, slow: Arc<Slow>, requests: Requests) -> Self {
-        Self { key, hub, slow, requests, ignored: Ignored::default() }
+    pub(super) fn new(
+        key: String,
+        hub: Arc<Hub>,
+        slow: Arc<Slow>,
+        requests: Requests,
+        catch_up: Arc<CatchUp>,
+    ) -> Self {
+        Self { key, hub, slow, requests, catch_up, ignored: Ignored::default() }
     }
 
     /// Takes one message. What is not understood is told in the log and ignored.
     pub(super) fn hear(&mut self, channel: &str, payload: &[u8]) {
+        if channel == self.catch_up.channel {
+            return self.catch_up.hear_mark(payload);
+        }
         let Some(parts) = Channel::parse(&self.key, channel) else { return };
         let Some(adapter) = self.hub.of(parts.nsp) else { return };
         // The room in the channel's name spares the decoding when nobody here is in it.
-        if parts.kind == ChannelKind::Broadcast && !adapter.anyone_in(parts.room.as_slice()) {
+        if parts.kind == ChannelKind::Broadcast && !self.is_wanted(&adapter, parts.nsp, parts.room.as_slice())
+        {
             return;
         }
         match decode(&self.key, channel, payload) {
             Ok(Message::Broadcast(broadcast)) => {
                 let known = parts.room.is_some_and(|room| broadcast.rooms == [room]);
-                if known || adapter.anyone_in(&broadcast.rooms) {
+                if known || self.is_wanted(&adapter, parts.nsp, &broadcast.rooms) {
                     self.deliver(&adapter, channel, broadcast);
                 }
             }
@@ -51,12 +67,45 @@ impl Relay {
         }
     }
 
+    /// Takes what was read back, as if it were heard.
+    pub(super) fn hear_all(&mut self, events: &Events) {
+        for (channel, payload) in events.iter() {
+            if let Ok(channel) = std::str::from_utf8(channel) {
+                self.hear(channel, payload);
+            }
+        }
+    }
+
+    /// Whether anybody here is in one of these rooms, or follows one; with no rooms at all, everybody is meant.
+    fn is_wanted(&self, adapter: &Adapter, namespace: &str, rooms: &[impl AsRef<str>]) -> bool {
+        adapter.anyone_in(rooms) || self.catch_up.followers.follow(namespace, rooms)
+    }
+
     fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast) {
-        let mut options = whom(&broadcast.rooms, &broadcast.except);
+        let row = self.catch_up.row(&broadcast);
+        if row.is_some_and(|(feed, id)| !feed.note(id)) {
+            return;
+        }
+        // Who follows a room gets its rows one by one, and everything else like its members.
+        let rooms = match row {
+            Some(_) => Cow::Borrowed(broadcast.rooms.as_slice()),
+            None => self.catch_up.followers.with_aside(&broadcast.nsp, &broadcast.rooms),
+        };
+        let except = self.catch_up.followers.with_aside(&broadcast.nsp, &broadcast.except);
+        let mut options = whom(&rooms, &except);
         if broadcast.flags.volatile {
             options.add_flag(BroadcastFlags::Volatile);
         }
-        let packet = match packet::of(broadcast) {
+        let packet = match row {
+            Some((_, id)) if self.catch_up.followers.follow(&broadcast.nsp, &broadcast.rooms) => {
+                packet::with_item(&broadcast).map(|(packet, item)| {
+                    self.catch_up.give(&broadcast, id, packet.clone(), item);
+                    packet
+                })
+            }
+            _ => packet::of(&broadcast),
+        };
+        let packet = match packet {
             Ok(packet) => packet,
             Err(error) => return self.ignored.tell(channel, &[], &error),
         };

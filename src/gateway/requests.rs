@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::{
     adapter::{Adapter, Client, Hub, Io, whom},
+    catch_up::CatchUp,
     slow::Slow,
     wire::Lines,
 };
@@ -25,38 +26,53 @@ pub(super) struct Requests {
     hub: Arc<Hub>,
     lines: Arc<Lines>,
     slow: Arc<Slow>,
+    catch_up: Arc<CatchUp>,
 }
 
 impl Requests {
-    pub(super) fn new(io: Io, hub: Arc<Hub>, lines: Arc<Lines>, slow: Arc<Slow>) -> Self {
-        Self { io, hub, lines, slow }
+    pub(super) fn new(
+        io: Io,
+        hub: Arc<Hub>,
+        lines: Arc<Lines>,
+        slow: Arc<Slow>,
+        catch_up: Arc<CatchUp>,
+    ) -> Self {
+        Self { io, hub, lines, slow, catch_up }
     }
 
     /// Does to the sockets of this namespace what is asked for. An event for the servers themselves finds nothing here
     /// that it could call.
     pub(super) fn carry_out(&self, adapter: &Adapter, request: &Request) {
-        // The library's own way leaves an empty room behind whenever no socket matches, so each is moved by itself.
         match request {
+            // The library's own way leaves an empty room behind whenever no socket matches, so each is moved by itself.
             Request::Join { rooms, except, joined } => {
-                for sid in adapter.local().sockets(whom(rooms, except)) {
-                    adapter.local().add_all(sid, joined.clone());
+                for client in self.meant(adapter, rooms, except) {
+                    client.join(joined.clone());
                 }
             }
             Request::Leave { rooms, except, left } => {
-                for sid in adapter.local().sockets(whom(rooms, except)) {
-                    adapter.local().del(sid, left.clone());
+                for client in self.meant(adapter, rooms, except) {
+                    client.leave(left.clone());
+                    left.iter().for_each(|room| self.catch_up.followers.remove(&client, room));
                 }
             }
             Request::Disconnect { rooms, except, close } => {
-                let Some(namespace) = self.io.of(adapter.local().path().as_str()) else { return };
-                let sids = adapter.local().sockets(whom(rooms, except));
-                for client in sids.into_iter().filter_map(|sid| namespace.get_socket(sid)) {
+                for client in self.meant(adapter, rooms, except) {
                     if *close { self.close(&client) } else { self.disconnect(client) }
                 }
             }
             Request::ServerSideEmit { event, .. } => tracing::debug!(event, "nothing listens to it here"),
             Request::Question { kind, .. } => tracing::debug!(kind, "a question between Node servers"),
         }
+    }
+
+    /// The clients in these rooms, those who follow them included.
+    fn meant(&self, adapter: &Adapter, rooms: &[String], except: &[String]) -> Vec<Client> {
+        let path = adapter.local().path().as_str();
+        let Some(namespace) = self.io.of(path) else { return Vec::new() };
+        let with_aside = |rooms| self.catch_up.followers.with_aside(path, rooms);
+        let sids = adapter.local().sockets(whom(&with_aside(rooms), &with_aside(except)));
+        sids.into_iter().filter_map(|sid| namespace.get_socket(sid)).collect()
     }
 
     /// Takes leave of a client in one namespace.

@@ -12,8 +12,10 @@ use socketioxide_core::adapter::Room;
 
 use super::{
     adapter::{Adapter, Client, Hub},
+    catch_up::CatchUp,
+    follow::aside,
     slow::Slow,
-    subscribe::{self, Answer, Refusal},
+    subscribe::{self, Answer, Asked, Refusal},
 };
 
 /// What all clients may do.
@@ -25,6 +27,8 @@ pub(super) struct Rules {
     pub(super) hub: Arc<Hub>,
     /// What becomes of one that does not read.
     pub(super) slow: Arc<Slow>,
+    /// Where rows come from that were missed.
+    pub(super) catch_up: Arc<CatchUp>,
 }
 
 /// Takes the clients of a namespace.
@@ -46,7 +50,8 @@ fn admit(client: &Client, rules: Rules) -> Result<(), Infallible> {
                     Event(event),
                     TryData(argument): TryData<Value>,
                     ack: AckSender<Adapter>| {
-            let answer = Answer::from(answer(&client, &rules, &event, &argument.unwrap_or(Value::Null)));
+            let argument = argument.unwrap_or(Value::Null);
+            let answer = Answer::from(answer(&client, &rules, &event, &argument).await);
             if let Err(SendError::Socket(SocketError::InternalChannelFull)) = ack.send(&answer) {
                 rules.slow.drop_client(client);
             }
@@ -55,25 +60,50 @@ fn admit(client: &Client, rules: Rules) -> Result<(), Infallible> {
     Ok(())
 }
 
-fn answer(client: &Client, rules: &Rules, event: &str, argument: &Value) -> Result<Vec<String>, Refusal> {
+async fn answer(
+    client: &Client,
+    rules: &Rules,
+    event: &str,
+    argument: &Value,
+) -> Result<Vec<String>, Refusal> {
     let rooms = || subscribe::rooms(argument, rules.rooms, |room| rules.hub.has_client(room));
     match event {
-        "subscribe" => {
-            let asked = rooms()?;
-            let own = client.id.to_string();
-            let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
-            all.extend(asked.iter().cloned().map(Room::from));
-            if all.len() > rules.rooms {
-                return Err(Refusal::too_many(rules.rooms));
-            }
-            client.join(asked.clone());
-            Ok(asked)
-        }
+        "subscribe" => subscribe(client, rules, rooms()?).await,
         "unsubscribe" => {
-            let asked = rooms()?;
+            let asked = names(rooms()?);
             client.leave(asked.clone());
+            asked.iter().for_each(|room| rules.catch_up.followers.remove(client, room));
             Ok(asked)
         }
         _ => Err(Refusal::unknown_event()),
     }
+}
+
+async fn subscribe(client: &Client, rules: &Rules, asked: Vec<Asked>) -> Result<Vec<String>, Refusal> {
+    let mut starts = Vec::new();
+    for one in asked.iter().filter(|one| one.is_followed()) {
+        starts.push((one, rules.catch_up.prepare(client, one).await?));
+    }
+    let own = client.id.to_string();
+    let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
+    for one in &asked {
+        // Where it follows a room already, that is replaced.
+        all.remove(aside(&one.room).as_str());
+        all.insert(one.room.clone().into());
+    }
+    if all.len() > rules.rooms {
+        return Err(Refusal::too_many(rules.rooms));
+    }
+    for one in asked.iter().filter(|one| !one.is_followed()) {
+        rules.catch_up.followers.remove(client, &one.room);
+        client.join(one.room.clone());
+    }
+    for (one, start) in starts {
+        rules.catch_up.start(client, one, start);
+    }
+    Ok(names(asked))
+}
+
+fn names(asked: Vec<Asked>) -> Vec<String> {
+    asked.into_iter().map(|one| one.room).collect()
 }

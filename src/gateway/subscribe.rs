@@ -1,11 +1,44 @@
 //! What clients ask for, and the answers. Pure: what comes of a request is for [`super::sockets`] to do.
 //!
 //! `subscribe` and `unsubscribe` take one argument: a room, or a list of them. A room is its name, or an object with
-//! its name under `room`. A request is carried out in full or refused in full. The acknowledgement is
-//! `{ ok: true, rooms: [...] }`, or `{ ok: false, code, message }`, with `room` when the fault is one room's.
+//! its name under `room`, and where it subscribes also `since` and `every_ms`. A request is carried out in full or
+//! refused in full. The acknowledgement is `{ ok: true, rooms: [...] }`, or `{ ok: false, code, message }`, with `room`
+//! when the fault is one room's.
+
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+
+/// A room that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Its name.
+    pub(super) room: String,
+    /// From where on its rows are wanted; without it what comes is taken, and nothing is made up for.
+    pub(super) since: Option<Since>,
+    /// Its rows are wanted in bundles, at most so often.
+    pub(super) every: Option<Duration>,
+}
+
+impl Asked {
+    /// Whether its rows are given to the client one by one, and not as to any member of the room.
+    pub(super) fn is_followed(&self) -> bool {
+        self.since.is_some() || self.every.is_some()
+    }
+}
+
+/// From where on rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Those that come now.
+    Now,
+    /// Those above an id.
+    Id(u64),
+}
+
+/// The longest time between two bundles, in milliseconds.
+const LONGEST_PAUSE: u64 = 10_000;
 
 /// The longest name of a room, in bytes.
 pub(super) const LONGEST: usize = 512;
@@ -18,7 +51,7 @@ pub(super) fn rooms(
     argument: &Value,
     most: usize,
     is_client: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, Refusal> {
+) -> Result<Vec<Asked>, Refusal> {
     let items = match argument {
         Value::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),
@@ -26,30 +59,59 @@ pub(super) fn rooms(
     if items.len() > most {
         return Err(Refusal::too_many(most));
     }
-    let mut rooms = Vec::with_capacity(items.len());
+    let mut rooms: Vec<Asked> = Vec::with_capacity(items.len());
     for item in items {
-        let room = permitted(name(item)?, &is_client)?;
-        if !rooms.contains(&room) {
-            rooms.push(room);
+        let asked = read(item)?;
+        permitted(&asked.room, &is_client)?;
+        match rooms.iter().find(|other| other.room == asked.room) {
+            None => rooms.push(asked),
+            Some(same) if *same == asked => {}
+            Some(_) => {
+                let message = "the room is named twice, in different ways";
+                return Err(Refusal::of_room("bad_request", message.into(), &asked.room));
+            }
         }
     }
     if rooms.is_empty() { Err(Refusal::malformed()) } else { Ok(rooms) }
 }
 
-/// The name in an item. Rooms may be numbers: those are their digits, as in every message.
-fn name(item: &Value) -> Result<String, Refusal> {
-    match item {
-        Value::Object(fields) => match fields.iter().find(|(key, _)| *key != "room") {
-            Some((unknown, _)) => Err(Refusal {
-                message: format!("{unknown:?} is not known here; an item is {{ room }}"),
-                ..Refusal::malformed()
-            }),
-            None => plain(fields.get("room").unwrap_or(&Value::Null)),
-        },
-        other => plain(other),
+/// What an item asks for.
+fn read(item: &Value) -> Result<Asked, Refusal> {
+    let Value::Object(fields) = item else {
+        return Ok(Asked { room: plain(item)?, since: None, every: None });
+    };
+    if let Some(unknown) = fields.keys().find(|key| !["room", "since", "every_ms"].contains(&key.as_str())) {
+        let message = format!("{unknown:?} is not known here; an item is {{ room, since, every_ms }}");
+        return Err(Refusal { message, ..Refusal::malformed() });
+    }
+    let room = plain(fields.get("room").unwrap_or(&Value::Null))?;
+    let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+    let bad = |message: &str| Refusal::of_room("bad_request", message.to_owned(), &room);
+    let since = given("since").map(|value| {
+        since(value)
+            .ok_or_else(|| bad("since is the id of a row, as a number or as a string of digits, or \"now\""))
+    });
+    let every = given("every_ms")
+        .map(|value| every(value).ok_or_else(|| bad("every_ms is a number of milliseconds from 0 to 10000")));
+    Ok(Asked { since: since.transpose()?, every: every.transpose()?, room })
+}
+
+fn since(value: &Value) -> Option<Since> {
+    match value {
+        Value::String(now) if now == "now" => Some(Since::Now),
+        Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().map(Since::Id)
+        }
+        Value::Number(number) => number.as_u64().map(Since::Id),
+        _ => None,
     }
 }
 
+fn every(value: &Value) -> Option<Duration> {
+    value.as_u64().filter(|ms| *ms <= LONGEST_PAUSE).map(Duration::from_millis)
+}
+
+/// The name of a room. Rooms may be numbers: those are their digits, as in every message.
 fn plain(name: &Value) -> Result<String, Refusal> {
     match name {
         Value::String(name) if !name.is_empty() => Ok(name.clone()),
@@ -60,18 +122,17 @@ fn plain(name: &Value) -> Result<String, Refusal> {
 
 /// Refuses what is no room for clients: a room that is named like a client's id carries what is meant for that client
 /// alone, and names with control characters are our own. Nobody can name an id before it is there: they are random.
-fn permitted(room: String, is_client: impl Fn(&str) -> bool) -> Result<String, Refusal> {
-    let refusal =
-        |code, message: String| Refusal { code, message, room: Some(room.chars().take(100).collect()) };
+fn permitted(room: &str, is_client: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    let refusal = |code, message: String| Refusal::of_room(code, message, room);
     if room.len() > LONGEST {
         return Err(refusal("bad_request", format!("the room's name is longer than {LONGEST} bytes")));
     }
-    if room.contains(char::is_control) || is_client(&room) {
+    if room.contains(char::is_control) || is_client(room) {
         let message =
             "the room is reserved; choose a name that is no client's id, without control characters";
         return Err(refusal("reserved", message.into()));
     }
-    Ok(room)
+    Ok(())
 }
 
 /// An acknowledgement.
@@ -103,6 +164,11 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
+    /// What cannot be done for one room.
+    pub(super) fn of_room(code: &'static str, message: String, room: &str) -> Self {
+        Self { code, message, room: Some(room.chars().take(100).collect()) }
+    }
+
     fn malformed() -> Self {
         let message = "expected a room, or a list of rooms: \"a\", { room: \"a\" }, [\"a\", \"b\"]";
         Self { code: "bad_request", message: message.into(), room: None }
@@ -145,7 +211,24 @@ mod tests {
             (json!({"room": -1}), &["-1"]),
             (json!(["b", {"room": "a"}, "b"]), &["b", "a"]),
         ] {
-            assert_eq!(rooms(&argument, 3, |_| false).unwrap(), expected, "{argument}");
+            let asked = rooms(&argument, 3, |_| false).unwrap();
+            let names: Vec<&str> = asked.iter().map(|asked| asked.room.as_str()).collect();
+            assert_eq!(names, expected, "{argument}");
+            assert!(asked.iter().all(|asked| (asked.since, asked.every) == (None, None)));
+        }
+    }
+
+    #[test]
+    fn rows_are_wanted_from_an_id_on_or_from_now_on_and_perhaps_in_bundles() {
+        for (item, since, every) in [
+            (json!({"room": "a", "since": 7}), Some(Since::Id(7)), None),
+            (json!({"room": "a", "since": "18446744073709551615"}), Some(Since::Id(u64::MAX)), None),
+            (json!({"room": "a", "since": "now", "every_ms": 50}), Some(Since::Now), Some(50)),
+            (json!({"room": "a", "since": null, "every_ms": 0}), None, Some(0)),
+        ] {
+            let asked = rooms(&item, 3, |_| false).unwrap();
+            let every = every.map(Duration::from_millis);
+            assert_eq!(asked, [Asked { room: "a".into(), since, every }], "{item}");
         }
     }
 
@@ -160,6 +243,15 @@ mod tests {
             json!({}),
             json!({"room": null}),
             json!({"room": "a", "Since": 1}),
+            json!({"room": "a", "since": -1}),
+            json!({"room": "a", "since": 1.5}),
+            json!({"room": "a", "since": "1e3"}),
+            json!({"room": "a", "since": "+1"}),
+            json!({"room": "a", "since": "18446744073709551616"}),
+            json!({"room": "a", "since": ""}),
+            json!({"room": "a", "every_ms": 10_001}),
+            json!({"room": "a", "every_ms": "50"}),
+            json!([{"room": "a", "since": 1}, "a"]),
             json!(["a", ["b"]]),
             json!(["a", ""]),
             json!("x".repeat(LONGEST + 1)),
@@ -173,7 +265,8 @@ mod tests {
     fn rooms_of_sockets_and_our_own_are_refused_by_name() {
         assert_eq!(code(&json!(["a", OWN])), "reserved");
         assert_eq!(code(&json!(super::super::adapter::DROPPED)), "reserved");
-        let answer = Answer::from(rooms(&json!(["a", OWN]), 3, |room| room == OWN));
+        let refused = rooms(&json!(["a", OWN]), 3, |room| room == OWN).map(|_| Vec::new());
+        let answer = Answer::from(refused);
         let answer = serde_json::to_value(answer).unwrap();
         assert_eq!(
             (&answer["ok"], &answer["code"], &answer["room"]),
@@ -187,7 +280,7 @@ mod tests {
             let keys: serde_json::Map<_, _> = keys.into_iter().map(|key| (key, json!(text))).collect();
             for argument in [json!(text), json!(number), json!([text, number]), json!(keys)] {
                 if let Ok(rooms) = rooms(&argument, 3, |_| false) {
-                    prop_assert!(rooms.iter().all(|room| !room.is_empty() && room.len() <= LONGEST));
+                    prop_assert!(rooms.iter().all(|asked| (1..=LONGEST).contains(&asked.room.len())));
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,11 +16,14 @@ use redis::{
     aio::{PubSubSink, PubSubStream},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 
-use super::relay::Relay;
+use super::{
+    catch_up::{CatchUp, Repaired},
+    relay::Relay,
+};
 use crate::{
     backoff::Backoff,
     config::GatewaySettings,
@@ -45,10 +49,13 @@ pub(super) type Readiness = Option<String>;
 pub(super) fn keep(
     settings: &GatewaySettings,
     mut relay: Relay,
+    catch_up: Arc<CatchUp>,
+    mut repaired: mpsc::Receiver<Repaired>,
     state: watch::Sender<Readiness>,
 ) -> anyhow::Result<impl Future<Output = Infallible>> {
     let client = queue::client(&settings.redis_url).context("REDIS_URL")?;
-    let patterns = patterns(settings);
+    let mut patterns = patterns(settings);
+    patterns.push(literal(&catch_up.channel));
     Ok(async move {
         let mut outage = Outage::new("Redis");
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -59,10 +66,12 @@ pub(super) fn keep(
                     outage.up();
                     backoff.reset();
                     state.send_replace(None);
+                    catch_up.found();
                     let error = tokio::select! {
                         error = answers(sink) => error,
-                        error = take(messages, &mut relay) => error,
+                        error = take(messages, &mut repaired, &mut relay, &catch_up) => error,
                     };
+                    catch_up.lost();
                     (Instant::now(), error)
                 }
                 Err(error) => (asked, error),
@@ -118,10 +127,24 @@ async fn answers(mut sink: PubSubSink) -> RedisError {
 }
 
 /// Returns when the connection has ended.
-async fn take(mut messages: PubSubStream, relay: &mut Relay) -> RedisError {
+async fn take(
+    mut messages: PubSubStream,
+    repaired: &mut mpsc::Receiver<Repaired>,
+    relay: &mut Relay,
+    catch_up: &Arc<CatchUp>,
+) -> RedisError {
     let mut in_a_row = 0;
-    while let Some(message) = messages.next().await {
-        relay.hear(message.get_channel_name(), message.get_payload_bytes());
+    loop {
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(message) => relay.hear(message.get_channel_name(), message.get_payload_bytes()),
+                None => break,
+            },
+            Some(repaired) = repaired.recv() => match repaired {
+                Repaired::Rows(events) => relay.hear_all(&events),
+                Repaired::Filled(feed, times) => catch_up.filled(&feed, times),
+            },
+        }
         in_a_row += 1;
         if in_a_row == IN_A_ROW {
             in_a_row = 0;

@@ -11,7 +11,10 @@ use std::{
     net::SocketAddr,
     os::fd::AsRawFd as _,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -40,6 +43,8 @@ const NOT_TAKEN: u32 = 10_000;
 /// A TCP connection, shared by whoever reads and writes and whoever may cut it.
 struct Line {
     stream: TcpStream,
+    /// So many bytes were handed to the kernel.
+    written: AtomicU64,
     /// The session that was upgraded to WebSocket on this connection.
     session: OnceLock<String>,
 }
@@ -53,6 +58,11 @@ pub(super) struct LineRef(Weak<Line>);
 pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
 
 impl LineRef {
+    /// How many bytes were handed to the kernel so far; `None` when the connection has ended.
+    pub(super) fn written(&self) -> Option<u64> {
+        self.0.upgrade().map(|line| line.written.load(Ordering::Relaxed))
+    }
+
     /// Ends it, whatever is still to be written.
     pub(super) fn cut(&self) {
         if let Some(line) = self.0.upgrade()
@@ -129,7 +139,7 @@ impl serve::Listener for Listener {
             // It may have ended already, which shows as soon as it is read.
             tracing::debug!("a connection cannot be prepared: {error}");
         }
-        let line = Arc::new(Line { stream, session: OnceLock::new() });
+        let line = Arc::new(Line { stream, written: AtomicU64::new(0), session: OnceLock::new() });
         (Wire::new(line, self.lines.clone()), address)
     }
 
@@ -156,6 +166,13 @@ pub(super) struct Wire {
 impl Wire {
     fn new(line: Arc<Line>, lines: Arc<Lines>) -> Self {
         Self { line, lines, heard: Instant::now(), silence: Box::pin(sleep(SILENCE)) }
+    }
+
+    fn count(&self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &done {
+            self.line.written.fetch_add(*bytes as u64, Ordering::Relaxed);
+        }
+        done
     }
 
     /// Ready when nothing has arrived for too long.
@@ -215,7 +232,8 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stream = &self.line.stream;
-        attempt(|| stream.poll_write_ready(cx), || stream.try_write(bytes))
+        let done = attempt(|| stream.poll_write_ready(cx), || stream.try_write(bytes));
+        self.count(done)
     }
 
     fn poll_write_vectored(
@@ -224,7 +242,8 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let stream = &self.line.stream;
-        attempt(|| stream.poll_write_ready(cx), || stream.try_write_vectored(slices))
+        let done = attempt(|| stream.poll_write_ready(cx), || stream.try_write_vectored(slices));
+        self.count(done)
     }
 
     fn is_write_vectored(&self) -> bool {

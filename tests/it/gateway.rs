@@ -1,5 +1,6 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
+mod catch_up;
 mod cluster;
 mod deliver;
 mod hostile;
@@ -32,8 +33,8 @@ struct Gateway {
 impl Gateway {
     /// Returns when it listens; it need not hear Redis yet.
     async fn listening(env: &Env, variables: &[(&str, &str)]) -> Self {
-        let listen = [("ROWCAST_LISTEN", "127.0.0.1:0")];
-        let process = Running::on(env, "gateway", "", &[&listen, variables].concat());
+        let own = [("ROWCAST_LISTEN", "127.0.0.1:0"), ("ROWCAST_QUEUE", &*env.queue)];
+        let process = Running::on(env, "gateway", "", &[&own, variables].concat());
         let address = process.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
         Self { process, address }
     }

@@ -1,0 +1,291 @@
+//! So that a browser which drops off and comes back misses nothing: rows are read back from the table, and joined with
+//! those that are heard.
+//!
+//! * A client that subscribes with `since` gets the rows of the room above that id, then the live ones; now and then it
+//!   hears the `mark`, which is what it gives as `since` the next time.
+//! * When Redis was away, the rows that were not heard meanwhile are read back for everybody: see `repair`.
+//!
+//! Both rest on the marks, and on telling rows by their ids: what was read back and is heard afterwards is left out.
+//! Marks come through the same connection as the events, so that what they cover was heard before them.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use redis::RedisResult;
+use socketioxide_core::packet::Packet;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+
+use super::{
+    adapter::{Client, Hub, whom},
+    feed::{Feed, Laid},
+    follow::{Follow, Follower, Followers, Outlet, Row},
+    packet::Item,
+    repair,
+    replay::Replay,
+    slow::Slow,
+    subscribe::{Asked, Refusal, Since},
+    wire::Lines,
+};
+use crate::{
+    config::GatewaySettings,
+    emitter::Broadcast,
+    queue::{Events, Link, Mark, Marks, describe},
+    store::{Fault, Pages, Selection},
+};
+
+/// Whether Redis is heard, and how often it was found so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Hearing {
+    pub(super) now: bool,
+    pub(super) times: u64,
+}
+
+/// What was read back for everybody.
+pub(super) enum Repaired {
+    /// Rows, as they were published.
+    Rows(Events),
+    /// All that a feed missed, when Redis was found for the so manieth time.
+    Filled(Arc<Feed>, u64),
+}
+
+/// How often marks are asked for.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long a client that subscribes waits for the table's schema.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Everything that is known of rows, of what was heard of them, and of who follows them.
+pub(super) struct CatchUp {
+    pub(super) feeds: Vec<Arc<Feed>>,
+    pub(super) followers: Followers,
+    /// What rows are read back with; without a database nothing is.
+    pub(super) pages: Option<Pages>,
+    /// The prefix of the channels.
+    pub(super) key: String,
+    /// The channel on which marks come.
+    pub(super) channel: String,
+    hearing: watch::Sender<Hearing>,
+    /// What was read back for everybody.
+    pub(super) repaired: mpsc::Sender<Repaired>,
+    marks: Marks,
+    outlet: Outlet,
+    lines: Arc<Lines>,
+}
+
+impl CatchUp {
+    /// Also returns where the rows come from that were read back for everybody.
+    ///
+    /// # Errors
+    /// An address that cannot be read.
+    pub(super) fn new(
+        settings: &GatewaySettings,
+        hub: &Arc<Hub>,
+        slow: &Arc<Slow>,
+        lines: &Arc<Lines>,
+    ) -> anyhow::Result<(Arc<Self>, mpsc::Receiver<Repaired>)> {
+        let channel = format!("rowcast:marks:{}", ulid::Ulid::generate());
+        let (repaired, rows) = mpsc::channel(1);
+        let catch_up = Self {
+            feeds: Feed::all(&settings.routes),
+            followers: Followers::default(),
+            pages: settings.database_url.as_ref().map(Pages::new).transpose()?,
+            key: settings.publish.key.clone(),
+            marks: Marks::new(Link::new(&settings.redis_url)?, &channel),
+            channel,
+            hearing: watch::Sender::default(),
+            repaired,
+            outlet: Outlet { hub: hub.clone(), slow: slow.clone() },
+            lines: lines.clone(),
+        };
+        Ok((Arc::new(catch_up), rows))
+    }
+
+    /// Asks for marks, for ever.
+    pub(super) async fn keep_asking(&self) -> Infallible {
+        let mut hearing = self.hearing.subscribe();
+        loop {
+            // It holds the other end itself.
+            hearing.wait_for(|hearing| hearing.now).await.ok();
+            if let Err(error) = self.ask_all().await {
+                // An outage is told where the channels are heard.
+                tracing::debug!("no marks: {}", describe(&error));
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    async fn ask_all(&self) -> RedisResult<()> {
+        for (number, feed) in self.feeds.iter().enumerate() {
+            self.learn_base(feed).await;
+            let round = feed.state().rounds.begin();
+            for (queue, name) in feed.queues.iter().enumerate() {
+                let token = format!("{number}:{queue}:{round}");
+                self.marks.ask(name, &feed.route.table.to_string(), &token).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before anything was settled the highest id of the table stands for what was.
+    async fn learn_base(&self, feed: &Feed) {
+        let Some(pages) = &self.pages else { return };
+        if !feed.state().rounds.wants_base() {
+            return;
+        }
+        let highest = async { pages.highest(&feed.lay(pages, &self.key).await?.everything()).await };
+        match highest.await {
+            Ok(highest) => feed.state().rounds.set_base(highest),
+            Err(fault) => tracing::debug!(queue = feed.route.queue, "its table cannot be read: {fault}"),
+        }
+    }
+
+    /// Takes a message of the marks' channel.
+    pub(super) fn hear_mark(&self, message: &[u8]) {
+        let Some(mark) = Mark::parse(message) else { return };
+        let mut numbers = mark.token.split(':').map(str::parse::<u64>);
+        let (Some(Ok(feed)), Some(Ok(queue)), Some(Ok(round))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return;
+        };
+        let (Ok(feed), Ok(queue)) = (usize::try_from(feed), usize::try_from(queue)) else { return };
+        let Some(feed) = self.feeds.get(feed) else { return };
+        let mark = feed.state().rounds.hear(round, queue, &mark);
+        self.set_mark(feed, mark);
+    }
+
+    fn set_mark(&self, feed: &Arc<Feed>, mark: Option<u64>) {
+        if let Some(mark) = mark.and_then(|mark| feed.set_mark(mark)) {
+            self.followers.mark(feed, mark);
+        }
+    }
+
+    /// The feed that a row's event belongs to, and the row's id.
+    pub(super) fn row(&self, broadcast: &Broadcast) -> Option<(&Arc<Feed>, u64)> {
+        self.feeds.iter().find_map(|feed| feed.row_id(broadcast).map(|id| (feed, id)))
+    }
+
+    /// Gives a row to those who follow its rooms one by one.
+    pub(super) fn give(&self, broadcast: &Broadcast, id: u64, packet: Packet, item: Item) {
+        let row = Row { id, packet, item };
+        let adapter = self.outlet.hub.of(&broadcast.nsp);
+        let mut served = Vec::new();
+        for follower in self.followers.of(&broadcast.nsp, &broadcast.rooms) {
+            let sid = follower.client.id;
+            let member = adapter.as_ref().is_some_and(|adapter| {
+                let rooms = adapter.local().socket_rooms(sid);
+                rooms.iter().any(|room| broadcast.rooms.iter().any(|other| other == room))
+            });
+            follower.take(&row, member || served.contains(&sid));
+            served.push(sid);
+        }
+    }
+}
+
+/// Redis comes and goes.
+impl CatchUp {
+    /// From now on messages are heard. What was missed is read back.
+    pub(super) fn found(self: &Arc<Self>) {
+        self.hearing.send_modify(|hearing| *hearing = Hearing { now: true, times: hearing.times + 1 });
+        for feed in self.feeds.iter().filter(|feed| feed.state().gap.is_some()) {
+            drop(tokio::spawn(repair::fill(self.clone(), feed.clone())));
+        }
+    }
+
+    /// Messages are heard no more. Without a mark there is nobody yet who could miss anything.
+    pub(super) fn lost(&self) {
+        self.hearing.send_modify(|hearing| hearing.now = false);
+        let readable = self.feeds.iter().filter(|feed| self.pages.is_some() && feed.mark().is_some());
+        readable.for_each(|feed| _ = feed.state().gap.get_or_insert(None));
+    }
+
+    /// Whether Redis is heard.
+    pub(super) fn hearing(&self) -> watch::Receiver<Hearing> {
+        self.hearing.subscribe()
+    }
+
+    /// All that a feed missed has been heard, unless Redis was lost again meanwhile.
+    pub(super) fn filled(&self, feed: &Arc<Feed>, times: u64) {
+        if *self.hearing.borrow() == (Hearing { now: true, times }) {
+            let newest = feed.state().gap.take().flatten();
+            self.set_mark(feed, newest);
+        }
+    }
+
+    /// Whether a namespace has any client at all.
+    pub(super) fn anyone(&self, namespace: &str) -> bool {
+        let nobody: [&str; 0] = [];
+        let adapter = self.outlet.hub.of(namespace);
+        adapter.is_some_and(|adapter| !adapter.local().sockets(whom(&nobody, &nobody)).is_empty())
+    }
+}
+
+/// Clients come and go.
+impl CatchUp {
+    /// What following a room takes, before anything is done.
+    ///
+    /// # Errors
+    /// The refusal of what cannot be.
+    pub(super) async fn prepare(self: &Arc<Self>, client: &Client, asked: &Asked) -> Result<Start, Refusal> {
+        let refusal = |code, message: &str| Refusal::of_room(code, message.to_owned(), &asked.room);
+        let feeds = self.feeds.iter().filter(|feed| feed.feeds(client.ns(), &asked.room));
+        let feeds: Vec<&Arc<Feed>> = feeds.collect();
+        let [feed] = feeds.as_slice() else {
+            let message = match feeds.len() {
+                0 => "no route's rows go to this room; subscribe to it without since and every_ms",
+                _ => "the rows of several tables go to this room; name rooms of one table",
+            };
+            return Err(refusal("no_rows", message));
+        };
+        let now = |marks| Start::Live { feed: (*feed).clone(), marks };
+        let Some(since) = asked.since else { return Ok(now(false)) };
+        let Some(pages) = &self.pages else {
+            return Err(refusal(
+                "cannot_catch_up",
+                "this server knows no DATABASE_URL to read rows back from",
+            ));
+        };
+        let laid = match timeout(PATIENCE, feed.lay(pages, &self.key)).await {
+            Ok(Ok(laid)) => laid,
+            Ok(Err(Fault::Route(why))) => return Err(refusal("cannot_catch_up", &why)),
+            Ok(Err(_)) | Err(_) => {
+                return Err(refusal("unavailable", "the database cannot be reached; try again"));
+            }
+        };
+        let selection = laid.of_room(&feed.route, &asked.room);
+        let selection = selection.map_err(|why| refusal("cannot_catch_up", &why))?;
+        Ok(match since {
+            Since::Now => now(true),
+            Since::Id(since) => Start::Replay { feed: (*feed).clone(), laid, selection, since },
+        })
+    }
+
+    /// Begins what was prepared.
+    pub(super) fn start(self: &Arc<Self>, client: &Client, asked: &Asked, start: Start) {
+        let follower = |feed: &Arc<Feed>, since, marks, live| {
+            let follow = Follow { every: asked.every, marks, live };
+            Follower::new(client, &asked.room, feed, follow, since, self.outlet.clone())
+        };
+        let catch_up = self.clone();
+        client.on_disconnect(async move |client: Client| catch_up.followers.remove_all(&client));
+        match start {
+            Start::Live { feed, marks } => self.followers.add(follower(&feed, None, marks, true)),
+            Start::Replay { feed, laid, selection, since } => {
+                let follower = follower(&feed, Some(since), true, false);
+                self.followers.add(follower.clone());
+                let line = self.lines.of(client);
+                let replay = Replay { catch_up: self.clone(), follower, laid, selection, since, line };
+                drop(tokio::spawn(replay.run()));
+            }
+        }
+    }
+}
+
+/// How following a room begins.
+pub(super) enum Start {
+    /// With what comes now.
+    Live { feed: Arc<Feed>, marks: bool },
+    /// With what is in the table; without a selection nothing is.
+    Replay { feed: Arc<Feed>, laid: Arc<Laid>, selection: Option<Selection>, since: u64 },
+}

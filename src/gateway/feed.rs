@@ -1,0 +1,336 @@
+//! Where the rows of a room come from: the route that publishes them, and the table that they can be read back from.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::{ids::Ids, marks::Rounds};
+use crate::{
+    emitter::{Broadcast, Value},
+    pipeline::{decode::Plan, events::EventWriter},
+    route::Route,
+    store::{Column, ColumnKind, Condition, Fault, Key, Pages, Selection, TableSchema},
+};
+
+/// One table's rows as one event in one namespace.
+#[derive(Debug)]
+pub(super) struct Feed {
+    /// Its route; all that feed it differ in their queues alone.
+    pub(super) route: Route,
+    /// All queues that fill its table.
+    pub(super) queues: Vec<String>,
+    /// Why it cannot be read back, when a look at the routes shows it.
+    unreadable: Option<String>,
+    laid: tokio::sync::Mutex<Option<Arc<Laid>>>,
+    /// All rows up to this id were heard, or came before the first mark.
+    mark: watch::Sender<Option<u64>>,
+    state: Mutex<State>,
+}
+
+/// What has been heard of a feed.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) rounds: Rounds,
+    /// The rows above the mark that were heard, where anybody here wanted them.
+    pub(super) heard: Ids,
+    /// Since Redis was lost: what was missed is still to be read. The mark stands meanwhile; the newest waits here.
+    pub(super) gap: Option<Option<u64>>,
+}
+
+/// The route laid over the table's schema.
+#[derive(Debug)]
+pub(super) struct Laid {
+    schema: TableSchema,
+    /// The indexes with their first columns.
+    indexes: Vec<(String, String)>,
+    id: String,
+    columns: Vec<String>,
+    pub(super) writer: EventWriter,
+    read: Instant,
+}
+
+/// How old what is known of a table may be.
+const SCHEMA_AGE: Duration = Duration::from_secs(60);
+
+impl Feed {
+    /// The feeds of all routes that publish.
+    pub(super) fn all(routes: &[Route]) -> Vec<Arc<Self>> {
+        let mut feeds: Vec<Self> = Vec::new();
+        for route in routes.iter().filter(|route| route.publish) {
+            let same = |feed: &&mut Self| {
+                let (one, other) = (&feed.route, route);
+                (&one.namespace, &one.event, &one.table) == (&other.namespace, &other.event, &other.table)
+            };
+            match feeds.iter_mut().find(same) {
+                None => feeds.push(Self::of(route, routes)),
+                Some(feed) if feed.route == (Route { queue: feed.route.queue.clone(), ..route.clone() }) => {}
+                Some(feed) => {
+                    let why = "routes that differ fill the table of this room's rows";
+                    feed.unreadable = Some(why.to_owned());
+                }
+            }
+        }
+        feeds.into_iter().map(Arc::new).collect()
+    }
+
+    fn of(route: &Route, routes: &[Route]) -> Self {
+        let filling = routes.iter().filter(|other| other.table == route.table);
+        let queues: Vec<String> = filling.map(|route| route.queue.clone()).collect();
+        let rounds = Rounds::new(queues.len());
+        Self {
+            route: route.clone(),
+            queues,
+            unreadable: None,
+            laid: tokio::sync::Mutex::default(),
+            mark: watch::Sender::default(),
+            state: Mutex::new(State { rounds, heard: Ids::default(), gap: None }),
+        }
+    }
+
+    /// Whether its rows may go to a room.
+    pub(super) fn feeds(&self, namespace: &str, room: &str) -> bool {
+        let made = |ways: Option<Vec<_>>| ways.is_none_or(|ways: Vec<_>| !ways.is_empty());
+        let table = &self.route.table.name;
+        self.route.namespace == namespace
+            && self.route.rooms.iter().any(|template| made(template.read(table, room)))
+    }
+
+    /// The counted id of the row in an event, when it is one of this feed's.
+    pub(super) fn row_id(&self, broadcast: &Broadcast) -> Option<u64> {
+        let Route { namespace, event, table, .. } = &self.route;
+        let [data] = broadcast.args.as_slice() else { return None };
+        let ours = (&broadcast.nsp, &broadcast.event) == (namespace, event)
+            && data.get("table").and_then(Value::as_str) == Some(&table.name);
+        match data.get("id").filter(|_| ours)? {
+            Value::Int(id) => u64::try_from(*id).ok(),
+            Value::UInt(id) => Some(*id),
+            Value::Str(digits) => digits.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The mark; it moves.
+    pub(super) fn marks(&self) -> watch::Receiver<Option<u64>> {
+        self.mark.subscribe()
+    }
+
+    /// The mark as it is now.
+    pub(super) fn mark(&self) -> Option<u64> {
+        *self.mark.borrow()
+    }
+
+    /// Whether a row that was heard is new; it may have been read back before.
+    pub(super) fn note(&self, id: u64) -> bool {
+        let mut state = self.state();
+        let below = self.mark().is_some_and(|mark| id <= mark);
+        (below && state.gap.is_none()) || state.heard.insert(id)
+    }
+
+    /// Sets the mark, unless a gap is still to be filled. Returns it when it stands.
+    pub(super) fn set_mark(&self, mark: u64) -> Option<u64> {
+        let mut state = self.state();
+        if let Some(newest) = &mut state.gap {
+            *newest = Some(mark);
+            return None;
+        }
+        state.heard.forget_up_to(mark);
+        self.mark.send_replace(Some(mark));
+        Some(mark)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The route laid over the schema, as it was a minute ago at most.
+    ///
+    /// # Errors
+    /// [`Fault::Route`] when the table's rows cannot be read back, otherwise as the server says.
+    pub(super) async fn lay(&self, pages: &Pages, key: &str) -> Result<Arc<Laid>, Fault> {
+        if let Some(why) = &self.unreadable {
+            return Err(Fault::Route(why.clone()));
+        }
+        let mut laid = self.laid.lock().await;
+        if let Some(laid) = laid.as_ref().filter(|laid| laid.read.elapsed() < SCHEMA_AGE) {
+            return Ok(laid.clone());
+        }
+        let (schema, indexes) = pages.schema(&self.route.table).await?;
+        let new = Arc::new(Laid::new(&self.route, schema, indexes, key).map_err(Fault::Route)?);
+        *laid = Some(new.clone());
+        Ok(new)
+    }
+}
+
+impl Laid {
+    fn new(
+        route: &Route,
+        schema: TableSchema,
+        indexes: Vec<(String, String)>,
+        key: &str,
+    ) -> Result<Self, String> {
+        let plan = Plan::new(route, &schema, usize::MAX)?;
+        let id = plan.auto_increment.clone();
+        let id =
+            id.ok_or_else(|| format!("table {} has no AUTO_INCREMENT column to count by", route.table))?;
+        let writer = EventWriter::new(key, route, &plan).map_err(|error| error.to_string())?;
+        let columns = plan.targets.into_iter().map(|target| target.column).collect();
+        Ok(Self { schema, indexes, id, columns, writer, read: Instant::now() })
+    }
+
+    /// All rows.
+    pub(super) fn everything(&self) -> Selection {
+        let index = self.index_on(|column| column.eq_ignore_ascii_case(&self.id));
+        self.selection(Vec::new(), index)
+    }
+
+    /// The rows of a room, and perhaps some more; `None` when no row can be in it.
+    ///
+    /// # Errors
+    /// A sentence that says why they cannot be read.
+    pub(super) fn of_room(&self, route: &Route, room: &str) -> Result<Option<Selection>, String> {
+        let mut conditions: Vec<Condition> = Vec::new();
+        for template in &route.rooms {
+            let too_many =
+                || format!("room {room:?} can be read in too many ways by {:?}", template.to_string());
+            for way in template.read(&route.table.name, room).ok_or_else(too_many)? {
+                if way.is_empty() {
+                    return Ok(Some(self.everything()));
+                }
+                conditions.extend(self.condition(&way)?);
+            }
+        }
+        let names = |condition: &Condition| -> BTreeSet<String> {
+            condition.iter().map(|(column, _)| column.clone()).collect()
+        };
+        let Some(first) = conditions.first().map(names) else { return Ok(None) };
+        if conditions.iter().any(|condition| names(condition) != first) {
+            return Err(format!("room {room:?} is made of different columns by different templates"));
+        }
+        let Some(index) = self.index_on(|column| first.iter().any(|name| name.eq_ignore_ascii_case(column)))
+        else {
+            let columns: Vec<String> = first.into_iter().collect();
+            return Err(format!(
+                "no index of table {table} begins with {or}; ALTER TABLE {table} ADD INDEX ({list})",
+                table = route.table,
+                or = columns.join(" or "),
+                list = columns.join(", "),
+            ));
+        };
+        Ok(Some(self.selection(conditions, Some(index))))
+    }
+
+    fn selection(&self, any_of: Vec<Condition>, index: Option<String>) -> Selection {
+        let Self { schema, id, columns, .. } = self;
+        Selection { schema: schema.clone(), id: id.clone(), columns: columns.clone(), any_of, index }
+    }
+
+    /// The first index whose first column is one of these.
+    fn index_on(&self, is_it: impl Fn(&str) -> bool) -> Option<String> {
+        self.indexes.iter().find(|(_, column)| is_it(column)).map(|(index, _)| index.clone())
+    }
+
+    /// The columns' texts as values; `None` when no row has such values.
+    fn condition(&self, way: &[(&str, &str)]) -> Result<Option<Condition>, String> {
+        let mut condition = Condition::new();
+        for (name, text) in way {
+            // The plan knows all columns of the templates.
+            let Some(column) = self.schema.column(name) else { return Ok(None) };
+            match key(column, text)? {
+                Some(key) => condition.push((column.name.clone(), key)),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(condition))
+    }
+}
+
+/// The value whose text in a room's name is this one.
+fn key(column: &Column, text: &str) -> Result<Option<Key>, String> {
+    // Of two texts for the same number only one is what events have.
+    let signed = || text.parse().ok().filter(|number: &i64| number.to_string() == text).map(Key::Int);
+    let unsigned = || text.parse().ok().filter(|number: &u64| number.to_string() == text).map(Key::UInt);
+    match column.kind {
+        ColumnKind::Int => Ok(signed().or_else(unsigned)),
+        ColumnKind::Text | ColumnKind::Member => Ok(Some(Key::Text(text.to_owned()))),
+        _ => Err(format!(
+            "column {} is a {}: rooms are read backwards only where they are made of whole numbers and text",
+            column.name, column.type_name
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{RoomTemplate, Table};
+
+    fn column(name: &str, kind: ColumnKind) -> Column {
+        Column {
+            name: name.into(),
+            kind,
+            type_name: "type".into(),
+            nullable: true,
+            has_default: name == "id",
+            auto_increment: name == "id",
+            generated: false,
+            unique: name == "id",
+            primary: name == "id",
+        }
+    }
+
+    fn route(rooms: &[&str]) -> Route {
+        let rooms = rooms.iter().map(|room| RoomTemplate::parse(room).unwrap()).collect();
+        Route { rooms, ..Route::new("q", Table::parse("orders").unwrap()) }
+    }
+
+    fn laid(route: &Route) -> Laid {
+        let columns = vec![
+            column("id", ColumnKind::Int),
+            column("account", ColumnKind::Int),
+            column("name", ColumnKind::Text),
+            column("price", ColumnKind::Decimal { scale: 2 }),
+        ];
+        let schema =
+            TableSchema { database: "d".into(), name: "orders".into(), columns, not_transactional: None };
+        let indexes = [("PRIMARY", "id"), ("by_account", "account")];
+        let indexes = indexes.map(|(index, column)| (index.to_owned(), column.to_owned())).to_vec();
+        Laid::new(route, schema, indexes, "socket.io").unwrap()
+    }
+
+    #[test]
+    fn a_room_is_read_through_an_index_or_refused_with_what_to_do() {
+        let route = route(&["{table}", "a:{account}", "n:{name}", "p:{price}", "{account}:{name}"]);
+        let laid = laid(&route);
+        let room = |room: &str| laid.of_room(&route, room);
+        let whole = room("orders").unwrap().unwrap();
+        assert_eq!((whole.any_of.len(), whole.index.as_deref()), (0, Some("PRIMARY")));
+        let account = room("a:7").unwrap().unwrap();
+        assert_eq!(account.any_of, [[("account".to_owned(), Key::Int(7))]]);
+        assert_eq!(account.index.as_deref(), Some("by_account"));
+        // No row's event has this text.
+        for none in ["a:07", "a:x", "a:", "nowhere"] {
+            assert_eq!(room(none).unwrap(), None, "{none}");
+        }
+        let refused = room("n:x").unwrap_err();
+        assert!(refused.contains("begins with name; ALTER TABLE orders ADD INDEX (name)"), "{refused}");
+        assert!(room("p:1.50").unwrap_err().contains("price"));
+        let both = room("7:n").unwrap().unwrap();
+        assert_eq!(both.any_of.len(), 1);
+        assert_eq!(both.any_of[0][1], ("name".to_owned(), Key::Text("n".to_owned())));
+    }
+
+    #[test]
+    fn a_row_that_was_read_back_is_not_new_when_it_is_heard() {
+        let feed = Feed::all(&[route(&["{table}"])]).remove(0);
+        assert!(feed.note(5) && !feed.note(5));
+        assert_eq!(feed.set_mark(9), Some(9));
+        feed.state().gap = Some(None);
+        assert_eq!(feed.set_mark(12), None);
+        assert!(feed.note(11) && !feed.note(11));
+        assert_eq!((feed.mark(), feed.state().gap), (Some(9), Some(Some(12))));
+    }
+}

@@ -1,0 +1,350 @@
+//! Clients that get the rows of a room one by one from us, not as members of it: because they are catching up, or
+//! because they want bundles.
+//!
+//! A follower that catches up is silent until its replay reaches the end; then it takes live rows, but for those that
+//! the replay has sent. When the mark has passed all of these it is settled: nothing that it has can come again. One
+//! without bundles then becomes a plain member of its room, which costs nothing.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use socketioxide_core::packet::Packet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    adapter::{Client, Hub, whom},
+    feed::Feed,
+    ids::Ids,
+    packet::{self, Item},
+    slow::Slow,
+};
+
+/// How a room is followed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Follow {
+    /// Rows come in bundles, at most so often.
+    pub(super) every: Option<Duration>,
+    /// It is told the marks, so that it can come back.
+    pub(super) marks: bool,
+    /// It takes live rows at once, and nothing is replayed.
+    pub(super) live: bool,
+}
+
+/// A client and a room that it follows.
+pub(super) struct Follower {
+    pub(super) client: Client,
+    pub(super) room: String,
+    pub(super) feed: Arc<Feed>,
+    every: Option<Duration>,
+    marks: bool,
+    /// Ends what is done for it.
+    pub(super) gone: CancellationToken,
+    state: Mutex<State>,
+    to: Outlet,
+}
+
+struct State {
+    /// Whether live rows are for it.
+    live: bool,
+    /// Whether all is sent that was there before it was live.
+    complete: bool,
+    /// Whether no row that was sent can come again.
+    settled: bool,
+    /// The rows above what it was told that were sent.
+    sent: Ids,
+    /// It was told that it has all rows up to here.
+    told: Option<u64>,
+    bundle: Vec<Item>,
+    /// So many bytes were sent, not counting what frames them.
+    given: u64,
+    /// Whether a bundle's time is running.
+    running: bool,
+}
+
+/// A row on its way to followers, in the forms in which they want it.
+pub(super) struct Row {
+    pub(super) id: u64,
+    pub(super) packet: Packet,
+    pub(super) item: Item,
+}
+
+/// The way to one client.
+#[derive(Clone)]
+pub(super) struct Outlet {
+    pub(super) hub: Arc<Hub>,
+    pub(super) slow: Arc<Slow>,
+}
+
+/// A bundle of so many rows does not wait for its time.
+const LARGEST_BUNDLE: usize = 1_000;
+
+impl Outlet {
+    fn send(&self, client: &Client, packet: Packet) {
+        let Some(adapter) = self.hub.of(client.ns()) else { return };
+        let nobody: [&str; 0] = [];
+        // Each client is in the room of its own id.
+        if adapter.local().broadcast(packet, whom(&[client.id.as_str()], &nobody)).is_err() {
+            self.slow.drop_client(client.clone());
+        }
+    }
+}
+
+impl Follower {
+    /// One that has all rows up to `since`.
+    pub(super) fn new(
+        client: &Client,
+        room: &str,
+        feed: &Arc<Feed>,
+        follow: Follow,
+        since: Option<u64>,
+        to: Outlet,
+    ) -> Arc<Self> {
+        let Follow { every, marks, live } = follow;
+        let state = State {
+            live,
+            complete: live,
+            settled: live,
+            sent: Ids::default(),
+            told: since,
+            bundle: Vec::new(),
+            given: 0,
+            running: false,
+        };
+        Arc::new(Self {
+            client: client.clone(),
+            room: room.to_owned(),
+            feed: feed.clone(),
+            every,
+            marks,
+            gone: CancellationToken::new(),
+            state: Mutex::new(state),
+            to,
+        })
+    }
+
+    /// Takes a live row, unless the client has it through another room. In bundles each room is for itself.
+    pub(super) fn take(self: &Arc<Self>, row: &Row, has_it: bool) {
+        let mut state = self.lock();
+        let has_it = has_it && self.every.is_none();
+        if !state.live && !has_it {
+            return;
+        }
+        let new = state.settled || state.sent.insert(row.id);
+        if new && !has_it {
+            self.give(&mut state, row);
+        }
+    }
+
+    /// Takes a row of the replay.
+    pub(super) fn replay(self: &Arc<Self>, row: &Row) {
+        let mut state = self.lock();
+        if state.sent.insert(row.id) {
+            self.give(&mut state, row);
+        }
+    }
+
+    /// From now on live rows are for it; those before are being read once more.
+    pub(super) fn go_live(&self) {
+        self.lock().live = true;
+    }
+
+    /// The replay has come to the end.
+    pub(super) fn complete(&self) {
+        let mut state = self.lock();
+        state.complete = true;
+        if let Some(told) = state.told {
+            self.tell(&mut state, told);
+        }
+    }
+
+    /// It has all rows up to here.
+    pub(super) fn told(&self) -> Option<u64> {
+        self.lock().told
+    }
+
+    /// So many bytes were sent to it.
+    pub(super) fn given(&self) -> u64 {
+        self.lock().given
+    }
+
+    /// The replay has sent all rows up to this id.
+    pub(super) fn advance(&self, id: u64) {
+        let mut state = self.lock();
+        if state.told.is_none_or(|told| told < id) {
+            self.tell(&mut state, id);
+        }
+    }
+
+    /// Its table's mark has moved. Returns whether it has just become one that a plain member of the room could be.
+    pub(super) fn mark(&self, mark: u64) -> bool {
+        let mut state = self.lock();
+        if !state.complete {
+            return false;
+        }
+        if state.told != Some(mark) {
+            self.tell(&mut state, mark);
+        }
+        let settles = !state.settled && state.sent.is_empty();
+        state.settled |= settles;
+        settles && self.every.is_none()
+    }
+
+    /// It is told that it has all rows up to this id, behind those rows.
+    fn tell(&self, state: &mut State, id: u64) {
+        state.sent.forget_up_to(id);
+        state.told = Some(id);
+        self.flush(state);
+        if self.marks {
+            self.send(state, packet::mark(self.client.ns(), &self.room, id, state.complete));
+        }
+    }
+
+    fn give(self: &Arc<Self>, state: &mut State, row: &Row) {
+        let Some(every) = self.every else { return self.send(state, row.packet.clone()) };
+        state.bundle.push(row.item.clone());
+        if state.bundle.len() >= LARGEST_BUNDLE {
+            self.flush(state);
+        } else if !std::mem::replace(&mut state.running, true) {
+            let follower = self.clone();
+            drop(tokio::spawn(async move {
+                tokio::time::sleep(every).await;
+                let mut state = follower.lock();
+                state.running = false;
+                follower.flush(&mut state);
+            }));
+        }
+    }
+
+    /// Sends what is bundled.
+    pub(super) fn flush_now(&self) {
+        self.flush(&mut self.lock());
+    }
+
+    fn flush(&self, state: &mut State) {
+        if state.bundle.is_empty() || self.gone.is_cancelled() {
+            return;
+        }
+        let items = std::mem::take(&mut state.bundle);
+        match packet::rows(self.client.ns(), &self.room, items) {
+            Ok(packet) => self.send(state, packet),
+            Err(error) => tracing::error!(room = self.room, "a bundle is lost: {error}"),
+        }
+    }
+
+    fn send(&self, state: &mut State, packet: Packet) {
+        state.given += packet::size(&packet);
+        self.to.send(&self.client, packet);
+    }
+
+    fn is_of(&self, client: &Client) -> bool {
+        self.client.id == client.id && self.client.ns() == client.ns()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The room in which those are who follow a room: what is no row reaches them there.
+pub(super) fn aside(room: &str) -> String {
+    format!("\0follow:{room}")
+}
+
+/// All followers.
+#[derive(Default)]
+pub(super) struct Followers(Mutex<Registry>);
+
+#[derive(Default)]
+struct Registry {
+    /// Those to whom rows are given one by one, by namespace and room.
+    rooms: HashMap<String, HashMap<String, Vec<Arc<Follower>>>>,
+    /// Those who are told the marks.
+    told: Vec<Arc<Follower>>,
+}
+
+impl Followers {
+    pub(super) fn add(&self, follower: Arc<Follower>) {
+        self.remove(&follower.client, &follower.room);
+        follower.client.leave(follower.room.clone());
+        follower.client.join(aside(&follower.room));
+        let mut registry = self.lock();
+        if follower.marks {
+            registry.told.push(follower.clone());
+        }
+        let namespace = registry.rooms.entry(follower.client.ns().to_owned()).or_default();
+        namespace.entry(follower.room.clone()).or_default().push(follower);
+    }
+
+    /// The client follows the room no more.
+    pub(super) fn remove(&self, client: &Client, room: &str) {
+        self.lock().take_out(|one| one.is_of(client) && one.room == room);
+        client.leave(aside(room));
+    }
+
+    /// The client has gone.
+    pub(super) fn remove_all(&self, client: &Client) {
+        self.lock().take_out(|one| one.is_of(client));
+    }
+
+    /// Whether anybody follows any of these rooms.
+    pub(super) fn follow(&self, namespace: &str, rooms: &[impl AsRef<str>]) -> bool {
+        let registry = self.lock();
+        let Some(followed) = registry.rooms.get(namespace).filter(|followed| !followed.is_empty()) else {
+            return false;
+        };
+        rooms.iter().any(|room| followed.contains_key(room.as_ref()))
+    }
+
+    /// These rooms, and those in which their followers are.
+    pub(super) fn with_aside<'r>(&self, namespace: &str, rooms: &'r [String]) -> Cow<'r, [String]> {
+        let registry = self.lock();
+        let Some(followed) = registry.rooms.get(namespace) else { return rooms.into() };
+        let mut asides =
+            rooms.iter().filter(|room| followed.contains_key(*room)).map(|room| aside(room)).peekable();
+        if asides.peek().is_none() { rooms.into() } else { rooms.iter().cloned().chain(asides).collect() }
+    }
+
+    /// Those who follow any of these rooms.
+    pub(super) fn of(&self, namespace: &str, rooms: &[impl AsRef<str>]) -> Vec<Arc<Follower>> {
+        let registry = self.lock();
+        let Some(namespace) = registry.rooms.get(namespace) else { return Vec::new() };
+        rooms.iter().filter_map(|room| namespace.get(room.as_ref())).flatten().cloned().collect()
+    }
+
+    /// Tells the mark of a feed to those who follow it.
+    pub(super) fn mark(&self, feed: &Arc<Feed>, mark: u64) {
+        let told: Vec<_> =
+            self.lock().told.iter().filter(|one| Arc::ptr_eq(&one.feed, feed)).cloned().collect();
+        for follower in told.into_iter().filter(|follower| follower.mark(mark)) {
+            follower.client.join(follower.room.clone());
+            follower.client.leave(aside(&follower.room));
+            self.lock().leave_room(|other| std::ptr::eq(other, &raw const *follower));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    fn take_out(&mut self, is_it: impl Fn(&Follower) -> bool) {
+        let all = self.rooms.values().flat_map(HashMap::values).flatten().chain(&self.told);
+        all.filter(|follower| is_it(follower)).for_each(|follower| follower.gone.cancel());
+        self.told.retain(|follower| !is_it(follower));
+        self.leave_room(is_it);
+    }
+
+    fn leave_room(&mut self, is_it: impl Fn(&Follower) -> bool) {
+        for rooms in self.rooms.values_mut() {
+            rooms.retain(|_, followers| {
+                followers.retain(|follower| !is_it(follower));
+                !followers.is_empty()
+            });
+        }
+    }
+}

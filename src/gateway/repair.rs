@@ -1,0 +1,71 @@
+//! What the gateway missed while Redis was away: read back for everybody, as if it had been heard.
+//!
+//! The rows above the mark that was the last before are in the table. Those that were heard nevertheless, or are heard
+//! later because they are published late, are told by their ids. Until all of it is done the mark stands, so that no
+//! client believes that it has what it has not.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    catch_up::{CatchUp, Hearing, Repaired},
+    feed::Feed,
+    replay::{passes, values},
+};
+use crate::{backoff::Backoff, store::Fault};
+
+/// The rows of one page: few enough for the clients' writers to keep up with.
+const PAGE: usize = 500;
+/// Between two pages, for the same reason.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Reads back what a feed missed, and hands it to whoever hears the channels.
+pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
+    let Hearing { times, .. } = *catch_up.hearing().borrow();
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    let mut told = false;
+    let mut rows = 0;
+    let mut id = feed.mark().unwrap_or(0);
+    loop {
+        match page(&catch_up, &feed, &mut id).await {
+            Ok(Some(read)) => rows += read,
+            Ok(None) => break,
+            Err(fault) if !passes(&fault) => {
+                let queue = &feed.route.queue;
+                tracing::warn!(queue, "rows that were missed while Redis was away stay so: {fault}");
+                break;
+            }
+            Err(fault) => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!("rows that were missed while Redis was away cannot be read yet: {fault}");
+                }
+                sleep(backoff.next(fastrand::f64())).await;
+            }
+        }
+        // It is done anew from the mark when Redis is found again.
+        if *catch_up.hearing().borrow() != (Hearing { now: true, times }) {
+            return;
+        }
+    }
+    if rows > 0 {
+        tracing::info!(queue = feed.route.queue, rows, "rows of the time without Redis were read back");
+    }
+    // Fails when the gateway ends.
+    catch_up.repaired.send(Repaired::Filled(feed, times)).await.ok();
+}
+
+/// Hands on one page; `None` when there is none any more.
+async fn page(catch_up: &CatchUp, feed: &Feed, id: &mut u64) -> Result<Option<usize>, Fault> {
+    let (Some(pages), true) = (&catch_up.pages, catch_up.anyone(&feed.route.namespace)) else {
+        return Ok(None);
+    };
+    let laid = feed.lay(pages, &catch_up.key).await?;
+    let rows = pages.above(&laid.everything(), *id, PAGE).await?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    *id = last.id;
+    let events = laid.writer.write_again(values(&rows));
+    catch_up.repaired.send(Repaired::Rows(events)).await.ok();
+    sleep(PAUSE).await;
+    Ok(Some(rows.len()))
+}

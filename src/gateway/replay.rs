@@ -1,0 +1,162 @@
+//! A client catches up: the rows of its room above an id, read back page by page, and then the live ones.
+//!
+//! 1. Pages are read until one is not full. What is heard meanwhile is left out: it is in a page still to come, or
+//!    above what the client was told.
+//! 2. From here on the client takes live rows. What lies between what it was told and this moment is read once more,
+//!    and given where it was not given yet.
+//! 3. When Redis was heard all the while, it is complete; else the second step is taken again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    catch_up::CatchUp,
+    feed::Laid,
+    follow::{Follower, Row},
+    packet,
+    wire::LineRef,
+};
+use crate::{
+    backoff::Backoff,
+    emitter::{Broadcast, Message, decode},
+    store::{Fault, Selection, StoredRow, Value},
+};
+
+/// What one client is owed.
+pub(super) struct Replay {
+    pub(super) catch_up: Arc<CatchUp>,
+    pub(super) follower: Arc<Follower>,
+    pub(super) laid: Arc<Laid>,
+    /// The rows of the room; without it there are none.
+    pub(super) selection: Option<Selection>,
+    pub(super) since: u64,
+    /// Where it is seen how fast the client takes what it is sent; not known for long-polling.
+    pub(super) line: Option<LineRef>,
+}
+
+/// The rows of one page: far fewer than a client's queue takes, live ones beside them.
+const PAGE: usize = 1_000;
+/// How often it is looked whether a page was taken.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long a page waits for the one before when it cannot be seen whether that was taken.
+const BLIND: Duration = Duration::from_millis(100);
+
+impl Replay {
+    /// Replays to the end, or until the client has gone.
+    pub(super) async fn run(self) {
+        let gone = self.follower.gone.clone();
+        tokio::select! {
+            () = gone.cancelled() => {}
+            () = self.replay() => tracing::debug!(client = %self.follower.client.id, "caught up"),
+        }
+    }
+
+    async fn replay(&self) {
+        self.read_above(self.since).await;
+        let mut hearing = self.catch_up.hearing();
+        loop {
+            // What is missed while Redis is away is known from the mark on. It lives as long as we do.
+            let Ok(heard) = hearing.wait_for(|hearing| hearing.now).await.map(|hearing| *hearing) else {
+                return;
+            };
+            if self.follower.feed.marks().wait_for(Option::is_some).await.is_err() {
+                return;
+            }
+            self.follower.go_live();
+            self.read_above(self.follower.told().unwrap_or(self.since)).await;
+            if *hearing.borrow() == heard {
+                break;
+            }
+        }
+        self.follower.complete();
+    }
+
+    /// Gives the rows above an id, until a page is not full.
+    async fn read_above(&self, mut id: u64) {
+        let Some(selection) = &self.selection else { return };
+        // All rows up to it are there for every page that is read from now on. Above it a row may be committed behind
+        // our back, when the page in which it would have been is read already.
+        let mark = self.follower.feed.mark();
+        loop {
+            let rows = self.page(selection, id).await;
+            let Some(last) = rows.last().map(|row| row.id) else { return };
+            let before = self.follower.given();
+            let written = self.line.as_ref().and_then(LineRef::written);
+            for row in self.events(&rows) {
+                self.follower.replay(&row);
+            }
+            self.follower.flush_now();
+            id = last;
+            if let Some(mark) = mark {
+                self.follower.advance(mark.min(id));
+            }
+            if rows.len() < PAGE {
+                return;
+            }
+            self.taken(written, self.follower.given() - before).await;
+        }
+    }
+
+    /// The next page; while the database is away it waits.
+    async fn page(&self, selection: &Selection, id: u64) -> Vec<StoredRow> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut told = false;
+        loop {
+            let Some(pages) = &self.catch_up.pages else { return Vec::new() };
+            match pages.above(selection, id, PAGE).await {
+                Ok(rows) => return rows,
+                Err(fault) => {
+                    if !std::mem::replace(&mut told, true) {
+                        let room = &self.follower.room;
+                        tracing::warn!(room, "a client waits for rows that cannot be read: {fault}");
+                    }
+                    sleep(backoff.next(fastrand::f64())).await;
+                }
+            }
+        }
+    }
+
+    /// The rows as they were published, as far as they are the room's: the condition may have fitted some more.
+    fn events(&self, rows: &[StoredRow]) -> Vec<Row> {
+        let broadcasts = read_back(&self.laid, &self.catch_up.key, rows);
+        let broadcasts = broadcasts.into_iter().filter(|one| one.rooms.contains(&self.follower.room));
+        broadcasts
+            .filter_map(|broadcast| {
+                let id = self.follower.feed.row_id(&broadcast)?;
+                let (packet, item) = packet::with_item(&broadcast).ok()?;
+                Some(Row { id, packet, item })
+            })
+            .collect()
+    }
+
+    /// Waits until the client has taken so many bytes.
+    async fn taken(&self, written: Option<u64>, bytes: u64) {
+        let (Some(line), Some(before)) = (&self.line, written) else { return sleep(BLIND).await };
+        while line.written().is_some_and(|written| written < before + bytes) {
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// Rows as the broadcasts that they were: through the same encoding, so that they do not differ.
+fn read_back(laid: &Laid, key: &str, rows: &[StoredRow]) -> Vec<Broadcast> {
+    let events = laid.writer.write_again(values(rows));
+    let broadcasts = events.iter().filter_map(|(channel, payload)| {
+        match decode(key, std::str::from_utf8(channel).ok()?, payload).ok()? {
+            Message::Broadcast(broadcast) => Some(broadcast),
+            Message::Request(_) => None,
+        }
+    });
+    broadcasts.collect()
+}
+
+/// The rows in the form that their events are written from.
+pub(super) fn values(rows: &[StoredRow]) -> impl Iterator<Item = (u64, &[Value<'static>])> {
+    rows.iter().map(|row| (row.id, row.values.as_slice()))
+}
+
+/// Whether waiting helps.
+pub(super) fn passes(fault: &Fault) -> bool {
+    !matches!(fault, Fault::Route(_))
+}
