@@ -4,10 +4,10 @@
 
 use rowcast::{
     config::SecretUrl,
-    queue::{Admin, Blame, Claim, Claimed, Events, Limits, Link, Queue, Settlement, When},
+    queue::{Admin, Blame, Claim, Claimed, Events, Limits, Link, Mark, Marks, Queue, Settlement, When},
 };
 
-use super::support::Env;
+use super::support::{Env, PATIENCE};
 
 const LIMITS: Limits = Limits { jobs: 100, bytes: 1 << 20 };
 
@@ -24,6 +24,71 @@ async fn claim(queue: &Queue, seq: u64, limits: Limits, when: When) -> Claim {
         Claimed::Jobs(claim) => claim,
         other => panic!("no claim: {other:?}"),
     }
+}
+
+/// Settles a claim with one row for each job, of these ids.
+async fn settle(queue: &Queue, claim: Claim, ids: Option<(u64, u64)>) {
+    let (rows, events) = (claim.jobs.len(), Events::default());
+    let settlement =
+        Settlement { claim, inserted: rows, duplicate: 0, rows, ids, letters: Vec::new(), events };
+    assert!(queue.settle(settlement).await.unwrap(), "it was the first");
+}
+
+/// What the mark of a table says: the highest settled id, and the lowest of those the open claims were made at.
+async fn mark(env: &Env, table: &str) -> (Option<u64>, Option<u64>) {
+    let heard = env.subscribe("marks").await;
+    let marks = Marks::new(Link::new(&SecretUrl::new(&env.redis_url)).unwrap(), "marks");
+    marks.ask(&env.queue, table, "token").await.unwrap();
+    let message = heard.at_least(1, PATIENCE).await.remove(0);
+    let mark = Mark::parse(&message.payload).unwrap();
+    assert_eq!(mark.token, "token");
+    (mark.highest, mark.lowest)
+}
+
+#[tokio::test]
+async fn a_mark_is_held_by_a_claim_at_what_was_settled_when_it_was_made() {
+    let (env, queue, _) = start().await;
+    env.push(&["a", "b", "c", "d"]).await;
+    let one = Limits { jobs: 1, ..LIMITS };
+    assert_eq!(mark(&env, "t").await, (None, None));
+    let first = claim(&queue, 1, one, When::Next).await;
+    assert_eq!(mark(&env, "t").await, (None, Some(0)));
+    settle(&queue, first, Some((9, 9))).await;
+    assert_eq!(mark(&env, "t").await, (Some(9), None));
+    let second = claim(&queue, 2, one, When::Next).await;
+    let third = claim(&queue, 3, one, When::Ahead).await;
+    // As digits 10 is below 9.
+    settle(&queue, third, Some((10, 12))).await;
+    assert_eq!(mark(&env, "t").await, (Some(12), Some(9)));
+    let fourth = claim(&queue, 4, one, When::Ahead).await;
+    settle(&queue, second, Some((11, 11))).await;
+    assert_eq!(mark(&env, "t").await, (Some(12), Some(12)), "the highest stays");
+    queue.hand_back(fourth, Blame::Nobody).await.unwrap();
+    assert_eq!(mark(&env, "t").await, (Some(12), None));
+    let fifth = claim(&queue, 5, one, When::Next).await;
+    assert_eq!(mark(&env, "t").await, (Some(12), Some(12)), "what was handed back gets new ids");
+    settle(&queue, fifth, None).await;
+    assert_eq!(mark(&env, "t").await, (Some(12), None), "its job gave the id itself");
+}
+
+#[tokio::test]
+async fn ids_that_are_counted_anew_lower_the_mark_and_those_of_another_table_say_nothing() {
+    let (env, queue, _) = start().await;
+    env.push(&["a", "b", "c"]).await;
+    let one = Limits { jobs: 1, ..LIMITS };
+    settle(&queue, claim(&queue, 1, one, When::Next).await, Some((u64::MAX - 1, u64::MAX))).await;
+    assert_eq!(mark(&env, "t").await, (Some(u64::MAX), None));
+    settle(&queue, claim(&queue, 2, one, When::Next).await, Some((1, 2))).await;
+    assert_eq!(mark(&env, "t").await, (Some(2), None), "the table was emptied");
+
+    assert_eq!(mark(&env, "other").await, (None, None));
+    let link = Link::new(&SecretUrl::new(&env.redis_url)).unwrap();
+    let moved = Queue::new(&env.queue, "other", "V", link);
+    let claim = claim(&moved, 1, one, When::Next).await;
+    assert_eq!(mark(&env, "other").await, (None, Some(0)));
+    settle(&moved, claim, Some((1, 1))).await;
+    assert_eq!(mark(&env, "other").await, (Some(1), None));
+    assert_eq!(mark(&env, "t").await, (None, None));
 }
 
 #[tokio::test]
@@ -73,17 +138,7 @@ async fn settling_sends_back_what_reached_the_list_after_it_was_read() {
     let read = claim(&queue, 1, LIMITS, When::Next).await;
     env.push(&["b"]).await;
     claim(&queue, 1, LIMITS, When::Next).await.leave_open();
-    let events = Events::default();
-    let settlement = Settlement {
-        claim: read,
-        inserted: 1,
-        duplicate: 0,
-        rows: 1,
-        ids: None,
-        letters: Vec::new(),
-        events,
-    };
-    assert!(queue.settle(settlement).await.unwrap(), "it was the first");
+    settle(&queue, read, None).await;
     let audit = admin.audit().await.unwrap();
     assert_eq!((audit.claimed, audit.inserted, audit.handed_back, audit.waiting), (2, 1, 1, 1));
     assert_eq!(audit.difference(), 0);

@@ -5,4 +5,4 @@ mod events;
 mod ids;
 mod keys;
 mod node;
-mod values;
+pub(crate) mod values;

@@ -4,7 +4,8 @@ use rowcast::sandbox::Flavour;
 
 use crate::support::{Env, Running};
 
-const KINDS: &str = "CREATE TABLE kinds (
+/// A table with a column of every kind.
+pub(crate) const KINDS: &str = "CREATE TABLE kinds (
     id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY,
     i8 TINYINT, i16 SMALLINT, i24 MEDIUMINT, i32 INT, i64 BIGINT,
     u8 TINYINT UNSIGNED, u16 SMALLINT UNSIGNED, u24 MEDIUMINT UNSIGNED, u32 INT UNSIGNED, u64 BIGINT UNSIGNED,
@@ -15,19 +16,21 @@ const KINDS: &str = "CREATE TABLE kinds (
     clock TIME, clock3 TIME(3), y YEAR, bit1 BIT(1), bit64 BIT(64),
     plus_one BIGINT GENERATED ALWAYS AS (i32 + 1) STORED, twice BIGINT GENERATED ALWAYS AS (i32 * 2) VIRTUAL)";
 
+/// A job with a value for each of them.
+pub(crate) const EVERY_KIND: &str = r#"{"i8":-128,"i16":-32768,"i24":-8388608,"i32":-2147483648,"i64":-9223372036854775808,
+    "u8":255,"u16":65535,"u24":16777215,"u32":4294967295,"u64":18446744073709551615,
+    "price":1234567890123456789012345678.0123456789,"f":0.1,"d":0.1,"c":"añb","v":"日本🚀","t":"line\n\u0000\"quoted\"",
+    "latin":"é","size":"large","flags":"a,c","doc":{"a": [1, 2.5, "é"], "b": null},
+    "bin":"AAEC/w==","varbin":"AAD/","picture":"iVBORw0KGgo=",
+    "day":"2024-02-29","at":"2024-02-29T23:59:59+02:00","at3":"2024-02-29T23:59:59.123Z",
+    "at6":"2024-02-29T23:59:59.123456Z","ts":"2024-02-29T23:59:59-01:30","ts6":"2024-02-29 23:59:59.000001",
+    "clock":"-838:59:59","clock3":"12:34:56.789","y":2024,"bit1":1,"bit64":18446744073709551615}"#;
+
 #[tokio::test]
 async fn every_kind_of_column_holds_exactly_what_the_job_said() {
     let env = Env::with_table(KINDS).await;
     let worker = Running::worker(&env, &[("ROWCAST_TABLE", "kinds")]);
-    let job = r#"{"i8":-128,"i16":-32768,"i24":-8388608,"i32":-2147483648,"i64":-9223372036854775808,
-        "u8":255,"u16":65535,"u24":16777215,"u32":4294967295,"u64":18446744073709551615,
-        "price":1234567890123456789012345678.0123456789,"f":0.1,"d":0.1,"c":"añb","v":"日本🚀","t":"line\n\u0000\"quoted\"",
-        "latin":"é","size":"large","flags":"a,c","doc":{"a": [1, 2.5, "é"], "b": null},
-        "bin":"AAEC/w==","varbin":"AAD/","picture":"iVBORw0KGgo=",
-        "day":"2024-02-29","at":"2024-02-29T23:59:59+02:00","at3":"2024-02-29T23:59:59.123Z",
-        "at6":"2024-02-29T23:59:59.123456Z","ts":"2024-02-29T23:59:59-01:30","ts6":"2024-02-29 23:59:59.000001",
-        "clock":"-838:59:59","clock3":"12:34:56.789","y":2024,"bit1":1,"bit64":18446744073709551615}"#;
-    assert_eq!(env.run(&[job]).await, []);
+    assert_eq!(env.run(&[EVERY_KIND]).await, []);
     let numbers = "SELECT i8, i16, i24, i32, i64, u8, u16, u24, u32, u64, price, f, d FROM kinds";
     assert_eq!(
         env.lines(numbers).await,
