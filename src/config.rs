@@ -3,6 +3,7 @@
 //! Nothing here touches the process environment but [`Environment`]; tests hand in a map. A setting is read once,
 //! before anything is bound or claimed.
 
+mod access;
 #[cfg(test)]
 mod example;
 mod gateway;
@@ -11,6 +12,7 @@ mod settings;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+pub use access::{Access, AccessToken};
 pub use gateway::GatewaySettings;
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};

@@ -6,7 +6,11 @@
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
 //! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
 //!   read.
-//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect.
+//! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
+//!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one by
+//!   one, `ids` which.
+//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
+//!   `metrics` are for programs, `access` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -15,13 +19,17 @@
 //! What it does not do: run on more than one thread. More gateways are more processes. That one thread is also why
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
+mod access;
 mod adapter;
+mod api;
 mod catch_up;
+mod counts;
 mod feed;
 mod follow;
 mod http;
 mod ids;
 mod marks;
+mod metrics;
 mod origin;
 mod packet;
 mod relay;
@@ -43,9 +51,11 @@ use socketioxide::{SocketIo, SocketIoBuilder};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::GatewaySettings;
+use crate::{config::GatewaySettings, queue::Link};
 use adapter::{Adapter, Hub, Io};
+use api::Api;
 use catch_up::CatchUp;
+use metrics::Metrics;
 use origin::Origins;
 use relay::Relay;
 use requests::Requests;
@@ -66,7 +76,7 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let listener = bind(&settings, &lines).await?;
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
-    let slow = Arc::new(Slow::new(io.clone(), lines.clone()));
+    let slow = Arc::new(Slow::new(io.clone(), hub.clone(), lines.clone()));
     let (catch_up, repaired) = CatchUp::new(&settings, &hub, &slow, &lines)?;
     let rules = Rules {
         rooms: settings.rooms_per_socket,
@@ -81,7 +91,12 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
-    let app = http::router(readiness).layer(layer).layer(upgrades).layer(origins);
+    let redis = Link::new(&settings.redis_url)?;
+    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
+    let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
+    let key = settings.publish.key.clone();
+    let api = api::router(Api { access: settings.access.clone(), redis, key, metrics });
+    let app = http::router(readiness).merge(api).layer(layer).layer(upgrades).layer(origins);
 
     let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), repaired, state)?;

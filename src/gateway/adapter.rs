@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -16,6 +16,8 @@ use socketioxide_core::{
     },
     packet::Packet,
 };
+
+use super::counts::Counts;
 
 /// The server with our adapter.
 pub(super) type Io = SocketIo<Adapter>;
@@ -28,27 +30,48 @@ pub(super) struct Adapter {
     local: CoreLocalAdapter<Emitter>,
 }
 
-/// The adapters of all namespaces, by name.
+/// The adapters of all namespaces, by name; and what is counted of all of them.
 #[derive(Default)]
-pub(super) struct Hub(RwLock<HashMap<String, Arc<Adapter>>>);
+pub(super) struct Hub {
+    adapters: RwLock<HashMap<String, Arc<Adapter>>>,
+    pub(super) counts: Counts,
+}
 
 impl Hub {
     /// The namespace's adapter, when it is served.
     pub(super) fn of(&self, namespace: &str) -> Option<Arc<Adapter>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
+        self.read().get(namespace).cloned()
     }
 
     /// Whether this is the id of a client, in whichever namespace.
     pub(super) fn has_client(&self, id: &str) -> bool {
         let Ok(sid) = id.parse() else { return false };
-        let adapters = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let adapters = self.read();
         // Each is in its own room from the first moment on.
         adapters.values().any(|adapter| !adapter.local.socket_rooms(sid).is_empty())
     }
 
+    /// How many clients there are, and in how many rooms that are not a client's own, nor one of ours.
+    pub(super) fn size(&self) -> (u64, u64) {
+        let adapters = self.read();
+        let nobody: [&str; 0] = [];
+        let (mut clients, mut rooms) = (0, 0);
+        for Adapter { local, .. } in adapters.values().map(|adapter| &**adapter) {
+            let all = local.sockets(whom(&nobody, &nobody)).len();
+            clients += all;
+            let named = local.rooms(whom(&nobody, &nobody));
+            rooms += named.iter().filter(|room| !room.starts_with('\0')).count().saturating_sub(all);
+        }
+        (clients as u64, rooms as u64)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Adapter>>> {
+        self.adapters.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The namespaces that are served.
     pub(super) fn names(&self) -> Vec<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.read().keys().cloned().collect()
     }
 }
 
@@ -94,7 +117,7 @@ impl CoreAdapter<Emitter> for Adapter {
     fn init(self: Arc<Self>, on_success: impl FnOnce() + Send + 'static) {
         let namespace = self.local.path().as_str().to_owned();
         let hub = self.hub.clone();
-        hub.0.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, self);
+        hub.adapters.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, self);
         on_success();
     }
 

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     adapter::{Client, Hub, whom},
+    counts::Counts,
     feed::{Feed, Laid},
     follow::{Follow, Follower, Followers, Outlet, Row},
     packet::Item,
@@ -211,6 +212,11 @@ impl CatchUp {
             let newest = feed.state().gap.take().flatten();
             self.set_mark(feed, newest);
         }
+    }
+
+    /// What the gateway counts.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.outlet.hub.counts
     }
 
     /// Whether a namespace has any client at all.

@@ -56,7 +56,7 @@ fn host_of(origin: &str) -> Option<&str> {
 }
 
 /// Whether a host, with or without a port, is this machine by any of its usual names.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => name,
         _ => host,

@@ -50,6 +50,7 @@ impl Relay {
         }
         let Some(parts) = Channel::parse(&self.key, channel) else { return };
         let Some(adapter) = self.hub.of(parts.nsp) else { return };
+        self.hub.counts.heard.add(1);
         // The room in the channel's name spares the decoding when nobody here is in it.
         if parts.kind == ChannelKind::Broadcast && !self.is_wanted(&adapter, parts.nsp, parts.room.as_slice())
         {
@@ -63,7 +64,10 @@ impl Relay {
                 }
             }
             Ok(Message::Request(request)) => self.requests.carry_out(&adapter, &request),
-            Err(error) => self.ignored.tell(channel, payload, &error),
+            Err(error) => {
+                self.hub.counts.ignored.add(1);
+                self.ignored.tell(channel, payload, &error);
+            }
         }
     }
 
@@ -82,6 +86,7 @@ impl Relay {
     }
 
     fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast) {
+        self.hub.counts.wanted.add(1);
         let row = self.catch_up.row(&broadcast);
         if row.is_some_and(|(feed, id)| !feed.note(id)) {
             return;

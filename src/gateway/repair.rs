@@ -65,6 +65,7 @@ async fn page(catch_up: &CatchUp, feed: &Feed, id: &mut u64) -> Result<Option<us
     let Some(last) = rows.last() else { return Ok(None) };
     *id = last.id;
     let events = laid.writer.write_again(values(&rows));
+    catch_up.counts().repaired.add(events.len() as u64);
     catch_up.repaired.send(Repaired::Rows(events)).await.ok();
     sleep(PAUSE).await;
     Ok(Some(rows.len()))

@@ -83,7 +83,9 @@ impl Replay {
             let Some(last) = rows.last().map(|row| row.id) else { return };
             let before = self.follower.given();
             let written = self.line.as_ref().and_then(LineRef::written);
-            for row in self.events(&rows) {
+            let events = self.events(&rows);
+            self.catch_up.counts().replayed.add(events.len() as u64);
+            for row in events {
                 self.follower.replay(&row);
             }
             self.follower.flush_now();

@@ -10,19 +10,20 @@ use socketioxide::{SendError, SocketError};
 use socketioxide_core::adapter::BroadcastOptions;
 
 use super::{
-    adapter::{Adapter, Client, DROPPED, Io},
+    adapter::{Adapter, Client, DROPPED, Hub, Io},
     wire::Lines,
 };
 
 /// Ends the connections of clients that are behind.
 pub(super) struct Slow {
     io: Io,
+    hub: Arc<Hub>,
     lines: Arc<Lines>,
 }
 
 impl Slow {
-    pub(super) fn new(io: Io, lines: Arc<Lines>) -> Self {
-        Self { io, lines }
+    pub(super) fn new(io: Io, hub: Arc<Hub>, lines: Arc<Lines>) -> Self {
+        Self { io, hub, lines }
     }
 
     /// To be called right after a broadcast to these sockets has failed for some of them. The library does not say
@@ -41,6 +42,7 @@ impl Slow {
     /// Ends the connection of a client for which there was no place in its queue.
     pub(super) fn drop_client(&self, client: Client) {
         tracing::info!(client = %client.id, "a client that does not read is dropped");
+        self.hub.counts.dropped.add(1);
         // So that it gets nothing from behind the hole, and is dropped once only.
         client.join(DROPPED);
         match self.lines.of(&client) {

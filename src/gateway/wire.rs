@@ -58,6 +58,11 @@ pub(super) struct LineRef(Weak<Line>);
 pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
 
 impl LineRef {
+    /// Who is at the other end; `None` when the connection has ended.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.0.upgrade().and_then(|line| line.stream.peer_addr().ok())
+    }
+
     /// How many bytes were handed to the kernel so far; `None` when the connection has ended.
     pub(super) fn written(&self) -> Option<u64> {
         self.0.upgrade().map(|line| line.written.load(Ordering::Relaxed))

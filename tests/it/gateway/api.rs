@@ -1,0 +1,128 @@
+//! What programs ask over HTTP.
+
+use serde_json::{Value, json};
+
+use super::{Gateway, ask, event};
+use crate::support::{Env, PATIENCE, Running, eventually};
+
+const ADMIN: &str = "0123456789abcdef-admin";
+const READ: &str = "0123456789abcdef-read";
+
+impl Gateway {
+    /// The status and the JSON of `POST /api/emit`, with these lines in its head.
+    async fn emit(&self, head: &str, body: &str) -> (u16, Value) {
+        let length = body.len();
+        let request = format!(
+            "POST /api/emit HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{head}\r\n{body}"
+        );
+        let answer = self.request(&request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}")))
+    }
+
+    /// The numbers of `/metrics`, each line as it stands.
+    async fn metrics(&self) -> Vec<String> {
+        let page = self.get("/metrics").await;
+        let text = page.strip_prefix("200 ").unwrap_or_else(|| panic!("{page}"));
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_posted_reaches_its_room_or_everybody() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let mut node = gateway.subscribed(&["/#a", "/#"]).await;
+    let (status, answer) = gateway.emit("", r#"{"room":"a","event":"greet","data":{"text":"hé"}}"#).await;
+    assert_eq!((status, &answer["ok"], &answer["heard"]), (200, &json!(true), &json!(1)));
+    assert_eq!(node.line().await.to_string(), event("/#a", "greet", json!([{"text": "hé"}])));
+    assert_eq!(gateway.emit("", r#"{"all":true,"event":"bare"}"#).await.0, 200);
+    assert_eq!(node.sorted(2).await, ["/#", "/#a"].map(|client| event(client, "bare", json!([]))));
+
+    for (body, reason) in [
+        (r#"{"event":"e"}"#, "expected a room"),
+        (r#"{"event":"e","room":"a","all":true}"#, "expected a room"),
+        (r#"{"event":"e","room":""}"#, "expected a room"),
+        (r#"{"room":"a"}"#, "event"),
+        (r#"{"room":"a","event":"connect"}"#, "keeps for itself"),
+        (r#"{"room":"a","event":"e","rooms":["b"]}"#, "unknown field `rooms`"),
+        ("{", "EOF"),
+    ] {
+        let (status, answer) = gateway.emit("", body).await;
+        assert!((400..=422).contains(&status), "{body}: {status}");
+        assert_eq!((&answer["ok"], &answer["code"]), (&json!(false), &json!("bad_request")));
+        assert!(answer["message"].as_str().unwrap().contains(reason), "{body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_say_who_may_look_and_who_may_act_and_without_them_this_machine_may() {
+    let env = Env::new().await;
+    let tokens = [("ROWCAST_ADMIN_TOKEN", ADMIN), ("ROWCAST_READ_TOKEN", READ)];
+    let gateway = Gateway::start(&env, &tokens).await;
+    let body = r#"{"all":true,"event":"e"}"#;
+    for (token, look, act) in [(ADMIN, "200", 200), (READ, "200", 401), ("", "401", 401)] {
+        let head = format!("Authorization: Bearer {token}\r\n");
+        assert_eq!(gateway.emit(&head, body).await.0, act, "{token}");
+        let answer = gateway.request(&format!("GET /metrics HTTP/1.0\r\n{head}\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.0 {look}")), "{answer}");
+    }
+    assert_eq!(gateway.emit("", body).await.0, 401);
+    assert!(gateway.process.log().iter().all(|line| !line.contains(ADMIN) && !line.contains(READ)));
+
+    let open = Gateway::start(&env, &[]).await;
+    assert_eq!(open.emit("", body).await.0, 200);
+    for head in
+        ["X-Forwarded-For: 10.0.0.1\r\n", "Origin: https://evil.example\r\n", "Host: evil.example\r\n"]
+    {
+        assert_eq!(open.emit(head, body).await.0, 403, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_tell_how_the_queues_stand_and_what_the_gateway_does_also_while_redis_is_away() {
+    let mut env = Env::new().await;
+    env.migrate().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let mut node = gateway.subscribed(&["/#pre_qqaccount", "/#"]).await;
+    let worker = Running::worker(&env, &[("ROWCAST_SLOT", "3")]);
+    env.run(&[r#"{"time":1,"stamp":"a"}"#, r#"{"time":"x","stamp":"b"}"#, "{"]).await;
+    node.line().await;
+    assert_eq!(ask(&mut node, "/#", json!(["subscribe", "other"])).await["ok"], true);
+    let queue = &env.queue;
+    let expected = [
+        "# TYPE rowcast_jobs counter".to_owned(),
+        "# UNIT rowcast_worker_memory_bytes bytes".to_owned(),
+        format!(r#"rowcast_jobs_total{{queue="{queue}",outcome="inserted"}} 1"#),
+        format!(r#"rowcast_jobs_total{{queue="{queue}",outcome="dead"}} 2"#),
+        format!(r#"rowcast_rows_total{{queue="{queue}"}} 1"#),
+        format!(r#"rowcast_queue_jobs{{queue="{queue}",state="dead"}} 2"#),
+        format!(r#"rowcast_queue_jobs{{queue="{queue}",state="waiting"}} 0"#),
+        format!(r#"rowcast_queue_oldest_claim_age_seconds{{queue="{queue}"}} 0.0"#),
+        "rowcast_gateway_clients 2".to_owned(),
+        "rowcast_gateway_rooms 2".to_owned(),
+        "rowcast_gateway_messages_wanted_total 1".to_owned(),
+        "rowcast_redis_up 1".to_owned(),
+    ];
+    let metrics = gateway.metrics().await;
+    for line in expected {
+        assert!(metrics.contains(&line), "{line} is missing in {metrics:#?}");
+    }
+    let memory = metrics.iter().find(|line| line.starts_with("rowcast_worker_memory_bytes{")).unwrap();
+    let bytes: u64 = memory.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((1 << 20..1 << 30).contains(&bytes), "{memory}");
+    worker.stop().await;
+
+    env.redis.kill9().await.unwrap();
+    eventually(PATIENCE, "Redis is away", async || {
+        let metrics = gateway.metrics().await;
+        let away = metrics.contains(&"rowcast_redis_up 0".to_owned());
+        let own = metrics.contains(&"rowcast_gateway_clients 2".to_owned());
+        if away && own { Ok(()) } else { Err(metrics) }
+    })
+    .await;
+    let (status, answer) = gateway.emit("", r#"{"all":true,"event":"e"}"#).await;
+    assert_eq!((status, &answer["code"]), (503, &json!("unavailable")), "{answer}");
+}
