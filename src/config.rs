@@ -5,12 +5,14 @@
 
 #[cfg(test)]
 mod example;
+mod addresses;
 mod gateway;
 mod queues;
 mod settings;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+pub use addresses::gateway_addresses;
 pub use gateway::GatewaySettings;
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};

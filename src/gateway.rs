@@ -6,6 +6,7 @@
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
 //! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
 //!   read.
+//! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
@@ -16,9 +17,11 @@
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
 mod adapter;
+mod close;
 mod http;
 mod origin;
 mod packet;
+mod presence;
 mod relay;
 mod requests;
 mod slow;
@@ -33,29 +36,46 @@ use anyhow::Context as _;
 use axum::{middleware, serve::Listener as _};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketioxide::{SocketIo, SocketIoBuilder};
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::GatewaySettings;
-use adapter::{Adapter, Hub, Io};
+use crate::{
+    config::GatewaySettings,
+    control::{Identity, Report},
+    queue::{Link, Registry},
+};
+use adapter::{Adapter, Hub};
+use close::{Server, close};
 use origin::Origins;
+use presence::Presence;
 use relay::Relay;
 use requests::Requests;
 use slow::Slow;
 use sockets::Rules;
 use wire::{Lines, Listener};
 
-/// How long closing connections may take, of clients and of requests, each.
-const CLOSING: Duration = Duration::from_secs(5);
+/// What a gateway is given by whoever runs it.
+#[derive(Debug)]
+pub struct Place {
+    /// Who it is.
+    pub identity: Identity,
+    /// The socket to accept connections from; without it one is opened on the address of the settings.
+    pub listener: Option<std::net::TcpListener>,
+    /// How long its end may take.
+    pub drain: Duration,
+    /// Where it tells about itself.
+    pub reports: watch::Sender<Report>,
+}
 
 /// Serves until `stop`.
 ///
 /// # Errors
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
-pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     allow_many_connections();
+    let Place { identity, listener, drain, reports } = place;
     let lines = Arc::new(Lines::default());
-    let listener = bind(&settings, &lines).await?;
+    let listener = Listener::new(listen(&settings, listener).await?, lines.clone(), stop.clone());
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), lines.clone()));
@@ -65,29 +85,52 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     }
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
-    let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
+    let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
-    let app = http::router(readiness).layer(layer).layer(upgrades).layer(origins);
+    let app = http::router(readiness.clone(), stop.clone()).layer(layer).layer(upgrades).layer(origins);
 
-    let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests);
+    let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests);
     let hearing = subscription::keep(&settings, relay, state)?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
+    let registry = Registry::of_gateways(Link::new(&settings.redis_url).context("REDIS_URL")?);
+    let presence = Presence {
+        identity,
+        address: listener.local_addr()?,
+        reports,
+        registry,
+        readiness,
+        lines: lines.clone(),
+        stop: stop.clone(),
+    };
+    let last = CancellationToken::new();
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+        .with_graceful_shutdown(last.clone().cancelled_owned());
+    let server = Server { task: tokio::spawn(server.into_future()), stop: last };
+    // It hears to the last: not all clients go at once.
     tokio::select! {
-        () = stop.cancelled() => {}
+        () = async {
+            stop.cancelled().await;
+            close(&io, &hub, &lines, server, drain).await;
+        } => {}
         never = hearing => match never {},
+        never = presence.keep() => match never {},
     }
-    close(&io, server).await;
+    presence.leave().await;
     Ok(())
 }
 
-async fn bind(settings: &GatewaySettings, lines: &Arc<Lines>) -> anyhow::Result<Listener> {
+async fn listen(
+    settings: &GatewaySettings,
+    given: Option<std::net::TcpListener>,
+) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = given {
+        // Whoever gave it tells where it listens.
+        return Ok(TcpListener::from_std(listener)?);
+    }
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener
         .with_context(|| format!("cannot listen on {}, which ROWCAST_LISTEN names", settings.listen))?;
-    Ok(Listener::new(listener, lines.clone()))
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    Ok(listener)
 }
 
 /// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more.
@@ -114,14 +157,4 @@ fn limits(builder: SocketIoBuilder) -> SocketIoBuilder {
         .ping_interval(Duration::from_secs(10))
         .ping_timeout(Duration::from_secs(8))
         .connect_timeout(Duration::from_secs(20))
-}
-
-/// Closes the clients' connections, and waits for requests that are under way.
-async fn close(io: &Io, server: tokio::task::JoinHandle<std::io::Result<()>>) {
-    if timeout(CLOSING, io.close()).await.is_err() {
-        tracing::warn!("some clients did not let themselves be closed; they are cut off");
-    }
-    if timeout(CLOSING, server).await.is_err() {
-        tracing::warn!("some requests did not end; they are cut off");
-    }
 }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    control::Report,
     supervisor::troubles::{DEGRADED_AFTER, HEALTHY, SLOWEST},
-    worker::Report,
 };
 use world::{DRAINED, KILLED, REFUSED, World, play, step, wait};
 
