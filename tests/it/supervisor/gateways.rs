@@ -173,6 +173,51 @@ async fn a_port_that_is_taken_is_told_once_stops_no_worker_and_is_had_when_it_is
 }
 
 #[tokio::test]
+async fn told_to_end_a_gateway_closes_its_port_while_it_still_answers_who_is_there() {
+    let (mut up, addresses) = start(1, &[("ROWCAST_DRAIN_SECONDS", "60")]).await;
+    let gateway = up.slots_of("gateway", "fork")[0].1;
+    // Half a request is under way, and is waited for.
+    let mut there = TcpStream::connect(addresses[0]).await.unwrap();
+    there.write_all(b"GET /healthz HT").await.unwrap();
+    is_well(addresses[0]).await;
+    up.signal(Signal::SIGTERM);
+    eventually(PATIENCE, "the port is closed", async || match TcpStream::connect(addresses[0]).await {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    assert!(!is_gone(gateway));
+    there.write_all(b"TP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    within(PATIENCE, "the answer", there.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer:?}");
+    assert!(up.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_start_any_more_has_its_port_closed_until_one_does() {
+    let folder = empty_folder();
+    let routes = folder.join("routes.toml");
+    let good = "[[route]]\nqueue = \"message\"\ntable = \"pre_qqaccount\"\n";
+    std::fs::write(&routes, good).unwrap();
+    let variables = [("ROWCAST_GATEWAYS", "1"), ("ROWCAST_LISTEN", "127.0.0.1:0"), ("ROWCAST_WORKERS", "1")];
+    let up = spawn(folder, &["up", "--routes", "routes.toml"], &variables);
+    let address = listening(&up, 1).await[0];
+    std::fs::write(&routes, "[[route]]\n").unwrap();
+    send(up.slots_of("gateway", "fork")[0].1, Signal::SIGKILL);
+    up.line(|line| says(line, "the gateway refuses its configuration")).await;
+    eventually(PATIENCE, "clients are refused", async || match TcpStream::connect(address).await {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    std::fs::write(&routes, good).unwrap();
+    up.signal(Signal::SIGHUP);
+    assert_eq!(listening(&up, 2).await[1], address);
+    is_well(address).await;
+}
+
+#[tokio::test]
 async fn a_rolling_restart_of_one_gateway_never_refuses_a_connection() {
     let (up, addresses) = start(1, &[]).await;
     let before = up.slots_of("gateway", "fork");

@@ -43,7 +43,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(desired: u32) -> Self {
-        let fleet = Fleet::new(Role::Worker, desired);
+        Self::of(Role::Worker, desired)
+    }
+
+    pub(super) fn of(role: Role, desired: u32) -> Self {
+        let fleet = Fleet::new(role, desired);
         let mut world =
             Self { fleet, now: Moment::ZERO, limits: limits(), spawned: 0, degraded: 0, recovered: 0 };
         world.settle();
