@@ -14,6 +14,7 @@ pub mod dead;
 pub mod emit;
 mod flags;
 pub mod gateway;
+mod identity;
 pub mod migrate;
 pub mod pause;
 pub mod push;

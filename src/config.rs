@@ -4,6 +4,7 @@
 //! before anything is bound or claimed.
 
 mod access;
+mod addresses;
 #[cfg(test)]
 mod example;
 mod gateway;
@@ -13,6 +14,7 @@ mod settings;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use access::{Access, AccessToken};
+pub use addresses::gateway_addresses;
 pub use gateway::GatewaySettings;
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};

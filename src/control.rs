@@ -7,15 +7,19 @@
 //! signals, and keeps the deadline, even when the worker's loop is stuck. The sign of life is the one thing that does
 //! come from the worker's own loop ([`Control::beat`]): a stuck worker falls silent, and that is what gives it away.
 
+mod child;
 mod end;
 
 use std::{
+    fs::File,
     io,
+    net::TcpListener,
     os::fd::AsFd as _,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use nix::unistd::dup2_stdout;
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::{
@@ -24,7 +28,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{signals, worker::Report};
+use crate::signals;
+pub use child::{Identity, Report, Role};
 use end::End;
 
 /// Set for a child: its standard input is the control socket.
@@ -35,15 +40,6 @@ pub const WORKER_ID: &str = "ROWCAST_WORKER_ID";
 pub const SLOT: &str = "ROWCAST_SLOT";
 /// The ids of dead workers of the same place, separated by commas.
 pub const PREDECESSORS: &str = "ROWCAST_PREDECESSORS";
-
-/// What kind of child this is, so that its end is told in the right words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// `rowcast worker`.
-    Worker,
-    /// `rowcast gateway`.
-    Gateway,
-}
 
 /// What a child tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +136,20 @@ impl Control {
             tracing::debug!("the control thread ended before the worker");
         }
     }
+}
+
+/// The socket that a gateway under a supervisor accepts connections from: the supervisor made it this process's
+/// standard output, which nothing is written to.
+///
+/// # Errors
+/// When standard output is no listening socket.
+pub fn listener() -> io::Result<TcpListener> {
+    let listener = TcpListener::from(io::stdout().as_fd().try_clone_to_owned()?);
+    listener.local_addr()?;
+    listener.set_nonblocking(true)?;
+    // When the gateway has closed its copy, no other one may keep the port open.
+    dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+    Ok(listener)
 }
 
 /// What the supervisor should hear without waiting for the next beat.

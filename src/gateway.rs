@@ -9,6 +9,7 @@
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
 //!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one by
 //!   one, `ids` which.
+//! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
 //!   `metrics` are for programs, `access` says for which.
 //!
@@ -23,6 +24,7 @@ mod access;
 mod adapter;
 mod api;
 mod catch_up;
+mod close;
 mod counts;
 mod feed;
 mod follow;
@@ -32,6 +34,7 @@ mod marks;
 mod metrics;
 mod origin;
 mod packet;
+mod presence;
 mod relay;
 mod repair;
 mod replay;
@@ -48,32 +51,49 @@ use anyhow::Context as _;
 use axum::{middleware, serve::Listener as _};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketioxide::{SocketIo, SocketIoBuilder};
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::GatewaySettings, queue::Link};
-use adapter::{Adapter, Hub, Io};
+use crate::{
+    config::GatewaySettings,
+    control::{Identity, Report},
+    queue::{Link, Registry},
+};
+use adapter::{Adapter, Hub};
 use api::Api;
 use catch_up::CatchUp;
+use close::{Server, close};
 use metrics::Metrics;
 use origin::Origins;
+use presence::Presence;
 use relay::Relay;
 use requests::Requests;
 use slow::Slow;
 use sockets::Rules;
 use wire::{Lines, Listener};
 
-/// How long closing connections may take, of clients and of requests, each.
-const CLOSING: Duration = Duration::from_secs(5);
+/// What a gateway is given by whoever runs it.
+#[derive(Debug)]
+pub struct Place {
+    /// Who it is.
+    pub identity: Identity,
+    /// The socket to accept connections from; without it one is opened on the address of the settings.
+    pub listener: Option<std::net::TcpListener>,
+    /// How long its end may take.
+    pub drain: Duration,
+    /// Where it tells about itself.
+    pub reports: watch::Sender<Report>,
+}
 
 /// Serves until `stop`.
 ///
 /// # Errors
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
-pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     allow_many_connections();
+    let Place { identity, listener, drain, reports } = place;
     let lines = Arc::new(Lines::default());
-    let listener = bind(&settings, &lines).await?;
+    let listener = Listener::new(listen(&settings, listener).await?, lines.clone(), stop.clone());
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), hub.clone(), lines.clone()));
@@ -89,35 +109,60 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     }
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
-    let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
+    let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
-    let redis = Link::new(&settings.redis_url)?;
+    let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
     let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
     let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
     let key = settings.publish.key.clone();
-    let api = api::router(Api { access: settings.access.clone(), redis, key, metrics });
-    let app = http::router(readiness).merge(api).layer(layer).layer(upgrades).layer(origins);
+    let api = api::router(Api { access: settings.access.clone(), redis: redis.clone(), key, metrics });
+    let app = http::router(readiness.clone(), stop.clone()).merge(api);
+    let app = app.layer(layer).layer(upgrades).layer(origins);
 
-    let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests, catch_up.clone());
+    let key = settings.publish.key.clone();
+    let relay = Relay::new(key, hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), repaired, state)?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
+    let registry = Registry::of_gateways(redis);
+    let presence = Presence {
+        identity,
+        address: listener.local_addr()?,
+        reports,
+        registry,
+        readiness,
+        lines: lines.clone(),
+        stop: stop.clone(),
+    };
+    let last = CancellationToken::new();
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+        .with_graceful_shutdown(last.clone().cancelled_owned());
+    let server = Server { task: tokio::spawn(server.into_future()), stop: last };
+    // It hears to the last: not all clients go at once.
     tokio::select! {
-        () = stop.cancelled() => {}
+        () = async {
+            stop.cancelled().await;
+            close(&io, &hub, &lines, server, drain).await;
+        } => {}
         never = hearing => match never {},
         never = catch_up.keep_asking() => match never {},
+        never = presence.keep() => match never {},
     }
-    close(&io, server).await;
+    presence.leave().await;
     Ok(())
 }
 
-async fn bind(settings: &GatewaySettings, lines: &Arc<Lines>) -> anyhow::Result<Listener> {
+async fn listen(
+    settings: &GatewaySettings,
+    given: Option<std::net::TcpListener>,
+) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = given {
+        // Whoever gave it tells where it listens.
+        return Ok(TcpListener::from_std(listener)?);
+    }
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener
         .with_context(|| format!("cannot listen on {}, which ROWCAST_LISTEN names", settings.listen))?;
-    Ok(Listener::new(listener, lines.clone()))
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    Ok(listener)
 }
 
 /// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more.
@@ -144,14 +189,4 @@ fn limits(builder: SocketIoBuilder) -> SocketIoBuilder {
         .ping_interval(Duration::from_secs(10))
         .ping_timeout(Duration::from_secs(8))
         .connect_timeout(Duration::from_secs(20))
-}
-
-/// Closes the clients' connections, and waits for requests that are under way.
-async fn close(io: &Io, server: tokio::task::JoinHandle<std::io::Result<()>>) {
-    if timeout(CLOSING, io.close()).await.is_err() {
-        tracing::warn!("some clients did not let themselves be closed; they are cut off");
-    }
-    if timeout(CLOSING, server).await.is_err() {
-        tracing::warn!("some requests did not end; they are cut off");
-    }
 }

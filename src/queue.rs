@@ -23,7 +23,7 @@ pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code};
 pub use mark::{Mark, Marks};
-pub use registry::{Member, Registry};
+pub use registry::{Member, Registry, about, resident_bytes};
 use script::Script;
 
 /// One route's queue, as one worker sees it.

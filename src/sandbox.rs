@@ -27,6 +27,7 @@ use std::path::Path;
 use anyhow::Result;
 
 pub use binary::{Flavour, SqlBinary, Wanted};
+pub use port::free_ports;
 pub use redis::{Redis, RedisOptions};
 pub use server::Server;
 pub use sql::{Sql, SqlOptions};

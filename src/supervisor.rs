@@ -1,13 +1,14 @@
-//! The supervisor: keeps as many workers running as are wanted, whatever becomes of them.
+//! The supervisor: keeps as many workers and gateways running as are wanted, whatever becomes of them.
 //!
 //! It knows neither Redis nor MySQL, so it cannot fail for their reasons. It reconciles: whatever happens is written
-//! down in the `fleet`, and then `policy` says what to do, until there is nothing left to do. In between it sleeps
+//! down in the `fleet` of its role, and then `policy` says what to do, until there is nothing left to do. In between it sleeps
 //! until the next event or the next deadline. It never gives up on a slot.
 //!
 //! It does not rescue claims: it tells a new worker which ones died before it.
 
 mod act;
 mod control;
+mod doors;
 pub mod fleet;
 mod lifecycle;
 pub mod policy;
@@ -19,12 +20,14 @@ pub mod troubles;
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
+use doors::Doors;
 use fleet::Fleet;
 use process::{Event, Process};
 use slot::Moment;
@@ -32,7 +35,7 @@ use slot::Moment;
 pub use process::Launch;
 pub use requests::Request;
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, control::Role};
 
 /// How the supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub enum Ended {
     Unfinished,
 }
 
-/// Runs workers until asked to stop. `reload` reads the configuration again; what it refuses changes nothing.
+/// Runs workers and gateways until asked to stop. `reload` reads the configuration again; what it refuses changes nothing.
 pub async fn run(
     launch: Launch,
     reload: impl Fn() -> Result<Launch, ConfigError>,
@@ -51,10 +54,11 @@ pub async fn run(
 ) -> Ended {
     let (sender, mut events) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor::new(launch, sender);
-    tracing::info!(workers = supervisor.fleet.desired, "the supervisor starts");
+    let (workers, gateways) = (supervisor.workers.desired, supervisor.gateways.desired);
+    tracing::info!(workers, gateways, "the supervisor starts");
     loop {
         let wake = supervisor.reconcile();
-        if supervisor.fleet.is_gone() {
+        if supervisor.workers.is_gone() && supervisor.gateways.is_gone() {
             return supervisor.ended();
         }
         tokio::select! {
@@ -75,7 +79,9 @@ async fn sleep_until(began: Instant, wake: Option<Moment>) {
 
 struct Supervisor {
     launch: Launch,
-    fleet: Fleet,
+    workers: Fleet,
+    gateways: Fleet,
+    doors: Doors,
     processes: BTreeMap<Ulid, Process>,
     events: mpsc::UnboundedSender<Event>,
     began: Instant,
@@ -85,23 +91,50 @@ struct Supervisor {
 
 impl Supervisor {
     fn new(launch: Launch, events: mpsc::UnboundedSender<Event>) -> Self {
-        let fleet = Fleet::new(count(&launch));
-        Self { launch, fleet, processes: BTreeMap::new(), events, began: Instant::now(), stopping: None }
+        let (workers, gateways) = counts(&launch);
+        Self {
+            launch,
+            workers: Fleet::new(Role::Worker, workers),
+            gateways: Fleet::new(Role::Gateway, gateways),
+            doors: Doors::default(),
+            processes: BTreeMap::new(),
+            events,
+            began: Instant::now(),
+            stopping: None,
+        }
     }
 
     fn now(&self) -> Moment {
         self.began.elapsed()
     }
 
+    fn fleet(&mut self, role: Role) -> &mut Fleet {
+        match role {
+            Role::Worker => &mut self.workers,
+            Role::Gateway => &mut self.gateways,
+        }
+    }
+
+    /// Where the gateway of a slot listens; `None` for a slot that is not wanted.
+    fn listens_on(&self, slot: u32) -> Option<SocketAddr> {
+        self.launch.gateways.get(slot.checked_sub(1)? as usize).copied()
+    }
+
     /// Does what the policy says until it has nothing to say; returns when to ask again.
     fn reconcile(&mut self) -> Option<Moment> {
+        [Role::Worker, Role::Gateway].into_iter().filter_map(|role| self.settle(role)).min()
+    }
+
+    fn settle(&mut self, role: Role) -> Option<Moment> {
         loop {
-            let decision = policy::decide(&self.fleet, &self.launch.settings, self.now());
+            let now = self.now();
+            let fleet = if role == Role::Worker { &self.workers } else { &self.gateways };
+            let decision = policy::decide(fleet, &self.launch.settings, now);
             if decision.actions.is_empty() {
                 return decision.wake;
             }
             for action in decision.actions {
-                self.act(action);
+                self.act(role, action);
             }
         }
     }
@@ -113,9 +146,10 @@ impl Supervisor {
         if late > Duration::from_millis(250) {
             tracing::info!(
                 late_ms = millis(late),
-                "the supervisor was held up; it gives every worker its time anew"
+                "the supervisor was held up; it gives every worker and gateway its time anew"
             );
-            self.fleet.forgive(now);
+            self.workers.forgive(now);
+            self.gateways.forgive(now);
         }
     }
 
@@ -135,8 +169,10 @@ impl Supervisor {
     }
 }
 
-fn count(launch: &Launch) -> u32 {
-    u32::try_from(launch.settings.workers).unwrap_or(u32::MAX)
+/// How many workers and gateways there are to be.
+fn counts(launch: &Launch) -> (u32, u32) {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    (count(launch.settings.workers), count(launch.gateways.len()))
 }
 
 fn millis(duration: Duration) -> u64 {

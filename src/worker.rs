@@ -11,48 +11,19 @@ mod vitals;
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
     task::{JoinSet, LocalSet},
 };
 use tokio_util::sync::CancellationToken;
-use ulid::Ulid;
 
 use crate::{
     config::Settings,
+    control::{Identity, Report},
     pipeline::Pipeline,
     queue::{Link, Registry},
 };
 use vitals::Vitals;
-
-/// Who this worker is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The incarnation's own id.
-    pub id: Ulid,
-    /// The supervisor's place for it; none without a supervisor.
-    pub slot: Option<u32>,
-    /// Dead workers of the same place, to rescue before the first claim.
-    pub predecessors: Vec<Ulid>,
-}
-
-/// What a worker tells about itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Whether it has started.
-    pub ready: bool,
-    /// Jobs that it has finished.
-    pub jobs: u64,
-    /// Rows that it has inserted.
-    pub rows: u64,
-    /// For how many milliseconds the route that has stood still for longest has done so; waits do not count.
-    pub idle_ms: u64,
-    /// The server it waits for, since when, and why.
-    pub waiting: Option<String>,
-    /// The predecessors whose claims are finished.
-    pub rescued: Vec<Ulid>,
-}
 
 /// How a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

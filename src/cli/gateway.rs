@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Variables, reach};
+use super::{
+    Variables,
+    identity::{beat, identity},
+    reach,
+};
 use crate::{
-    config::{GatewaySettings, SupervisorSettings},
-    control::{Control, Role},
-    gateway,
+    config::{GatewaySettings, SupervisorSettings, Vars as _},
+    control::{self, Control, Report, Role},
+    gateway::{self, Place},
 };
 
 /// Run one gateway: hold browsers' connections, deliver events to their rooms
@@ -18,8 +23,12 @@ use crate::{
 /// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
 /// /healthz answers while the process works; /readyz when it also hears Redis.
 ///
-/// The first TERM or INT closes its connections in order, within ROWCAST_DRAIN_SECONDS; a second one ends it at
-/// once. Clients connect again by themselves.
+/// This is the process that `rowcast up` runs ROWCAST_GATEWAYS of. On its own it suits an engine that restarts
+/// processes by itself.
+///
+/// The first TERM or INT: /readyz says no, nobody is let in any more, and clients lose their connections one after the
+/// other, within half of ROWCAST_DRAIN_SECONDS and at most 5 seconds. They connect again by themselves. A second one
+/// ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -37,9 +46,21 @@ pub struct Args {}
 pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = GatewaySettings::from_vars(variables)?;
     let limits = SupervisorSettings::from_vars(variables)?;
+    let identity = identity(variables)?;
     let stop = CancellationToken::new();
-    let _control = Control::attend(Role::Gateway, false, limits.drain, stop.clone())
-        .context("cannot listen to signals")?;
-    reach::block_on(gateway::run(settings, stop))?;
-    Ok(ExitCode::SUCCESS)
+    let supervised = variables.get(control::CONTROL).is_some();
+    let control = Control::attend(Role::Gateway, supervised, limits.drain, stop.clone())
+        .context("cannot open the control socket that the supervisor hands down")?;
+    let listener = supervised.then(control::listener).transpose();
+    let listener = listener.context("cannot use the listening socket that the supervisor hands down")?;
+    let ended = reach::block_on(async {
+        let (reports, told) = watch::channel(Report::default());
+        let beat = tokio::spawn(control.beat(told, beat(limits.stall)));
+        let place = Place { identity, listener, drain: limits.drain, reports };
+        let ended = gateway::run(settings, place, stop).await;
+        beat.abort();
+        ended
+    });
+    control.bye(ended.is_ok());
+    ended.map(|()| ExitCode::SUCCESS)
 }

@@ -1,8 +1,10 @@
 //! `rowcast status`: who works, and how the queues stand.
 //!
-//! Everything is read from Redis, so it shows the workers of all hosts. A worker writes about itself when it renews
-//! its lease; the queues' numbers are of this instant.
+//! Everything is read from Redis, so it shows the processes of all hosts. Each writes about itself when it renews its
+//! lease; the queues' numbers are of this instant.
 
+mod gateway;
+mod life;
 mod queue;
 mod worker;
 
@@ -24,14 +26,16 @@ use crate::{
     config::QueueSettings,
     queue::{Admin, Link, Registry, describe, has_code},
 };
+use gateway::GatewayLine;
 use queue::QueueLine;
 use worker::WorkerLine;
 
-/// Show the workers and the queues
+/// Show the workers, the gateways and the queues
 ///
 /// Workers are those of all hosts that use this Redis: what they do, since when they run, how much they have done,
 /// and how much memory they take. One that is silent has missed its sign of life: it was killed, is stopped, or is cut off from Redis. One whose
 /// lease has run out is gone or stuck; the others will finish its claims.
+/// Gateways show where they listen, and how many connections they hold open.
 /// Queues show how many jobs wait, are in flight, are suspects (they crashed a worker, and are tried alone), are dead
 /// letters, and how old the oldest open claim is.
 #[derive(Debug, clap::Args)]
@@ -56,6 +60,7 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Status {
     workers: Vec<WorkerLine>,
+    gateways: Vec<GatewayLine>,
     queues: Vec<QueueLine>,
 }
 
@@ -107,8 +112,10 @@ impl Status {
     async fn read(settings: &QueueSettings, link: &Link) -> anyhow::Result<Self> {
         let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
         let now = u64::try_from(now).unwrap_or(0);
-        let members =
+        let workers =
             Registry::new(link.clone()).members().await.in_words(|| "cannot read the workers".into())?;
+        let gateways = Registry::of_gateways(link.clone()).members().await;
+        let gateways = gateways.in_words(|| "cannot read the gateways".into())?;
         let mut queues = Vec::new();
         for route in &settings.routes {
             let words = || format!("cannot read queue {:?}", route.queue);
@@ -121,7 +128,11 @@ impl Status {
                 audit => QueueLine::new(route, audit.in_words(words)?),
             });
         }
-        Ok(Self { workers: members.iter().map(|member| WorkerLine::new(member, now)).collect(), queues })
+        Ok(Self {
+            workers: workers.iter().map(|member| WorkerLine::new(member, now)).collect(),
+            gateways: gateways.iter().map(|member| GatewayLine::new(member, now)).collect(),
+            queues,
+        })
     }
 
     fn rates_since(&mut self, before: &Self, elapsed: Duration) {
@@ -133,17 +144,21 @@ impl Status {
     fn text(&self) -> String {
         let workers = match self.workers.as_slice() {
             [] => "No worker runs. `rowcast up` starts some.".to_owned(),
-            workers => table(
-                &std::iter::once(worker::TITLES.map(str::to_owned).to_vec())
-                    .chain(workers.iter().map(WorkerLine::cells))
-                    .collect::<Vec<_>>(),
-            ),
+            workers => titled(worker::TITLES, workers.iter().map(WorkerLine::cells)),
         };
-        let queues: Vec<Vec<String>> = std::iter::once(queue::TITLES.map(str::to_owned).to_vec())
-            .chain(self.queues.iter().map(QueueLine::cells))
-            .collect();
+        let gateways = match self.gateways.as_slice() {
+            [] => String::new(),
+            gateways => {
+                format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(GatewayLine::cells)))
+            }
+        };
+        let queues = titled(queue::TITLES, self.queues.iter().map(QueueLine::cells));
         let problems: String =
             self.queues.iter().filter_map(QueueLine::problem).map(|text| format!("\n{text}")).collect();
-        format!("{workers}\n\n{}{problems}", table(&queues))
+        format!("{workers}{gateways}\n\n{queues}{problems}")
     }
+}
+
+fn titled<const COLUMNS: usize>(titles: [&str; COLUMNS], lines: impl Iterator<Item = Vec<String>>) -> String {
+    table(&std::iter::once(titles.map(str::to_owned).to_vec()).chain(lines).collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! `rowcast up`: the supervisor and its workers; with `--sandbox` on servers of its own.
+//! `rowcast up`: the supervisor, its workers and its gateways; with `--sandbox` on servers of its own.
 
 mod demo;
 mod private;
@@ -13,28 +13,31 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Variables, reach, show::say};
 use crate::{
-    config::{ConfigError, QueueSettings, Settings, SupervisorSettings},
+    config::{ConfigError, QueueSettings, Settings, SupervisorSettings, gateway_addresses},
     supervisor::{self, Ended, Launch, Request},
 };
 use demo::Demo;
 use private::Private;
 
-/// Run the workers, and keep them running
+/// Run the workers and the gateways, and keep them running
 ///
-/// A worker that crashes is replaced within milliseconds; one that keeps crashing is tried again and again, with
-/// growing waits.
+/// A process that crashes is replaced within milliseconds; one that keeps crashing is tried again and again, with
+/// growing waits. There are ROWCAST_WORKERS workers, and ROWCAST_GATEWAYS gateways for browsers: the first listens on
+/// ROWCAST_LISTEN, each other one on the next port.
 ///
 /// With --sandbox nothing needs to be set up: a private Redis and a private MariaDB or MySQL are started on free
 /// ports of this machine, the tables are created, and everything is stopped again at the end. Their data stay in
 /// the folder, and the next start goes on with them. The sandbox takes the place of REDIS_URL and DATABASE_URL.
 ///
-/// Signals: TERM or INT (Ctrl-C) lets the workers finish what they hold, within ROWCAST_DRAIN_SECONDS, and ends;
-/// a second one ends at once. HUP reads .env and the routes file again and replaces the workers one by one.
+/// Signals: TERM or INT (Ctrl-C) lets the workers finish what they hold and the gateways let go of their clients,
+/// within ROWCAST_DRAIN_SECONDS, and ends; a second one ends at once. HUP reads .env and the routes file again and
+/// replaces the workers and the gateways one by one; a gateway's port refuses nobody meanwhile.
 /// TTIN adds a worker, TTOU takes one away, USR2 writes the state of all to the log.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   rowcast up --sandbox --demo     everything on this machine, with jobs to look at
+  ROWCAST_GATEWAYS=0 rowcast up   workers only
   rowcast up --workers 4          on the servers of REDIS_URL and DATABASE_URL, after rowcast migrate
 
 Exit codes: 0 every worker finished what it held, 1 one did not (it will be rescued) or a server did not start,
@@ -129,14 +132,14 @@ async fn supervise(
     })
 }
 
-/// What the workers are started with, after everything they will read was read once: a mistake is found here,
+/// What the children are started with, after everything they will read was read once: a mistake is found here,
 /// before anything is spawned, and when it is read again, before anything is replaced.
 fn check(variables: &Variables, program: &Path) -> Result<Launch, ConfigError> {
     Settings::from_vars(variables)?;
     Ok(Launch {
         program: program.to_owned(),
-        arguments: vec!["worker".to_owned()],
         environment: variables.for_children(),
         settings: SupervisorSettings::from_vars(variables)?,
+        gateways: gateway_addresses(variables)?,
     })
 }

@@ -1,17 +1,20 @@
 //! `rowcast worker`: one worker, under the supervisor or on its own.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use ulid::Ulid;
 
-use super::{Variables, reach};
+use super::{
+    Variables,
+    identity::{beat, identity},
+    reach,
+};
 use crate::{
-    config::{ConfigError, Settings, SupervisorSettings, Vars},
-    control::{self, Control, Role},
-    worker::{self, Ended, Identity, Report},
+    config::{Settings, SupervisorSettings, Vars as _},
+    control::{self, Control, Report, Role},
+    worker::{self, Ended},
 };
 
 /// The exit code of a worker that was fenced (`EX_TEMPFAIL` of sysexits.h): start another one.
@@ -60,57 +63,4 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
-}
-
-/// Often enough that several beats may be late before the worker counts as hung.
-fn beat(stall: Duration) -> Duration {
-    (stall / 4).min(Duration::from_secs(2))
-}
-
-/// Who the supervisor says this worker is; without one, someone new.
-fn identity(vars: &dyn Vars) -> Result<Identity, ConfigError> {
-    let id = |name, text: &str| {
-        text.parse::<Ulid>().map_err(|_| ConfigError::new(name, Some(text), "expected a ULID"))
-    };
-    let slot = |text: String| {
-        text.parse().map_err(|_| ConfigError::new(control::SLOT, Some(&text), "expected a number"))
-    };
-    let predecessors = vars.get(control::PREDECESSORS).unwrap_or_default();
-    Ok(Identity {
-        id: vars
-            .get(control::WORKER_ID)
-            .map_or_else(|| Ok(Ulid::generate()), |text| id(control::WORKER_ID, &text))?,
-        slot: vars.get(control::SLOT).map(slot).transpose()?,
-        predecessors: predecessors
-            .split(',')
-            .filter(|text| !text.is_empty())
-            .map(|text| id(control::PREDECESSORS, text))
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    #[test]
-    fn an_identity_is_what_the_supervisor_says() {
-        let [me, dead] = [Ulid::generate(), Ulid::generate()];
-        let vars = BTreeMap::from([
-            (control::WORKER_ID.to_owned(), me.to_string()),
-            (control::SLOT.to_owned(), "3".to_owned()),
-            (control::PREDECESSORS.to_owned(), format!("{dead},{me}")),
-        ]);
-        let expected = Identity { id: me, slot: Some(3), predecessors: vec![dead, me] };
-        assert_eq!(identity(&vars).unwrap(), expected);
-    }
-
-    #[test]
-    fn without_a_supervisor_a_worker_is_someone_new() {
-        let nothing = BTreeMap::new();
-        let identity = identity(&nothing).unwrap();
-        assert_eq!((identity.slot, identity.predecessors), (None, vec![]));
-    }
 }

@@ -8,20 +8,22 @@ use axum::{
     routing::get,
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::subscription::Readiness;
 
-/// `/healthz` and `/readyz`.
-pub(super) fn router(readiness: watch::Receiver<Readiness>) -> Router {
+/// `/healthz` and `/readyz`, which says no from `stop` on.
+pub(super) fn router(readiness: watch::Receiver<Readiness>, stop: CancellationToken) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .fallback(async || (StatusCode::NOT_FOUND, "there is /socket.io/, /healthz and /readyz\n"))
-        .with_state(readiness)
+        .with_state((readiness, stop))
 }
 
-async fn ready(State(readiness): State<watch::Receiver<Readiness>>) -> Response {
-    match &*readiness.borrow() {
+async fn ready(State((readiness, stop)): State<(watch::Receiver<Readiness>, CancellationToken)>) -> Response {
+    let closing = stop.is_cancelled().then(|| "it is about to end".to_owned());
+    match closing.or_else(|| readiness.borrow().clone()) {
         None => "ready\n".into_response(),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }

@@ -32,6 +32,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, Sleep, sleep},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::adapter::Client;
 
@@ -53,9 +54,15 @@ struct Line {
 #[derive(Clone)]
 pub(super) struct LineRef(Weak<Line>);
 
-/// The connections of sessions that began with long-polling and went on with WebSocket, by the session's id.
+/// The connections: how many there are, and those of sessions that began with long-polling and went on with WebSocket,
+/// by the session's id.
 #[derive(Default)]
-pub(super) struct Lines(Mutex<HashMap<String, Weak<Line>>>);
+pub(super) struct Lines {
+    open: AtomicU64,
+    /// Of these, the ones on which nothing has come yet.
+    fresh: AtomicU64,
+    upgraded: Mutex<HashMap<String, Weak<Line>>>,
+}
 
 impl LineRef {
     /// Who is at the other end; `None` when the connection has ended.
@@ -70,8 +77,17 @@ impl LineRef {
 
     /// Ends it, whatever is still to be written.
     pub(super) fn cut(&self) {
+        self.shut(Shutdown::Both);
+    }
+
+    /// Ends it in order: what is still to be written is, and then the library takes leave as of a client that has gone.
+    pub(super) fn end(&self) {
+        self.shut(Shutdown::Read);
+    }
+
+    fn shut(&self, how: Shutdown) {
         if let Some(line) = self.0.upgrade()
-            && let Err(error) = shutdown(line.stream.as_raw_fd(), Shutdown::Both)
+            && let Err(error) = shutdown(line.stream.as_raw_fd(), how)
         {
             tracing::debug!("the connection has ended already: {error}");
         }
@@ -79,6 +95,16 @@ impl LineRef {
 }
 
 impl Lines {
+    /// How many connections are open.
+    pub(super) fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody who was let in has not said anything yet.
+    pub(super) fn expect_more(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed) > 0
+    }
+
     /// The connection of a client that uses WebSocket: the one that its session has moved to, else the one on which it
     /// was opened.
     pub(super) fn of(&self, client: &Client) -> Option<LineRef> {
@@ -93,7 +119,7 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Line>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -119,15 +145,27 @@ fn upgraded(query: &str) -> Option<&str> {
     value("sid").filter(|_| value("transport") == Some("websocket"))
 }
 
-/// Accepts connections.
+/// Accepts connections, until `stop`. From then on the port is closed, or whoever else holds it accepts them.
 pub(super) struct Listener {
-    inner: TcpListener,
+    inner: Option<TcpListener>,
     lines: Arc<Lines>,
+    stop: CancellationToken,
 }
 
 impl Listener {
-    pub(super) fn new(inner: TcpListener, lines: Arc<Lines>) -> Self {
-        Self { inner, lines }
+    pub(super) fn new(inner: TcpListener, lines: Arc<Lines>, stop: CancellationToken) -> Self {
+        Self { inner: Some(inner), lines, stop }
+    }
+
+    async fn next(&mut self) -> (TcpStream, SocketAddr) {
+        if let Some(inner) = &mut self.inner {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => self.inner = None,
+                accepted = serve::Listener::accept(inner) => return accepted,
+            }
+        }
+        std::future::pending().await
     }
 }
 
@@ -136,7 +174,7 @@ impl serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, address) = serve::Listener::accept(&mut self.inner).await;
+        let (stream, address) = self.next().await;
         let prepared = stream
             .set_nodelay(true)
             .and_then(|()| setsockopt(&stream, sockopt::TcpUserTimeout, &NOT_TAKEN).map_err(io::Error::from));
@@ -149,7 +187,7 @@ impl serve::Listener for Listener {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        self.inner.as_ref().ok_or(io::ErrorKind::NotConnected)?.local_addr()
     }
 }
 
@@ -164,13 +202,24 @@ pub(super) struct Wire {
     line: Arc<Line>,
     lines: Arc<Lines>,
     heard: Instant,
+    /// Nothing has come yet.
+    fresh: bool,
     /// Runs out no later than the silence does, and is set anew when it does.
     silence: Pin<Box<Sleep>>,
 }
 
 impl Wire {
     fn new(line: Arc<Line>, lines: Arc<Lines>) -> Self {
-        Self { line, lines, heard: Instant::now(), silence: Box::pin(sleep(SILENCE)) }
+        lines.open.fetch_add(1, Ordering::Relaxed);
+        lines.fresh.fetch_add(1, Ordering::Relaxed);
+        Self { line, lines, heard: Instant::now(), fresh: true, silence: Box::pin(sleep(SILENCE)) }
+    }
+
+    /// Something has come, or nothing will.
+    fn is_used(&mut self) {
+        if std::mem::take(&mut self.fresh) {
+            self.lines.fresh.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn count(&self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -194,6 +243,8 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
+        self.is_used();
+        self.lines.open.fetch_sub(1, Ordering::Relaxed);
         if let Some(session) = self.line.session.get() {
             let mut lines = self.lines.lock();
             // Another connection may have taken the session over.
@@ -228,6 +279,7 @@ impl AsyncRead for Wire {
         let read = attempt(|| stream.poll_read_ready(cx), || stream.try_read(buf.initialize_unfilled()));
         if let Poll::Ready(read) = read {
             self.heard = Instant::now();
+            self.is_used();
             return Poll::Ready(read.map(|count| buf.advance(count)));
         }
         self.poll_silence(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))

@@ -1,17 +1,20 @@
-//! The registry of workers: a lease with a time to live for each, and a set of their names.
+//! The registries of workers and of gateways: a lease with a time to live for each, and a set of their names.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use redis::RedisResult;
 
 use super::{Link, script::Script};
 
-const WORKERS: &str = "rowcast:workers";
-
-/// The registry, as one process sees it.
+/// A registry, as one process sees it. What is said here of workers goes for gateways.
 #[derive(Debug, Clone)]
 pub struct Registry {
     link: Link,
+    names: &'static str,
+    leases: &'static str,
 }
 
 /// A worker in the registry.
@@ -26,9 +29,14 @@ pub struct Member {
 }
 
 impl Registry {
-    /// The registry on this server.
+    /// The registry of workers on this server.
     pub fn new(link: Link) -> Self {
-        Self { link }
+        Self { link, names: "rowcast:workers", leases: "rowcast:worker:" }
+    }
+
+    /// The registry of gateways on this server.
+    pub fn of_gateways(link: Link) -> Self {
+        Self { link, names: "rowcast:gateways", leases: "rowcast:gateway:" }
     }
 
     /// Takes or renews a worker's lease, with what it says of itself.
@@ -38,7 +46,7 @@ impl Registry {
     pub async fn renew(&self, worker: &str, fields: &[(&str, String)], lease: Duration) -> RedisResult<()> {
         static SCRIPT: Script = Script::new(include_str!("renew.lua"));
         let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let mut call = SCRIPT.on(&self.link, &[&key(worker), WORKERS]).await?;
+        let mut call = SCRIPT.on(&self.link, &[&self.key(worker), self.names]).await?;
         call.arg(worker).arg(milliseconds);
         for (field, value) in fields {
             call.arg(field).arg(value);
@@ -56,7 +64,7 @@ impl Registry {
         }
         let mut questions = redis::pipe();
         for worker in workers {
-            questions.exists(key(worker));
+            questions.exists(self.key(worker));
         }
         let alive: Vec<bool> = self.link.pipeline(&questions).await?;
         Ok(workers.iter().zip(alive).filter(|(_, alive)| !alive).map(|(worker, _)| worker.clone()).collect())
@@ -67,7 +75,7 @@ impl Registry {
     /// # Errors
     /// Any error of Redis.
     pub async fn names(&self) -> RedisResult<Vec<String>> {
-        let mut names: Vec<String> = self.link.query(redis::cmd("SMEMBERS").arg(WORKERS)).await?;
+        let mut names: Vec<String> = self.link.query(redis::cmd("SMEMBERS").arg(self.names)).await?;
         names.sort_unstable();
         Ok(names)
     }
@@ -83,7 +91,7 @@ impl Registry {
         }
         let mut questions = redis::pipe();
         for id in &names {
-            questions.hgetall(key(id)).pttl(key(id));
+            questions.hgetall(self.key(id)).pttl(self.key(id));
         }
         let told: Vec<redis::Value> = self.link.pipeline(&questions).await?;
         let mut members = Vec::with_capacity(names.len());
@@ -105,11 +113,40 @@ impl Registry {
     /// Any error of Redis.
     pub async fn remove(&self, worker: &str) -> RedisResult<()> {
         let mut transaction = redis::pipe();
-        transaction.atomic().del(key(worker)).ignore().srem(WORKERS, worker).ignore();
+        transaction.atomic().del(self.key(worker)).ignore().srem(self.names, worker).ignore();
         self.link.pipeline(&transaction).await
+    }
+
+    /// Takes workers without a lease out of the list of those that are there. Their claims are found through the index.
+    pub async fn forget_the_dead(&self) {
+        let Ok(names) = self.names().await else { return };
+        for dead in self.without_lease(&names).await.unwrap_or_default() {
+            self.remove(&dead).await.ok();
+        }
+    }
+
+    fn key(&self, worker: &str) -> String {
+        format!("{}{worker}", self.leases)
     }
 }
 
-fn key(worker: &str) -> String {
-    format!("rowcast:worker:{worker}")
+/// What a process says of itself as long as it lives.
+pub fn about(slot: Option<u32>, lease: Duration) -> Vec<(&'static str, String)> {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    vec![
+        ("host", host.unwrap_or_default()),
+        ("pid", std::process::id().to_string()),
+        ("slot", slot.map(|slot| slot.to_string()).unwrap_or_default()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("since", since.to_string()),
+        ("lease", lease.as_millis().to_string()),
+    ]
+}
+
+/// The resident memory of this process, as the kernel counts it; 0 where it does not.
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }

@@ -16,16 +16,26 @@ pub(super) fn is_free(port: u16) -> bool {
 
 /// A port that is free now: the preferred one, else any.
 pub(super) fn choose(preferred: Option<u16>) -> Result<u16> {
-    if let Some(port) = preferred.filter(|port| is_free(*port)) {
-        return Ok(port);
+    free_ports(preferred, 1)
+}
+
+/// The first of so many ports in a row that are free now: the preferred ones, else any.
+///
+/// # Errors
+/// When there are none.
+pub fn free_ports(preferred: Option<u16>, count: usize) -> Result<u16> {
+    let last = u16::try_from(count.saturating_sub(1)).unwrap_or(u16::MAX);
+    let are_free = |first: u16| (first..=first.saturating_add(last)).all(is_free);
+    if let Some(first) = preferred.filter(|first| are_free(*first)) {
+        return Ok(first);
     }
     for _ in 0..1000 {
-        let port = fastrand::u16(RANGE);
-        if is_free(port) {
-            return Ok(port);
+        let first = fastrand::u16(RANGE);
+        if are_free(first) {
+            return Ok(first);
         }
     }
-    bail!("no free port on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end)
+    bail!("not {count} free port(s) in a row on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end)
 }
 
 #[cfg(test)]
@@ -37,6 +47,7 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_ne!(choose(Some(port)).unwrap(), port);
+        assert_ne!(free_ports(Some(port - 1), 2).unwrap(), port - 1);
         drop(taken);
         assert_eq!(choose(Some(port)).unwrap(), port);
     }

@@ -42,7 +42,7 @@ impl Line {
             match lines.next_line().await {
                 Ok(Some(line)) => match serde_json::from_str(&line) {
                     Ok(message) => return Heard::Message(message),
-                    Err(error) => tracing::warn!("a worker says what this version does not know: {error}"),
+                    Err(error) => tracing::warn!("a child says what this version does not know: {error}"),
                 },
                 Ok(None) | Err(_) => {
                     self.lines = None;
@@ -63,7 +63,7 @@ impl Line {
         let written =
             control::line(&message).map_err(io::Error::from).and_then(|line| self.writer.write_all(&line));
         if let Err(error) = written {
-            tracing::debug!("the worker does not hear {message:?}: {error}");
+            tracing::debug!("the child does not hear {message:?}: {error}");
         }
     }
 }

@@ -1,15 +1,20 @@
-//! All slots, and what is wanted of them. What has happened is written down here; what to do about it is for `policy`.
+//! All slots of one role, and what is wanted of them. What has happened is written down here; what to do about it is for `policy`.
 
 use std::collections::BTreeMap;
 
 use ulid::Ulid;
 
-use super::slot::{Child, Departure, Exit, Moment, Phase, Slot, Why};
-use crate::worker::Report;
+use super::{
+    slot::{Child, Departure, Exit, Moment, Phase, Slot, Why},
+    troubles::Setback,
+};
+use crate::control::{Report, Role};
 
 /// The slots, numbered from 1, and what is wanted of them.
 #[derive(Debug, Clone)]
 pub struct Fleet {
+    /// What runs in the slots. Elsewhere here, a worker stands for both.
+    pub role: Role,
     /// The slots; one that is not wanted stays until it is empty.
     pub slots: BTreeMap<u32, Slot>,
     /// How many workers are wanted.
@@ -42,16 +47,16 @@ pub struct Exited {
 
 impl Fleet {
     /// So many empty slots.
-    pub fn new(desired: u32) -> Self {
-        let mut fleet = Self { slots: BTreeMap::new(), desired, generation: 0, ending: None };
+    pub fn new(role: Role, desired: u32) -> Self {
+        let mut fleet = Self { role, slots: BTreeMap::new(), desired, generation: 0, ending: None };
         fleet.resize(desired);
         fleet
     }
 
-    /// Wants so many workers, at least one: a supervisor without workers looks alive and does nothing, and
+    /// Wants so many, of workers at least one: a supervisor without workers looks alive and does nothing, and
     /// pausing a queue is a command of its own.
     pub fn resize(&mut self, desired: u32) {
-        self.desired = desired.max(1);
+        self.desired = desired.max(u32::from(self.role == Role::Worker));
         for number in 1..=self.desired {
             self.slots.entry(number).or_default();
         }
@@ -97,7 +102,17 @@ impl Fleet {
     /// A worker was spawned.
     pub fn spawned(&mut self, number: u32, id: Ulid, now: Moment) {
         let child = Child::new(id, self.generation, now);
-        self.slots.entry(number).or_default().children.push(child);
+        let slot = self.slots.entry(number).or_default();
+        slot.refusal = None;
+        slot.children.push(child);
+    }
+
+    /// A worker could not be spawned. Also says whether the reason is another one than before.
+    pub fn not_spawned(&mut self, number: u32, reason: String, now: Moment, random: f64) -> (Setback, bool) {
+        let slot = self.slots.entry(number).or_default();
+        let news = slot.refusal.as_ref() != Some(&reason);
+        slot.refusal = Some(reason);
+        (slot.troubles.add(now, false, random), news)
     }
 
     /// A worker was told to drain, or was killed.
@@ -121,7 +136,12 @@ impl Fleet {
     pub fn exited(&mut self, number: u32, id: Ulid, exit: Exit, now: Moment, random: f64) -> Option<Exited> {
         let child = self.child(number, id)?;
         let (why, drained) = (child.why(), child.has_drained(exit));
-        let departure = self.slots.get_mut(&number)?.exited(id, exit, now, random)?;
+        let slot = self.slots.get_mut(&number)?;
+        let departure = slot.exited(id, exit, now, random)?;
+        if self.role == Role::Gateway {
+            // It leaves nothing to rescue.
+            slot.predecessors.clear();
+        }
         Some(Exited { why, drained, departure })
     }
 

@@ -1,5 +1,7 @@
 //! What to do next: a total function of the slots' states and the time. No clock, no process, no log.
 //!
+//! The same for workers and for gateways; here a worker stands for both.
+//!
 //! Recycling (memory, jobs) drains a worker before the next is spawned, because memory is what is short then.
 //! A rolling restart spawns the new worker first and drains the old one when the new one is ready: no capacity is
 //! lost on the way, and a configuration that turns out bad only when it runs costs no worker that works. Both take
@@ -26,7 +28,7 @@ pub enum Action {
         /// Its slot.
         slot: u32,
         /// Its id.
-        worker: Ulid,
+        id: Ulid,
         /// The reason.
         why: Why,
     },
@@ -35,7 +37,7 @@ pub enum Action {
         /// Its slot.
         slot: u32,
         /// Its id.
-        worker: Ulid,
+        id: Ulid,
         /// The reason.
         why: Why,
     },
@@ -96,17 +98,17 @@ impl View<'_> {
     }
 
     fn child(&mut self, slot: u32, child: &Child, replaced: bool) {
-        let worker = child.id;
-        let kill = |why| Action::Kill { slot, worker, why };
+        let id = child.id;
+        let kill = |why| Action::Kill { slot, id, why };
         match child.phase {
             Phase::Killed { .. } => {}
             _ if self.fleet.ending == Some(Ending::AtOnce) => self.now(kill(Why::AtOnce)),
             Phase::Draining { until, .. } => self.when(until, kill(Why::Deadline)),
-            _ if self.fleet.ending.is_some() => self.drain(slot, worker, Why::Stopping),
-            _ if !self.fleet.wants(slot) => self.drain(slot, worker, Why::Removed),
+            _ if self.fleet.ending.is_some() => self.drain(slot, id, Why::Stopping),
+            _ if !self.fleet.wants(slot) => self.drain(slot, id, Why::Removed),
             Phase::Starting => self.when(child.started + self.limits.startup, kill(Why::Startup)),
             Phase::Ready if self.is_stalled(child) => self.now(kill(Why::Stall)),
-            Phase::Ready if replaced => self.drain(slot, worker, Why::Rolling),
+            Phase::Ready if replaced => self.drain(slot, id, Why::Rolling),
             Phase::Ready => {
                 self.recycle(slot, child);
                 self.wake(child.heard + self.limits.stall);
@@ -150,9 +152,9 @@ impl View<'_> {
         }
     }
 
-    fn drain(&mut self, slot: u32, worker: Ulid, why: Why) {
+    fn drain(&mut self, slot: u32, id: Ulid, why: Why) {
         self.spare = false;
-        self.now(Action::Drain { slot, worker, why });
+        self.now(Action::Drain { slot, id, why });
     }
 
     fn now(&mut self, action: Action) {

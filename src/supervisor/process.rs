@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    net::SocketAddr,
     os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -15,6 +16,7 @@ use tokio::{
     process::{Child, Command},
     sync::mpsc,
 };
+use tracing::field::{DisplayValue, display};
 use ulid::Ulid;
 
 use super::{
@@ -23,30 +25,50 @@ use super::{
 };
 use crate::{
     config::SupervisorSettings,
-    control::{self, FromChild, FromSupervisor},
-    worker::Identity,
+    control::{self, FromChild, FromSupervisor, Identity, Role},
 };
 
-/// What the workers are started with, and how they are watched.
+/// What the children are started with, and how they are watched.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The program: rowcast itself.
     pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<String>,
     /// Variables beyond the environment that a child inherits.
     pub environment: BTreeMap<String, String>,
     /// The limits.
     pub settings: SupervisorSettings,
+    /// Where each gateway listens: as many as there are to be.
+    pub gateways: Vec<SocketAddr>,
+}
+
+/// A child, and its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who {
+    /// What it is.
+    pub role: Role,
+    /// The number of its slot.
+    pub slot: u32,
+    /// Its id.
+    pub id: Ulid,
+}
+
+impl Who {
+    /// Its id in the log, if it is a worker.
+    pub(super) fn worker(self) -> Option<DisplayValue<Ulid>> {
+        (self.role == Role::Worker).then(|| display(self.id))
+    }
+
+    /// Its id in the log, if it is a gateway.
+    pub(super) fn gateway(self) -> Option<DisplayValue<Ulid>> {
+        (self.role == Role::Gateway).then(|| display(self.id))
+    }
 }
 
 /// Something that happened to a child, and to which.
 #[derive(Debug)]
 pub(super) struct Event {
-    /// Its slot.
-    pub slot: u32,
-    /// Its id.
-    pub worker: Ulid,
+    /// To which.
+    pub who: Who,
     /// What happened.
     pub what: What,
 }
@@ -78,23 +100,32 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Spawns a child, and from then on tells its events.
+    /// Spawns a child, and from then on tells its events. A gateway is given the socket that it accepts from.
     ///
     /// # Errors
     /// What the system says, when it gives no process or no socket.
     pub(super) fn spawn(
         launch: &Launch,
+        role: Role,
         identity: &Identity,
+        door: Option<(OwnedFd, SocketAddr)>,
         events: mpsc::UnboundedSender<Event>,
     ) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        let child = command(launch, identity).stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
+        let mut command = command(launch, role, identity);
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        if let Some((socket, address)) = door {
+            command.stdout(Stdio::from(socket)).env("ROWCAST_LISTEN", address.to_string());
+        }
+        let child = command.spawn()?;
+        // It holds our copies of what the child was given.
+        drop(command);
         let pid = child.id().ok_or_else(|| io::Error::other("the process was gone at once"))?;
         let line = Line::new(ours)?;
         let (orders, receiver) = mpsc::unbounded_channel();
-        let (slot, worker) = (identity.slot.unwrap_or_default(), identity.id);
+        let who = Who { role, slot: identity.slot.unwrap_or_default(), id: identity.id };
         tokio::spawn(async move {
-            let tell = |what| events.send(Event { slot, worker, what }).is_ok();
+            let tell = |what| events.send(Event { who, what }).is_ok();
             attend(child, pid, line, receiver, tell).await;
         });
         Ok(Self { pid, orders })
@@ -117,11 +148,11 @@ impl Process {
     }
 }
 
-fn command(launch: &Launch, identity: &Identity) -> Command {
+fn command(launch: &Launch, role: Role, identity: &Identity) -> Command {
     let mut command = Command::new(&launch.program);
     let predecessors: Vec<String> = identity.predecessors.iter().map(Ulid::to_string).collect();
     command
-        .args(&launch.arguments)
+        .arg(role.to_string())
         .envs(&launch.environment)
         .env(control::CONTROL, "stdin")
         .env(control::WORKER_ID, identity.id.to_string())

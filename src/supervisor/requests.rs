@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2};
 use tokio::sync::mpsc;
 
-use super::{Launch, Supervisor, count, millis, status};
+use super::{Launch, Supervisor, counts, millis, status};
 use crate::{config::ConfigError, signals};
 
 /// What people ask of the supervisor.
@@ -13,7 +13,7 @@ use crate::{config::ConfigError, signals};
 pub enum Request {
     /// End, and let the workers finish what they hold; asked again: at once. TERM, INT.
     Stop,
-    /// Replace all workers by ones with fresh configuration, as many as it says. HUP.
+    /// Replace all workers and gateways by ones with fresh configuration, as many as it says. HUP.
     Reload,
     /// One worker more. TTIN.
     More,
@@ -60,44 +60,66 @@ impl Supervisor {
     pub(super) fn asked(&mut self, request: Request, reload: &impl Fn() -> Result<Launch, ConfigError>) {
         match request {
             Request::Stop => self.stop(),
-            Request::Status => status::log(&self.fleet, &self.processes, self.now()),
-            _ if self.fleet.ending.is_some() => {
+            Request::Status => {
+                let now = self.now();
+                for fleet in [&self.workers, &self.gateways] {
+                    status::log(fleet, &self.processes, now);
+                }
+                status::log_total(&self.workers, &self.gateways, now);
+            }
+            _ if self.stopping.is_some() => {
                 tracing::info!(?request, "ignored: the supervisor is stopping")
             }
             Request::Reload => self.reload(reload()),
-            Request::More => self.resize(self.fleet.desired.saturating_add(1)),
-            Request::Fewer => self.resize(self.fleet.desired.saturating_sub(1)),
+            Request::More => self.resize(self.workers.desired.saturating_add(1)),
+            Request::Fewer => self.resize(self.workers.desired.saturating_sub(1)),
         }
     }
 
     fn stop(&mut self) {
-        self.fleet.end();
+        self.workers.end();
+        self.gateways.end();
+        // Whoever still connects is refused, rather than kept waiting.
+        self.doors.retain(&[]);
         let drain_ms = millis(self.launch.settings.drain);
         if self.stopping.is_none() {
             self.stopping = Some((self.now(), 0));
-            tracing::info!(drain_ms, "the supervisor stops: the workers finish what they hold");
+            tracing::info!(
+                drain_ms,
+                "the supervisor stops: the workers finish what they hold, the gateways let go of their clients"
+            );
         } else {
-            tracing::warn!("told to stop again: the workers are killed");
+            tracing::warn!("told to stop again: the workers and gateways are killed");
         }
     }
 
     fn reload(&mut self, launch: Result<Launch, ConfigError>) {
         match launch {
             Ok(launch) => {
-                let workers = count(&launch);
-                tracing::info!(workers, "the configuration is fresh: the workers are replaced one by one");
+                let (workers, gateways) = counts(&launch);
+                tracing::info!(
+                    workers,
+                    gateways,
+                    "the configuration is fresh: the workers and gateways are replaced one by one"
+                );
+                self.doors.retain(&launch.gateways);
                 self.launch = launch;
-                self.fleet.resize(workers);
-                self.fleet.roll(self.now());
+                let now = self.now();
+                for (fleet, desired) in [(&mut self.workers, workers), (&mut self.gateways, gateways)] {
+                    fleet.resize(desired);
+                    fleet.roll(now);
+                }
             }
-            Err(error) => tracing::error!("the new configuration is refused, the workers stay: {error}"),
+            Err(error) => {
+                tracing::error!("the new configuration is refused, everything stays as it is: {error}")
+            }
         }
     }
 
     fn resize(&mut self, workers: u32) {
-        let before = self.fleet.desired;
-        self.fleet.resize(workers);
-        tracing::info!(before, workers = self.fleet.desired, "another number of workers is wanted");
+        let before = self.workers.desired;
+        self.workers.resize(workers);
+        tracing::info!(before, workers = self.workers.desired, "another number of workers is wanted");
     }
 }
 

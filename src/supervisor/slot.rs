@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use ulid::Ulid;
 
 use super::troubles::{HEALTHY, Setback, Troubles};
-use crate::{config::EXIT_CONFIG, worker::Report};
+use crate::{config::EXIT_CONFIG, control::Report};
 
 /// A point in time: how long the supervisor had been running.
 pub type Moment = Duration;
@@ -22,6 +22,8 @@ pub struct Slot {
     pub predecessors: Vec<Ulid>,
     /// Failures in a row, and when to try again.
     pub troubles: Troubles,
+    /// Why the last one could not even be spawned.
+    pub refusal: Option<String>,
 }
 
 /// A process, as far as it is known.
@@ -112,7 +114,7 @@ pub enum Departure {
 impl Slot {
     /// An empty slot.
     pub fn new() -> Self {
-        Self { children: Vec::new(), predecessors: Vec::new(), troubles: Troubles::new() }
+        Self { children: Vec::new(), predecessors: Vec::new(), troubles: Troubles::new(), refusal: None }
     }
 
     /// Takes out a process that has exited.

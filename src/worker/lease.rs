@@ -2,13 +2,16 @@
 
 use std::{
     rc::Rc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use redis::RedisResult;
 
-use super::{Identity, Report, Vitals};
-use crate::queue::Registry;
+use super::Vitals;
+use crate::{
+    control::{Identity, Report},
+    queue::{Registry, about, resident_bytes},
+};
 
 /// How soon it is tried again, and told when what the worker waits for has changed.
 const SOON: Duration = Duration::from_secs(1);
@@ -32,7 +35,7 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
                     (due, told) = (asked + every, report.waiting);
-                    forget_the_dead(&lease.registry).await;
+                    lease.registry.forget_the_dead().await;
                 }
                 Err(error) => {
                     vitals.down(LEASE, asked, &error.into());
@@ -54,15 +57,7 @@ struct Lease {
 
 impl Lease {
     fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
-        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        let fields = vec![
-            ("host", host.unwrap_or_default()),
-            ("pid", std::process::id().to_string()),
-            ("slot", identity.slot.map(|slot| slot.to_string()).unwrap_or_default()),
-            ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("since", unix_ms().to_string()),
-            ("lease", length.as_millis().to_string()),
-        ];
+        let fields = about(identity.slot, length);
         Self { registry, worker: identity.id.to_string(), length, identity: fields }
     }
 
@@ -88,23 +83,4 @@ impl Lease {
             renewed => renewed,
         }
     }
-}
-
-/// Takes workers without a lease out of the list of those that are there. Their claims are found through the index.
-async fn forget_the_dead(registry: &Registry) {
-    let Ok(names) = registry.names().await else { return };
-    for dead in registry.without_lease(&names).await.unwrap_or_default() {
-        registry.remove(&dead).await.ok();
-    }
-}
-
-fn unix_ms() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
-}
-
-/// The resident memory of this process, as the kernel counts it; 0 where it does not.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }

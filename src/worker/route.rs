@@ -10,11 +10,12 @@ use tracing::Instrument as _;
 use ulid::Ulid;
 
 use super::{
-    Ended, Identity,
+    Ended,
     vitals::{Vitals, peer},
 };
 use crate::{
     backoff::Backoff,
+    control::Identity,
     pipeline::{Pipeline, Step, Trouble},
     queue::Registry,
     store::Fault,

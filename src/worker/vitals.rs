@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::watch;
 use ulid::Ulid;
 
-use super::Report;
 use crate::{
+    control::Report,
     pipeline::Trouble,
     progress::{Peer, Progress},
     queue,

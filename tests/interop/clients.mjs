@@ -1,9 +1,10 @@
 // Real socket.io clients of any server, for tests that are written elsewhere.
 //
-//   node clients.mjs URL [--version NUMBER] [--transport NAME]... CLIENT...
+//   node clients.mjs URL [--version NUMBER] [--transport NAME]... [--resubscribe] CLIENT...
 //
 // CLIENT is a namespace and a name for it: "/#", "/#one", "/chat#two". NAME is websocket or polling; without any it is
-// what a browser does: polling first, then websocket. NUMBER is that of socket.io-client: 4, 3 or 2.
+// what a browser does: polling first, then websocket. NUMBER is that of socket.io-client: 4, 3 or 2. With --resubscribe
+// a client that has connected again subscribes to the rooms in its name, "/#a,b", as the README tells it to.
 //
 // Standard output is one JSON object on each line:
 //   {"ready":{"/#one":"ID",...}}                           all clients are connected, with the ids of their sockets
@@ -24,6 +25,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     transport: { type: "string", multiple: true, default: ["polling", "websocket"] },
     version: { type: "string", default: "4" },
+    resubscribe: { type: "boolean", default: false },
   },
 });
 const library = await import(options.version === "4" ? "socket.io-client" : `socket.io-client-${options.version}`);
@@ -57,12 +59,18 @@ await Promise.all(
     ([spec, client]) =>
       new Promise((resolve) => {
         client.once("connect", () => {
-          client.on("connect", () => print({ client: spec, connected: client.id }));
+          client.on("connect", () => {
+            print({ client: spec, connected: client.id });
+            if (options.resubscribe) {
+              const rooms = spec.slice(spec.indexOf("#") + 1).split(",");
+              client.emit("subscribe", rooms, (...answer) => print({ client: spec, answer }));
+            }
+          });
           resolve();
         });
         client.on("connect_error", (error) => {
           // What the server says comes as an error that the client does not repeat by itself.
-          if (!client.active) {
+          if (client.active === false) {
             print({ client: spec, refused: error.message });
             resolve();
           }

@@ -73,12 +73,17 @@ impl Gateway {
 
     /// Clients of it, and their sockets' ids; see `clients.mjs`.
     async fn clients(&self, args: &[&str]) -> (Node, BTreeMap<String, String>) {
-        let url = format!("http://{}", self.address);
-        let mut node = Node::spawn("clients.mjs", &[&[url.as_str()], args].concat());
-        let ready = node.line().await;
-        let ids = serde_json::from_value(ready["ready"].clone());
-        (node, ids.unwrap_or_else(|_| panic!("the clients are not connected: {ready}")))
+        clients_at(&self.address, args).await
     }
+}
+
+/// Clients of whichever gateway listens there.
+pub(crate) async fn clients_at(address: &str, args: &[&str]) -> (Node, BTreeMap<String, String>) {
+    let url = format!("http://{address}");
+    let mut node = Node::spawn("clients.mjs", &[&[url.as_str()], args].concat());
+    let ready = node.line().await;
+    let ids = serde_json::from_value(ready["ready"].clone());
+    (node, ids.unwrap_or_else(|_| panic!("the clients are not connected: {ready}")))
 }
 
 impl Gateway {
@@ -115,11 +120,11 @@ async fn ask(node: &mut Node, client: &str, emit: Value) -> Value {
     line["answer"][0].clone()
 }
 
-async fn publisher(env: &Env) -> Emitter<MultiplexedConnection> {
+pub(crate) async fn publisher(env: &Env) -> Emitter<MultiplexedConnection> {
     emitter(&env.redis_url).await
 }
 
 /// What one of the clients is expected to print for an event.
-fn event(client: &str, name: &str, args: Value) -> String {
+pub(crate) fn event(client: &str, name: &str, args: Value) -> String {
     json!({"client": client, "event": name, "args": args}).to_string()
 }

@@ -1,5 +1,6 @@
 //! The supervisor as a person meets it: real processes, real signals, and its log.
 
+mod gateways;
 mod stuck;
 
 use std::{
@@ -245,6 +246,7 @@ fn spawn(folder: PathBuf, arguments: &[&str], variables: &[(&str, &str)]) -> Run
         ("DATABASE_URL", "mysql://root@127.0.0.1:1/app"),
         ("REDIS_URL", "redis://127.0.0.1:1"),
         ("ROWCAST_WORKERS", "2"),
+        ("ROWCAST_GATEWAYS", "0"),
         ("ROWCAST_DRAIN_SECONDS", "10"),
     ];
     Running::in_folder(folder, arguments, &[&defaults, variables].concat())

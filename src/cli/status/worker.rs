@@ -1,8 +1,8 @@
-//! A worker, as it says of itself in the registry.
+//! A worker's line.
 
 use serde::Serialize;
 
-use super::super::show::{ago, shown};
+use super::life::{Life, in_digits, number};
 use crate::queue::Member;
 
 /// The titles of [`WorkerLine::cells`].
@@ -12,86 +12,32 @@ pub(super) const TITLES: [&str; 10] =
 /// A worker's line. A field that it did not write is missing.
 #[derive(Debug, Serialize)]
 pub(super) struct WorkerLine {
-    id: String,
-    /// Whether it holds its lease.
-    alive: bool,
-    host: Option<String>,
-    pid: Option<u64>,
-    slot: Option<u64>,
-    version: Option<String>,
-    state: Option<String>,
-    /// When it started, in milliseconds since 1970.
-    since: Option<u64>,
-    uptime_ms: Option<u64>,
+    #[serde(flatten)]
+    life: Life,
     jobs: Option<u64>,
     rows: Option<u64>,
     /// The mean over its whole life.
     rows_per_second: Option<f64>,
-    memory: Option<u64>,
-    waiting: Option<String>,
-    /// How long ago it gave its last sign of life.
-    silent_ms: Option<u64>,
-    /// Whether it should have given another one since.
-    silent: bool,
 }
-
-/// Signs of life come three times in the length of a lease, and may be late by so much.
-const LATE_MS: u64 = 1_500;
 
 impl WorkerLine {
     pub(super) fn new(member: &Member, now: u64) -> Self {
-        let text = |name: &str| member.fields.get(name).filter(|text| !text.is_empty()).cloned();
-        let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
-        let uptime_ms = number("since").map(|since| now.saturating_sub(since));
-        let left = u64::try_from(member.left.as_millis()).unwrap_or(u64::MAX);
-        let lease = number("lease");
-        let silent_ms = lease.map(|lease| lease.saturating_sub(left));
-        let per_second = |rows: u64| uptime_ms.map(|up| rows as f64 * 1_000.0 / up.max(1) as f64);
-        Self {
-            id: member.id.clone(),
-            alive: !member.fields.is_empty(),
-            host: text("host"),
-            pid: number("pid"),
-            slot: number("slot"),
-            version: text("version"),
-            state: text("state"),
-            since: number("since"),
-            uptime_ms,
-            jobs: number("jobs"),
-            rows: number("rows"),
-            rows_per_second: number("rows").and_then(per_second),
-            memory: number("memory"),
-            waiting: text("waiting"),
-            silent: silent_ms.zip(lease).is_some_and(|(silent, lease)| silent > lease / 3 + LATE_MS),
-            silent_ms,
-        }
+        let life = Life::new(member, now);
+        let (jobs, rows) = (number(member, "jobs"), number(member, "rows"));
+        let up = life.uptime_ms;
+        let per_second = |rows: u64| up.map(|up| rows as f64 * 1_000.0 / up.max(1) as f64);
+        Self { life, jobs, rows, rows_per_second: rows.and_then(per_second) }
     }
 
     pub(super) fn cells(&self) -> Vec<String> {
-        let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
-        let text = |text: &Option<String>| shown(text.as_deref().unwrap_or_default(), 60);
-        vec![
-            self.id.clone(),
-            text(&self.host),
-            number(self.pid),
-            number(self.slot),
-            self.state_in_words(),
-            self.uptime_ms.map_or_else(String::new, ago),
-            number(self.jobs),
-            number(self.rows),
+        let mut cells = self.life.cells();
+        cells.extend([
+            in_digits(self.jobs),
+            in_digits(self.rows),
             self.rows_per_second.map_or_else(String::new, |rate| format!("{rate:.1}")),
-            self.memory.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0)),
-        ]
-    }
-
-    fn state_in_words(&self) -> String {
-        match (&self.waiting, &self.state) {
-            _ if !self.alive => "gone: its lease has run out".to_owned(),
-            _ if self.silent => format!("silent for {}", ago(self.silent_ms.unwrap_or_default())),
-            (Some(waiting), _) => shown(waiting, 70),
-            (None, Some(state)) => shown(state, 20),
-            (None, None) => String::new(),
-        }
+            self.life.memory(),
+        ]);
+        cells
     }
 }
 

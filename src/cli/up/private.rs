@@ -16,9 +16,9 @@ use super::{
     Args, demo,
 };
 use crate::{
-    config::{QueueSettings, SecretUrl, Vars as _},
+    config::{QueueSettings, SecretUrl, Vars as _, gateway_addresses},
     route::Route,
-    sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted},
+    sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted, free_ports},
 };
 
 /// The sandbox's database.
@@ -48,6 +48,17 @@ fn at(variables: Variables, redis: String, database: String) -> Variables {
     ]))
 }
 
+/// The variables with an address for the gateways that is free, unless one is given.
+fn with_free_address(variables: Variables) -> anyhow::Result<Variables> {
+    const LISTEN: &str = "ROWCAST_LISTEN";
+    let wanted = gateway_addresses(&variables)?;
+    let Some(first) = wanted.first().filter(|_| variables.get(LISTEN).is_none()) else {
+        return Ok(variables);
+    };
+    let port = free_ports(Some(first.port()), wanted.len())?;
+    Ok(variables.with(BTreeMap::from([(LISTEN.to_owned(), format!("127.0.0.1:{port}"))])))
+}
+
 impl Private {
     /// Starts both servers and brings the database up to date.
     pub(super) async fn start(args: &Args, variables: Variables) -> anyhow::Result<Self> {
@@ -63,7 +74,7 @@ impl Private {
         let sandbox = Sandbox::start_with(&folder, &binary, &redis, &SqlOptions::default()).await?;
         let database = sandbox.sql.url(DATABASE);
         bring_up_to_date(&SecretUrl::new(database.clone())).await?;
-        let variables = at(variables, sandbox.redis.url(), database);
+        let variables = with_free_address(at(variables, sandbox.redis.url(), database))?;
         Ok(Self { sandbox, folder, variables })
     }
 
@@ -82,10 +93,16 @@ impl Private {
             name => format!("SELECT * FROM `{name}` LIMIT 5"),
         };
         let sql = self.sandbox.sql.client_line(DATABASE);
+        // One whose port the system chooses is told in the log, when it listens.
+        let gateways: String = gateway_addresses(&self.variables)?
+            .iter()
+            .filter(|address| address.port() != 0)
+            .map(|address| format!("\n  For browsers:  http://{address}/socket.io/"))
+            .collect();
         Ok(format!(
             "\n  Push a job:    {redis} LPUSH {} {}\
              \n  See its row:   {sql} -e {}\
-             \n  Hear events:   {redis} PSUBSCRIBE {}\
+             \n  Hear events:   {redis} PSUBSCRIBE {}{gateways}\
              \n  Who works:     {} status --redis-url {}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",

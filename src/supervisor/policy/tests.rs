@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    control::{Report, Role},
     supervisor::troubles::{DEGRADED_AFTER, HEALTHY, SLOWEST},
-    worker::Report,
 };
 use world::{DRAINED, KILLED, REFUSED, World, play, step, wait};
 
@@ -280,4 +280,32 @@ fn there_is_always_one_worker() {
     world.fleet.resize(0);
     world.settle();
     assert_eq!((world.fleet.desired, world.workers().len()), (1, 1));
+}
+
+#[test]
+fn there_may_be_no_gateway_at_all() {
+    let mut world = World::of(Role::Gateway, 2);
+    world.all_ready();
+    world.fleet.resize(0);
+    world.settle();
+    world.let_go();
+    assert!(world.fleet.slots.is_empty() && world.spawned == 2);
+}
+
+#[test]
+fn a_dead_gateway_left_nothing_to_rescue_and_is_named_to_nobody() {
+    let mut world = World::of(Role::Gateway, 1);
+    world.all_ready();
+    world.crash_first(KILLED);
+    assert!(world.fleet.slots[&1].predecessors.is_empty());
+}
+
+#[test]
+fn why_none_could_be_spawned_is_news_once_and_again_after_one_was() {
+    let mut world = World::of(Role::Gateway, 1);
+    let mut refused = |reason: &str, now| world.fleet.not_spawned(1, reason.to_owned(), now, 0.5).1;
+    assert!(refused("port taken", Duration::from_secs(1)) && !refused("port taken", Duration::from_secs(2)));
+    assert!(refused("no such address", Duration::from_secs(3)));
+    world.fleet.spawned(1, ulid::Ulid::generate(), world.now);
+    assert!(world.fleet.not_spawned(1, "no such address".to_owned(), world.now, 0.5).1);
 }

@@ -11,7 +11,10 @@ use nix::{
     unistd::Pid,
 };
 
+use serde_json::json;
+
 use super::run::{bare, run};
+use crate::gateway::clients_at;
 use crate::support::{PATIENCE, Running, eventually, new_folder, running::empty_folder, sql_binary};
 
 /// A running `rowcast up --sandbox`.
@@ -22,11 +25,16 @@ struct Sandbox {
 
 impl Sandbox {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[("ROWCAST_GATEWAYS", "0")])
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mysqld = sql_binary().path;
         let all =
             ["up", "--sandbox", "--dir", folder.to_str().unwrap(), "--mysqld", mysqld.to_str().unwrap()];
         let path = std::env::var("PATH").unwrap_or_default();
-        let up = Running::in_folder(empty_folder(), &[&all, arguments].concat(), &[("PATH", &path)]);
+        let variables = [&[("PATH", path.as_str())], variables].concat();
+        let up = Running::in_folder(empty_folder(), &[&all, arguments].concat(), &variables);
         Self { up, folder: folder.to_owned() }
     }
 
@@ -94,6 +102,25 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
     let (push, look) = (up.line("Push a job:").await, up.line("See its row:").await);
     assert!(shell(&look).await.contains("70707"));
     assert_eq!(shell(&push.replace("LPUSH message", "LPUSH kept")).await, "2");
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_gateway_has_another_port_when_its_own_is_taken_and_the_banner_says_which() {
+    // Whoever has it, the sandbox does not.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:8080");
+    let folder = new_folder("up-gateway");
+    let mut up = Sandbox::start_with(&folder, &["--workers", "1"], &[]);
+    let url = up.line("For browsers:").await;
+    assert!(url.starts_with("http://127.0.0.1:") && !url.contains(":8080/"), "{url}");
+    let (mut clients, _) = clients_at(url.split('/').nth(2).unwrap(), &["/#pre_qqaccount"]).await;
+    clients.tell(json!({"client": "/#pre_qqaccount", "emit": ["subscribe", "pre_qqaccount"]})).await;
+    assert_eq!(clients.line().await["answer"][0]["ok"], true);
+    shell(&up.line("Push a job:").await).await;
+    let row = clients.line().await;
+    assert_eq!((&row["event"], &row["args"][0]["row"]["openid"]), (&json!("row"), &json!("a")), "{row}");
     up.interrupt();
     assert_eq!(up.ended().await, 0);
     fs::remove_dir_all(folder).unwrap();

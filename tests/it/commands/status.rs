@@ -94,3 +94,24 @@ async fn a_queue_of_another_type_is_one_line_of_the_status() {
     assert!(json["queues"][1]["problem"].as_str().unwrap().contains(&other), "{json}");
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[tokio::test]
+async fn status_shows_gateways_until_they_have_left() {
+    let env = Env::new().await;
+    let gateway = Running::on(&env, "gateway", "", &[("ROWCAST_LISTEN", "127.0.0.1:0")]);
+    let address = gateway.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
+    let text = eventually(PATIENCE, "the gateway serves", async || {
+        let text = rowcast(&env, &["status"]).await.ended(0).out;
+        if text.contains("serving") { Ok(text) } else { Err(text) }
+    });
+    let text = text.await;
+    let pid = gateway.pid();
+    let is_it = |line: &str| line.contains(&address) && line.contains(&pid.to_string());
+    assert!(text.starts_with("No worker runs") && text.lines().any(is_it), "{text}");
+    let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+    let told = &json["gateways"][0];
+    assert_eq!((&told["pid"], &told["connections"]), (&pid.into(), &0.into()), "{told}");
+    gateway.stop().await;
+    let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+    assert_eq!(json["gateways"].as_array().map(Vec::len), Some(0));
+}

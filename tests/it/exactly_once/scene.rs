@@ -69,6 +69,7 @@ impl Scene {
             ("ROWCAST_BATCH", "10"),
             ("ROWCAST_LEASE_SECONDS", "2"),
             ("ROWCAST_WORKERS", "1"),
+            ("ROWCAST_GATEWAYS", "0"),
         ];
         all.extend(variables);
         Running::spawn(command, &all)

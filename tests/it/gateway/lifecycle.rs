@@ -5,7 +5,8 @@ use std::{fs, process::Stdio};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
     process::Command,
 };
 
@@ -60,17 +61,73 @@ async fn it_is_ready_only_while_it_hears_redis_and_tells_an_outage_in_two_lines(
 }
 
 #[tokio::test]
-async fn told_to_end_it_closes_its_clients_connections_and_ends_in_order() {
+async fn told_to_end_it_closes_its_clients_connections_and_they_come_back_by_themselves() {
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[]).await;
-    let (mut websocket, _) = gateway.clients(&["--transport", "websocket", "/#"]).await;
-    let (mut polling, _) = gateway.clients(&["--transport", "polling", "/#"]).await;
+    let address = gateway.address.clone();
+    let mut clients = Vec::new();
+    for (version, transport) in [("4", "websocket"), ("4", "polling"), ("2", "websocket"), ("2", "polling")] {
+        let options = ["--version", version, "--transport", transport, "/#"];
+        clients.push(gateway.clients(&options).await.0);
+    }
+    // As a browser does it: polling first.
+    clients.push(gateway.clients(&["/#"]).await.0);
     gateway.process.stop().await;
     // A client of whom the server had taken leave would not connect again by itself.
-    for clients in [&mut websocket, &mut polling] {
+    for clients in &mut clients {
         let gone = clients.line().await;
         assert!(gone["disconnected"].as_str().unwrap().starts_with("transport "), "{gone}");
     }
+    let _next = Gateway::start(&env, &[("ROWCAST_LISTEN", &address)]).await;
+    for clients in &mut clients {
+        let back = clients.line().await;
+        assert!(back["connected"].is_string(), "{back}");
+    }
+}
+
+#[tokio::test]
+async fn told_to_end_it_is_not_ready_at_once_and_lets_nobody_in_but_hears_out_who_is_there() {
+    let env = Env::new().await;
+    let mut gateway = Gateway::start(&env, &[]).await;
+    let mut there = TcpStream::connect(&gateway.address).await.unwrap();
+    // It is let in when a later one has been answered.
+    assert_eq!(gateway.get("/readyz").await, "200 ready\n");
+    gateway.process.signal(Signal::SIGTERM);
+    eventually(PATIENCE, "nobody is let in", async || match TcpStream::connect(&gateway.address).await {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    there.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    within(PATIENCE, "the answer", there.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("it is about to end\n"), "{answer}");
+    assert!(gateway.process.ended().await.success());
+}
+
+#[tokio::test]
+async fn many_clients_are_let_go_one_after_the_other_and_hear_events_until_then() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[("ROWCAST_DRAIN_SECONDS", "6")]).await;
+    let names: Vec<String> = (0..150).map(|number| format!("/#{number}")).collect();
+    let specs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut node, _) = gateway.clients(&[&["--transport", "websocket"], &specs[..]].concat()).await;
+    gateway.process.signal(Signal::SIGTERM);
+    gateway.process.says("letting go of the clients", 1).await;
+    publisher(&env).await.emit("meanwhile", &1).await.unwrap();
+    let (mut heard, mut order) = (0, Vec::new());
+    while order.len() < names.len() {
+        let line = node.line().await;
+        heard += usize::from(line["event"] == "meanwhile");
+        if line["disconnected"].is_string() {
+            order.push(line["client"].as_str().unwrap().to_owned());
+        }
+    }
+    // Of 150 clients that are given 10 ms each.
+    let told = gateway.process.said("letting go of the clients");
+    assert_eq!((&told[0]["clients"], &told[0]["over_ms"]), (&150.into(), &1_500.into()));
+    assert!(heard > 0, "the last ones were there to hear it");
+    assert_ne!(order, names, "in no order");
 }
 
 #[tokio::test]

@@ -67,6 +67,8 @@ impl Running {
             ("ROWCAST_ROUTES", if routes.is_empty() { "" } else { file.to_str().unwrap() }),
             ("ROWCAST_LOG", "json"),
             ("ROWCAST_LEASE_SECONDS", "3"),
+            // A test that wants some gives them an address too.
+            ("ROWCAST_GATEWAYS", "0"),
         ];
         Self::in_folder(folder, &[command], &[&defaults, variables].concat())
     }
@@ -165,8 +167,13 @@ impl Running {
     /// A supervisor's workers whose latest news is `since` (`fork`, or `online`) and who have not exited, as the log
     /// tells: slot and pid, by slot.
     pub(crate) fn slots(&self, since: &str) -> Vec<(u64, i32)> {
+        self.slots_of("worker", since)
+    }
+
+    /// The same of its gateways, or of its workers.
+    pub(crate) fn slots_of(&self, role: &str, since: &str) -> Vec<(u64, i32)> {
         let mut slots = Vec::new();
-        for line in values(&self.log()) {
+        for line in values(&self.log()).filter(|line| line[role].is_string()) {
             if says(&line, since) {
                 slots.push((line["slot"].as_u64().unwrap(), pid(&line)));
             } else if says(&line, "exit") {

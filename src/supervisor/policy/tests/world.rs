@@ -8,12 +8,12 @@ use ulid::Ulid;
 
 use crate::{
     config::SupervisorSettings,
+    control::{Report, Role},
     supervisor::{
         fleet::Fleet,
         policy::{Action, decide},
         slot::{Child, Departure, Exit, Moment, Phase},
     },
-    worker::Report,
 };
 
 pub(super) const KILLED: Exit = Exit { code: None, signal: Some(9) };
@@ -43,7 +43,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(desired: u32) -> Self {
-        let fleet = Fleet::new(desired);
+        Self::of(Role::Worker, desired)
+    }
+
+    pub(super) fn of(role: Role, desired: u32) -> Self {
+        let fleet = Fleet::new(role, desired);
         let mut world =
             Self { fleet, now: Moment::ZERO, limits: limits(), spawned: 0, degraded: 0, recovered: 0 };
         world.settle();
@@ -73,12 +77,12 @@ impl World {
                 self.spawned += 1;
                 self.fleet.spawned(slot, Ulid::generate(), self.now);
             }
-            Action::Drain { slot, worker, why } => {
+            Action::Drain { slot, id, why } => {
                 let until = self.now + self.limits.drain;
-                self.fleet.sent_off(slot, worker, Phase::Draining { until, why });
+                self.fleet.sent_off(slot, id, Phase::Draining { until, why });
             }
-            Action::Kill { slot, worker, why } => {
-                self.fleet.sent_off(slot, worker, Phase::Killed { why });
+            Action::Kill { slot, id, why } => {
+                self.fleet.sent_off(slot, id, Phase::Killed { why });
             }
             Action::Recover { slot } => {
                 let recovered = self.fleet.slots.get_mut(&slot).unwrap().forget_old_troubles(self.now);

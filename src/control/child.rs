@@ -1,0 +1,57 @@
+//! Who a child is, as the supervisor tells it, and what it tells about itself.
+
+use std::{fmt, net::SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+/// What kind of child this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `rowcast worker`.
+    Worker,
+    /// `rowcast gateway`.
+    Gateway,
+}
+
+/// Who a child is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The incarnation's own id.
+    pub id: Ulid,
+    /// The supervisor's place for it; none without a supervisor.
+    pub slot: Option<u32>,
+    /// Dead workers of the same place, to rescue before the first claim. A gateway leaves nothing to rescue.
+    pub predecessors: Vec<Ulid>,
+}
+
+/// What a child tells about itself. What does not concern its role stays at the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Whether it has started.
+    pub ready: bool,
+    /// The server it waits for, since when, and why.
+    pub waiting: Option<String>,
+    /// For how many milliseconds the route that has stood still for longest has done so; waits do not count.
+    pub idle_ms: u64,
+    /// Jobs that a worker has finished.
+    pub jobs: u64,
+    /// Rows that it has inserted.
+    pub rows: u64,
+    /// The predecessors whose claims are finished.
+    pub rescued: Vec<Ulid>,
+    /// Where a gateway listens.
+    pub address: Option<SocketAddr>,
+    /// How many connections it holds open.
+    pub connections: u64,
+}
+
+impl fmt::Display for Role {
+    /// The command that runs it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Worker => "worker",
+            Self::Gateway => "gateway",
+        })
+    }
+}
