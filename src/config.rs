@@ -3,19 +3,19 @@
 //! Nothing here touches the process environment but [`Environment`]; tests hand in a map. A setting is read once,
 //! before anything is bound or claimed.
 
-mod access;
 mod addresses;
 #[cfg(test)]
 mod example;
 mod gateway;
+mod operators;
 mod queues;
 mod settings;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-pub use access::{Access, AccessToken};
 pub use addresses::gateway_addresses;
 pub use gateway::GatewaySettings;
+pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
 

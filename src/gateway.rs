@@ -11,7 +11,7 @@
 //!   one, `ids` which.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
-//!   `metrics` are for programs, `access` says for which.
+//!   `metrics` are for programs, `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -20,7 +20,6 @@
 //! What it does not do: run on more than one thread. More gateways are more processes. That one thread is also why
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
-mod access;
 mod adapter;
 mod api;
 mod catch_up;
@@ -32,6 +31,7 @@ mod http;
 mod ids;
 mod marks;
 mod metrics;
+mod operators;
 mod origin;
 mod packet;
 mod presence;
@@ -115,7 +115,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
     let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
     let key = settings.publish.key.clone();
-    let api = api::router(Api { access: settings.access.clone(), redis: redis.clone(), key, metrics });
+    let api = api::router(Api { operators: settings.operators.clone(), redis: redis.clone(), key, metrics });
     let app = http::router(readiness.clone(), stop.clone()).merge(api);
     let app = app.layer(layer).layer(upgrades).layer(origins);
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
-    Access, ConfigError, Publish, QueueSettings, SecretUrl, Vars, number,
+    ConfigError, Operators, Publish, QueueSettings, SecretUrl, Vars, number,
     settings::{database_url, publish, redis_url},
     word,
 };
@@ -29,7 +29,7 @@ pub struct GatewaySettings {
     /// The namespaces that it serves: `/`, those of the routes, and more where they are named.
     pub namespaces: BTreeSet<String>,
     /// Who may look at the cluster, and who may act on it.
-    pub access: Access,
+    pub operators: Operators,
     /// The most rooms that one client may be in.
     pub rooms_per_socket: usize,
 }
@@ -52,7 +52,7 @@ impl GatewaySettings {
             publish: publish(vars),
             namespaces: namespaces(vars, &routes)?,
             routes,
-            access: Access::from_vars(vars)?,
+            operators: Operators::from_vars(vars)?,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
         })
     }

@@ -14,19 +14,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    access::{self, Wants},
     metrics::Metrics,
+    operators::{self, Wants},
     wire::LineRef,
 };
 use crate::{
-    config::Access,
+    config::Operators,
     emitter::Target,
     queue::{Link, describe},
 };
 
 /// What the API works with.
 pub(super) struct Api {
-    pub(super) access: Access,
+    pub(super) operators: Operators,
     pub(super) redis: Link,
     /// The prefix of the channels.
     pub(super) key: String,
@@ -53,7 +53,7 @@ async fn permitted(
     request: Request,
     next: Next,
 ) -> Response {
-    match access::check(&api.access, wants, &headers, line.peer()) {
+    match operators::check(&api.operators, wants, &headers, line.peer()) {
         Ok(()) => next.run(request).await,
         Err((status, why)) => refuse(status, "not_permitted", why),
     }

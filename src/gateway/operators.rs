@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::origin;
-use crate::config::Access;
+use crate::config::Operators;
 
 /// What a request wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +27,14 @@ const PASSED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"
 /// # Errors
 /// The status, and a sentence that says what is missing.
 pub(super) fn check(
-    access: &Access,
+    operators: &Operators,
     wants: Wants,
     headers: &HeaderMap,
     peer: Option<SocketAddr>,
 ) -> Result<(), (StatusCode, &'static str)> {
     let needed = match wants {
-        Wants::Look => [&access.admin, &access.read],
-        Wants::Act => [&access.admin, &access.admin],
+        Wants::Look => [&operators.admin, &operators.read],
+        Wants::Act => [&operators.admin, &operators.admin],
     };
     let given = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     match given.map(|given| given.strip_prefix("Bearer ").unwrap_or_default()) {
@@ -81,8 +81,8 @@ mod tests {
         let vars: BTreeMap<String, String> =
             pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        let access = Access::from_vars(&vars).unwrap();
-        let outcome = check(&access, wants, &headers.collect(), Some(peer.parse().unwrap()));
+        let operators = Operators::from_vars(&vars).unwrap();
+        let outcome = check(&operators, wants, &headers.collect(), Some(peer.parse().unwrap()));
         outcome.map_or_else(|(status, _)| status.as_u16(), |()| 200)
     }
 
