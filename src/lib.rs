@@ -25,5 +25,6 @@ pub mod emitter;
 pub mod backoff;
 pub mod progress;
 pub mod fault;
+pub mod histogram;
 pub mod telemetry;
 pub mod sandbox;

@@ -68,8 +68,8 @@ struct Prepared {
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A claim was committed.
-    Did(Tally),
+    /// A claim was committed: what became of its jobs, and how long it was in hand.
+    Did(Tally, Duration),
     /// The queue was empty for as long as a blocking move lasts.
     Idle,
     /// The queue is paused.
@@ -133,7 +133,7 @@ impl Pipeline {
     pub async fn work_one(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
         let step = self.try_one(stop).await;
         // No step leaves a transaction open: what comes next, a rescue's fence above all, must stand by itself.
-        if !matches!(step, Ok(Step::Did(_))) {
+        if !matches!(step, Ok(Step::Did(..))) {
             self.store.rollback().await;
         }
         if let Err(Trouble::Store(Fault::Route(_))) = step {
@@ -154,12 +154,13 @@ impl Pipeline {
                 Err(step) => return Ok(step),
             };
         }
+        let began = Instant::now();
         let (outcome, events) = match self.look_up().await? {
             Doubt::Committed(outcome, events) => (outcome, events),
             Doubt::None | Doubt::NotYet => self.commit().await?,
             Doubt::Never => return Err(Fault::Fenced.into()),
         };
-        let tally = outcome.tally();
+        let (tally, took) = (outcome.tally(), began.elapsed());
         tracing::debug!(
             claim.seq = self.in_hand.as_ref().map(|claim| claim.seq),
             rows = tally.rows,
@@ -171,7 +172,7 @@ impl Pipeline {
         if self.ahead.is_none() {
             self.settle().await?;
         }
-        Ok(Step::Did(tally))
+        Ok(Step::Did(tally, took))
     }
 
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.

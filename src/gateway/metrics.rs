@@ -13,7 +13,10 @@ use prometheus_client::{
 };
 
 use super::adapter::Hub;
-use crate::queue::{self, Admin, Audit, Link, Member};
+use crate::{
+    histogram::{self, Histogram},
+    queue::{self, Admin, Audit, Link, Member},
+};
 
 /// Where the numbers come from.
 pub(super) struct Metrics {
@@ -167,13 +170,21 @@ fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(String, Audit)]
     )
 }
 
+fn field(member: &Member, name: &str) -> String {
+    member.fields.get(name).cloned().unwrap_or_default()
+}
+
+fn of(member: &Member) -> OfWorker {
+    OfWorker { host: field(member, "host"), slot: field(member, "slot"), worker: member.id.clone() }
+}
+
+/// What the workers tell of themselves in a histogram.
+fn told(members: &[Member], name: &str, bounds: &'static [f64]) -> Vec<(OfWorker, Histogram)> {
+    let of = |member| Some((of(member), Histogram::parse(bounds, &field(member, name))?));
+    members.iter().filter_map(of).collect()
+}
+
 fn encode_workers(encoder: &mut DescriptorEncoder<'_>, members: &[Member]) -> fmt::Result {
-    let field = |member: &Member, name: &str| member.fields.get(name).cloned().unwrap_or_default();
-    let of = |member: &Member| OfWorker {
-        host: field(member, "host"),
-        slot: field(member, "slot"),
-        worker: member.id.clone(),
-    };
     let number = |member: &Member, name: &str| field(member, name).parse::<i64>().unwrap_or(0);
     let alive = || members.iter().filter(|member| !member.fields.is_empty());
     let waits = alive().map(|member| (of(member), i64::from(!field(member, "waiting").is_empty())));
@@ -181,6 +192,11 @@ fn encode_workers(encoder: &mut DescriptorEncoder<'_>, members: &[Member]) -> fm
     gauge(encoder, "rowcast_worker_waiting", help, None, waits)?;
     let memory = alive().map(|member| (of(member), number(member, "memory")));
     gauge(encoder, "rowcast_worker_memory", "Resident memory.", Some(&Unit::Bytes), memory)?;
+    let sizes = "Rows of the claims that the worker has committed.";
+    histogram(encoder, "rowcast_claim_rows", sizes, None, told(members, "claim_rows", histogram::ROWS))?;
+    let times = "How long the worker had its claims in hand until they were committed.";
+    let seconds = told(members, "claim_seconds", histogram::SECONDS);
+    histogram(encoder, "rowcast_claim_duration", times, Some(&Unit::Seconds), seconds)?;
     let since = alive().map(|member| (of(member), number(member, "since") as f64 / 1_000.0));
     gauge(encoder, "rowcast_worker_start_time", "When it began, since 1970.", Some(&Unit::Seconds), since)
 }
@@ -204,6 +220,21 @@ fn gauge<L: EncodeLabelSet, N: Number>(
     let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
     for (labels, value) in values {
         ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn histogram<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    values: Vec<(L, Histogram)>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+    for (labels, value) in values {
+        let mut metric = metric.encode_family(&labels)?;
+        metric.encode_histogram::<[(&str, &str); 0]>(value.sum(), value.count(), &value.buckets(), None)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use redis::RedisResult;
 use super::Vitals;
 use crate::{
     control::{Identity, Report},
+    histogram::Histogram,
     queue::{Registry, about, resident_bytes},
 };
 
@@ -30,7 +31,7 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
         if Instant::now() >= due || report.waiting != told {
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
-            match lease.renew(&report).await {
+            match lease.renew(&report, vitals.claims()).await {
                 Ok(()) => {
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
@@ -61,7 +62,7 @@ impl Lease {
         Self { registry, worker: identity.id.to_string(), length, identity: fields }
     }
 
-    async fn renew(&self, report: &Report) -> RedisResult<()> {
+    async fn renew(&self, report: &Report, (rows, seconds): (Histogram, Histogram)) -> RedisResult<()> {
         let mut fields = self.identity.clone();
         let state = match (&report.waiting, report.ready) {
             (Some(_), _) => "waiting",
@@ -74,6 +75,8 @@ impl Lease {
             ("rows", report.rows.to_string()),
             ("memory", resident_bytes().to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
+            ("claim_rows", rows.to_string()),
+            ("claim_seconds", seconds.to_string()),
         ]);
         match self.registry.renew(&self.worker, &fields, self.length).await {
             // The connection may have died long before, when nobody needed it: that is no outage.

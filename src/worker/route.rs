@@ -141,8 +141,8 @@ impl Work {
         self.sweep().await?;
         let step = self.pipeline.work_one(stop).await?;
         match step {
-            Step::Did(tally) => {
-                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows);
+            Step::Did(tally, took) => {
+                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows, took);
                 self.tell_dead(tally.rejected);
             }
             Step::Idle | Step::Paused => {

@@ -11,6 +11,7 @@ use ulid::Ulid;
 
 use crate::{
     control::Report,
+    histogram::{self, Histogram},
     pipeline::Trouble,
     progress::{Peer, Progress},
     queue,
@@ -31,6 +32,8 @@ pub(super) struct Vitals {
     mysql: RefCell<Server>,
     /// Routes that wait for something of their own, and what for.
     waiting: RefCell<BTreeMap<String, String>>,
+    /// How many rows each claim had, and how many seconds it took.
+    claims: RefCell<(Histogram, Histogram)>,
     lease: Lease,
 }
 
@@ -61,6 +64,7 @@ impl Vitals {
             redis: RefCell::new(Server::new("Redis")),
             mysql: RefCell::new(Server::new("MySQL")),
             waiting: RefCell::default(),
+            claims: RefCell::new((Histogram::new(histogram::ROWS), Histogram::new(histogram::SECONDS))),
             lease: Lease { length: lease, held: Cell::new(None), renewed: watch::Sender::new(()) },
         }
     }
@@ -84,13 +88,22 @@ impl Vitals {
         self.progress.borrow_mut().remove(route);
     }
 
-    pub(super) fn count(&self, jobs: usize, rows: usize) {
+    /// A claim was committed.
+    pub(super) fn count(&self, jobs: usize, rows: usize, took: Duration) {
+        let (sizes, times) = &mut *self.claims.borrow_mut();
+        sizes.add(rows as f64);
+        times.add(took.as_secs_f64());
         self.reports.send_if_modified(|report| {
             report.jobs += jobs as u64;
             report.rows += rows as u64;
             // The beat reads it; nobody needs to be woken for every claim.
             false
         });
+    }
+
+    /// How many rows each claim had, and how many seconds it took.
+    pub(super) fn claims(&self) -> (Histogram, Histogram) {
+        self.claims.borrow().clone()
     }
 
     /// A route has finished a predecessor's claims.

@@ -113,6 +113,16 @@ async fn metrics_tell_how_the_queues_stand_and_what_the_gateway_does_also_while_
     let memory = metrics.iter().find(|line| line.starts_with("rowcast_worker_memory_bytes{")).unwrap();
     let bytes: u64 = memory.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((1 << 20..1 << 30).contains(&bytes), "{memory}");
+    // What a worker tells of itself is as old as its last sign of life.
+    eventually(PATIENCE, "the claims' sizes are told", async || {
+        let metrics = gateway.metrics().await;
+        let told = |name: &str, end: &str| {
+            metrics.iter().any(|line| line.starts_with(&format!("{name}{{")) && line.ends_with(end))
+        };
+        let times = metrics.iter().any(|line| line.starts_with("rowcast_claim_duration_seconds_bucket{"));
+        if told("rowcast_claim_rows_sum", " 1.0") && times { Ok(()) } else { Err(metrics) }
+    })
+    .await;
     worker.stop().await;
 
     env.redis.kill9().await.unwrap();
