@@ -114,7 +114,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = hearing => match never {},
         never = presence.keep() => match never {},
     }
-    presence.leave().await;
+    presence.leave(drain / 20).await;
     Ok(())
 }
 
