@@ -146,7 +146,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = catch_up.keep_asking() => match never {},
         never = presence.keep() => match never {},
     }
-    presence.leave().await;
+    presence.leave(drain / 20).await;
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 //! A client that is told to disconnect stays away: that is what "io server disconnect" means to it. One whose connection
 //! ends comes back within a second or so. So only connections are ended here.
 //!
-//! A client on long-polling goes by itself: no connection is kept after an answer any more, and its next request finds
-//! another gateway, or none. Its heartbeat is an answer every ten seconds.
+//! Clients on long-polling have no connection of their own to end. They go together, last; or before, when a request of
+//! theirs comes on a new connection and finds another gateway, or none.
 
 use std::{collections::HashMap, io, time::Duration};
 

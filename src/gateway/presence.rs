@@ -96,7 +96,7 @@ impl Presence {
     }
 
     /// It leaves. It would be forgotten by itself; this only tells sooner.
-    pub(super) async fn leave(&self) {
-        timeout(SOON, self.registry.remove(&self.identity.id.to_string())).await.ok();
+    pub(super) async fn leave(&self, most: Duration) {
+        timeout(SOON.min(most), self.registry.remove(&self.identity.id.to_string())).await.ok();
     }
 }
