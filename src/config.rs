@@ -6,14 +6,18 @@
 #[cfg(test)]
 mod example;
 mod gateway;
+mod limits;
 mod queues;
 mod settings;
+mod tokens;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use gateway::GatewaySettings;
+pub use limits::LimitSettings;
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
+pub use tokens::{TokenKey, TokenSettings};
 
 /// Where variables come from.
 pub trait Vars {

@@ -25,6 +25,7 @@ mod slow;
 mod sockets;
 mod subscribe;
 mod subscription;
+mod token;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
