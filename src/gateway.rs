@@ -6,6 +6,8 @@
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
 //! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
 //!   read.
+//! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
+//!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
@@ -15,12 +17,19 @@
 //! What it does not do: run on more than one thread. More gateways are more processes. That one thread is also why
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
+mod access;
 mod adapter;
+mod allowance;
+mod chatter;
+mod dismiss;
+mod doors;
 mod http;
 mod origin;
 mod packet;
+mod proxies;
 mod relay;
 mod requests;
+mod seats;
 mod slow;
 mod sockets;
 mod subscribe;
@@ -38,7 +47,11 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::GatewaySettings;
+use access::Access;
 use adapter::{Adapter, Hub, Io};
+use chatter::Chatter;
+use dismiss::Dismiss;
+use doors::{Doors, Guard};
 use origin::Origins;
 use relay::Relay;
 use requests::Requests;
@@ -54,13 +67,21 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// # Errors
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
 pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::Result<()> {
-    allow_many_connections();
+    let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
     let lines = Arc::new(Lines::default());
-    let listener = bind(&settings, &lines).await?;
+    let listener = bind(&settings, &lines, &doors).await?;
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), lines.clone()));
-    let rules = Rules { rooms: settings.rooms_per_socket, hub: hub.clone(), slow: slow.clone() };
+    let access = Arc::new(Access::new(settings.tokens.as_ref()));
+    let dismiss = Arc::new(Dismiss::new(hub.clone(), lines.clone(), slow.clone()));
+    let rules = Rules {
+        rooms: settings.rooms_per_socket,
+        hub: hub.clone(),
+        slow: slow.clone(),
+        access: access.clone(),
+        chatter: Arc::new(Chatter::new(settings.limits.messages_per_second, dismiss.clone())),
+    };
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
@@ -68,9 +89,10 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines, wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
-    let app = http::router(readiness).layer(layer).layer(upgrades).layer(origins);
+    let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
+    let app = http::router(readiness).layer(layer).layer(upgrades).layer(guard).layer(origins);
 
-    let relay = Relay::new(settings.publish.key.clone(), hub, slow, requests);
+    let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests);
     let hearing = subscription::keep(&settings, relay, state)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
@@ -79,26 +101,36 @@ pub async fn run(settings: GatewaySettings, stop: CancellationToken) -> anyhow::
     tokio::select! {
         () = stop.cancelled() => {}
         never = hearing => match never {},
+        never = access.watch(&io, &hub, &dismiss) => match never {},
     }
     close(&io, server).await;
     Ok(())
 }
 
-async fn bind(settings: &GatewaySettings, lines: &Arc<Lines>) -> anyhow::Result<Listener> {
+async fn bind(
+    settings: &GatewaySettings,
+    lines: &Arc<Lines>,
+    doors: &Arc<Doors>,
+) -> anyhow::Result<Listener> {
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener
         .with_context(|| format!("cannot listen on {}, which ROWCAST_LISTEN names", settings.listen))?;
-    Ok(Listener::new(listener, lines.clone()))
+    Ok(Listener::new(listener, lines.clone(), doors.clone()))
 }
 
-/// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more.
-fn allow_many_connections() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
-    match raised {
-        Ok(files) => tracing::debug!(files, "so many connections are possible"),
-        Err(error) => tracing::warn!("the limit of open files stays as it is: {error}"),
-    }
+/// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more. Returns how
+/// many it may have.
+fn allow_many_connections() -> usize {
+    let (now, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1_024, 1_024));
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        Ok(()) => most,
+        Err(error) => {
+            tracing::warn!("the limit of open files stays as it is: {error}");
+            now
+        }
+    };
+    tracing::debug!(files, "so many files may be open");
+    usize::try_from(files).unwrap_or(usize::MAX)
 }
 
 /// What a client may cost. Clients of ours send small things and are sent much.

@@ -1,9 +1,11 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
+mod auth;
 mod cluster;
 mod deliver;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod rooms;
 mod slow;
 mod vectors;

@@ -96,7 +96,7 @@ fn only_the_algorithm_of_the_key_counts() {
         }
     }
     let denied = checker.check(Some(&signed(&json!({"alg": "HS512"}), &claims, SECRET, hmac::HMAC_SHA512)));
-    assert_eq!(denied.unwrap_err().to_string(), "bad_token: the token must be signed with HS256");
+    assert_eq!(denied.unwrap_err().to_string(), "bad_token: this is no JWT that is signed with HS256");
 }
 
 #[test]
