@@ -31,7 +31,9 @@ pub struct Environment;
 
 impl Vars for Environment {
     fn get(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
+        // What is no text is not taken for nothing: a secret that is not set leaves the doors open.
+        let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+        Some(value).filter(|value| !value.is_empty())
     }
 }
 

@@ -2,13 +2,20 @@
 
 mod tokens;
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Stdio};
+
 use redis::cmd;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    process::Command,
+};
 
 use super::{Gateway, ask, event, publisher, slow::Stuck};
 use crate::{
     interop::Node,
-    support::{Env, PATIENCE, Running, eventually},
+    support::{Env, PATIENCE, Running, eventually, within},
 };
 use tokens::{KeyPair, SECRET, now, secret, signed, token};
 
@@ -45,7 +52,7 @@ async fn clients(gateway: &Gateway, options: &[&str], clients: &[(&str, &str)]) 
 #[tokio::test]
 async fn nobody_connects_without_a_token_that_counts() {
     let env = Env::new().await;
-    let gateway = guarded(&env).await;
+    let gateway = Gateway::start(&env, &[(NAME, SECRET), ("ROWCAST_GATEWAY_NAMESPACES", "/chat")]).await;
     let claims = json!({"exp": now() + 60, "rooms": ["*"]});
     let changed = |key: &str, value: Value| {
         let mut claims = claims.clone();
@@ -71,6 +78,7 @@ async fn nobody_connects_without_a_token_that_counts() {
         ("/#rooms", &changed("rooms", json!("a")), "bad_token: the token has no rooms"),
         ("/#star", &changed("rooms", json!(["a*b"])), "bad_token: the token's room"),
         ("/#text", "Bearer x", "bad_token: this is no JWT"),
+        ("/chat#none", "", "no_token: "),
     ];
     let given = cases.each_ref().map(|(client, token, _)| (*client, *token));
     for options in
@@ -333,4 +341,30 @@ async fn whoever_is_refused_is_in_no_room_and_leaves_nothing_behind() {
         count => Err(count),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_no_text_does_not_leave_the_doors_open() {
+    let env = Env::new().await;
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_rowcast"))
+        .arg("gateway")
+        .env_clear()
+        .envs([
+            ("REDIS_URL", env.redis_url.as_str()),
+            ("ROWCAST_LISTEN", "127.0.0.1:0"),
+            ("ROWCAST_LOG", "json"),
+        ])
+        .env(NAME, OsStr::from_bytes(&[0xff; 40]))
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(gateway.stderr.take().unwrap()).lines();
+    let line = within(PATIENCE, "it listens", log.next_line()).await.unwrap().unwrap();
+    let address = serde_json::from_str::<Value>(&line).unwrap()["address"].as_str().unwrap().to_owned();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /socket.io/?EIO=3&transport=polling HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    within(PATIENCE, "the answer", stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 401 ") && answer.contains("no_token: "), "{answer}");
 }
