@@ -71,6 +71,11 @@ impl KeyPair {
         Self::made("ES256", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256")
     }
 
+    /// A pair that is too small to be safe.
+    pub(super) fn small_rsa() -> Self {
+        Self::made("RS256", "-algorithm RSA -pkeyopt rsa_keygen_bits:1024")
+    }
+
     fn made(algorithm: &'static str, options: &str) -> Self {
         let folder = empty_folder();
         openssl(&folder, options);
@@ -117,13 +122,6 @@ impl Drop for KeyPair {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.folder).ok();
     }
-}
-
-/// The public key of a pair that is too small.
-pub(super) fn small_rsa() -> PathBuf {
-    let folder = empty_folder();
-    openssl(&folder, "-algorithm RSA -pkeyopt rsa_keygen_bits:1024");
-    folder.join("public.pem")
 }
 
 fn openssl(folder: &Path, options: &str) {
