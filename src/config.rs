@@ -7,17 +7,21 @@ mod addresses;
 #[cfg(test)]
 mod example;
 mod gateway;
+mod limits;
 mod operators;
 mod queues;
 mod settings;
+mod tokens;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use addresses::gateway_addresses;
 pub use gateway::GatewaySettings;
+pub use limits::LimitSettings;
 pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
+pub use tokens::{TokenKey, TokenSettings};
 
 /// Where variables come from.
 pub trait Vars {
@@ -31,7 +35,9 @@ pub struct Environment;
 
 impl Vars for Environment {
     fn get(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
+        // What is no text is not taken for nothing: a secret that is not set leaves the doors open.
+        let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+        Some(value).filter(|value| !value.is_empty())
     }
 }
 

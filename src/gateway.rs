@@ -9,6 +9,8 @@
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
 //!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one by
 //!   one, `ids` which.
+//! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
+//!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
 //!   `metrics` are for programs, `operators` says for which.
@@ -20,11 +22,16 @@
 //! What it does not do: run on more than one thread. More gateways are more processes. That one thread is also why
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
+mod access;
 mod adapter;
+mod allowance;
 mod api;
 mod catch_up;
+mod chatter;
 mod close;
 mod counts;
+mod dismiss;
+mod doors;
 mod feed;
 mod follow;
 mod http;
@@ -35,14 +42,17 @@ mod operators;
 mod origin;
 mod packet;
 mod presence;
+mod proxies;
 mod relay;
 mod repair;
 mod replay;
 mod requests;
+mod seats;
 mod slow;
 mod sockets;
 mod subscribe;
 mod subscription;
+mod token;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -59,10 +69,14 @@ use crate::{
     control::{Identity, Report},
     queue::{Link, Registry},
 };
+use access::Access;
 use adapter::{Adapter, Hub};
 use api::Api;
 use catch_up::CatchUp;
+use chatter::Chatter;
 use close::{Server, close};
+use dismiss::Dismiss;
+use doors::{Doors, Guard};
 use metrics::Metrics;
 use origin::Origins;
 use presence::Presence;
@@ -90,18 +104,23 @@ pub struct Place {
 /// # Errors
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
 pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
-    allow_many_connections();
+    let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
     let Place { identity, listener, drain, reports } = place;
     let lines = Arc::new(Lines::default());
-    let listener = Listener::new(listen(&settings, listener).await?, lines.clone(), stop.clone());
+    let listener = listen(&settings, listener).await?;
+    let listener = Listener::new(listener, lines.clone(), doors.clone(), stop.clone());
     let hub = Arc::new(Hub::default());
     let (layer, io) = limits(SocketIo::builder()).with_adapter::<Adapter>(hub.clone()).build_layer();
     let slow = Arc::new(Slow::new(io.clone(), hub.clone(), lines.clone()));
     let (catch_up, repaired) = CatchUp::new(&settings, &hub, &slow, &lines)?;
+    let access = Arc::new(Access::new(settings.tokens.as_ref()));
+    let dismiss = Arc::new(Dismiss::new(hub.clone(), lines.clone(), slow.clone()));
     let rules = Rules {
         rooms: settings.rooms_per_socket,
         hub: hub.clone(),
         slow: slow.clone(),
+        access: access.clone(),
+        chatter: Arc::new(Chatter::new(settings.limits.messages_per_second, dismiss.clone())),
         catch_up: catch_up.clone(),
     };
     for namespace in &settings.namespaces {
@@ -111,13 +130,14 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
+    let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
     let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
     let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
     let key = settings.publish.key.clone();
     let api = api::router(Api { operators: settings.operators.clone(), redis: redis.clone(), key, metrics });
     let app = http::router(readiness.clone(), stop.clone()).merge(api);
-    let app = app.layer(layer).layer(upgrades).layer(origins);
+    let app = app.layer(layer).layer(upgrades).layer(guard).layer(origins);
 
     let key = settings.publish.key.clone();
     let relay = Relay::new(key, hub.clone(), slow, requests, catch_up.clone());
@@ -145,6 +165,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = hearing => match never {},
         never = catch_up.keep_asking() => match never {},
         never = presence.keep() => match never {},
+        never = access.watch(&io, &hub, &dismiss) => match never {},
     }
     presence.leave(drain / 20).await;
     Ok(())
@@ -165,14 +186,19 @@ async fn listen(
     Ok(listener)
 }
 
-/// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more.
-fn allow_many_connections() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
-    match raised {
-        Ok(files) => tracing::debug!(files, "so many connections are possible"),
-        Err(error) => tracing::warn!("the limit of open files stays as it is: {error}"),
-    }
+/// Every connection is an open file, and most systems allow a process 1,024 of them until it asks for more. Returns how
+/// many it may have.
+fn allow_many_connections() -> usize {
+    let (now, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1_024, 1_024));
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        Ok(()) => most,
+        Err(error) => {
+            tracing::warn!("the limit of open files stays as it is: {error}");
+            now
+        }
+    };
+    tracing::debug!(files, "so many files may be open");
+    usize::try_from(files).unwrap_or(usize::MAX)
 }
 
 /// What a client may cost. Clients of ours send small things and are sent much.

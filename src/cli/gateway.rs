@@ -21,6 +21,8 @@ use crate::{
 ///
 /// A socket.io server at http://ROWCAST_LISTEN/socket.io/, over WebSocket and long-polling, for clients of
 /// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
+/// With ROWCAST_JWT_SECRET or ROWCAST_JWT_PUBLIC_KEY, clients need a token that lists their rooms; without, it listens on
+/// loopback addresses only, unless ROWCAST_PUBLIC=true says that everybody may see everything.
 /// /healthz answers while the process works; /readyz when it also hears Redis.
 ///
 /// This is the process that `rowcast up` runs ROWCAST_GATEWAYS of. On its own it suits an engine that restarts
@@ -33,6 +35,7 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   rowcast gateway
+  ROWCAST_LISTEN=0.0.0.0:8080 ROWCAST_JWT_SECRET=\"$(cat secret)\" rowcast gateway
   ROWCAST_LISTEN=0.0.0.0:8080 ROWCAST_PUBLIC=true rowcast gateway
 
 Exit codes: 0 it was told to end and did, 1 it did not within ROWCAST_DRAIN_SECONDS or its address is taken,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
-    ConfigError, Operators, Publish, QueueSettings, SecretUrl, Vars, number,
+    ConfigError, LimitSettings, Operators, Publish, QueueSettings, SecretUrl, TokenSettings, Vars, number,
     settings::{database_url, publish, redis_url},
     word,
 };
@@ -22,7 +22,10 @@ pub struct GatewaySettings {
     pub listen: SocketAddr,
     /// Whether everybody may see everything.
     pub public: bool,
-    /// The pages whose scripts may connect, by origin; without it those of this machine, or all when `public`.
+    /// Which tokens say what a client may see. Without it every client may see everything.
+    pub tokens: Option<TokenSettings>,
+    /// The pages whose scripts may connect, by origin; without it those of this machine, or all when `public` or
+    /// where tokens are asked for.
     pub origins: Option<Vec<String>>,
     /// How what it hears was published.
     pub publish: Publish,
@@ -32,42 +35,61 @@ pub struct GatewaySettings {
     pub operators: Operators,
     /// The most rooms that one client may be in.
     pub rooms_per_socket: usize,
+    /// How much clients may take for themselves.
+    pub limits: LimitSettings,
 }
 
 impl GatewaySettings {
     /// Reads and checks everything.
     ///
     /// # Errors
-    /// The first variable that cannot be used. Also an address that others can reach, unless it is said that the
-    /// data are public.
+    /// The first variable that cannot be used. Also an address that others can reach, unless tokens are asked for or
+    /// it is said that the data are public.
     pub fn from_vars(vars: &dyn Vars) -> Result<Self, ConfigError> {
-        let public = word(vars, "ROWCAST_PUBLIC", false, &[("true", true), ("false", false)])?;
+        let tokens = TokenSettings::from_vars(vars)?;
+        let public = public(vars, tokens.is_some())?;
         let routes = QueueSettings::from_vars(vars)?.routes;
         Ok(Self {
             redis_url: redis_url(vars)?,
             database_url: vars.get("DATABASE_URL").map(|_| database_url(vars)).transpose()?,
-            listen: listen(vars, public)?,
+            listen: listen(vars, public || tokens.is_some())?,
             public,
+            tokens,
             origins: origins(vars)?,
             publish: publish(vars),
             namespaces: namespaces(vars, &routes)?,
             routes,
             operators: Operators::from_vars(vars)?,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
+            limits: LimitSettings::from_vars(vars)?,
         })
     }
 }
 
-fn listen(vars: &dyn Vars, public: bool) -> Result<SocketAddr, ConfigError> {
+/// Whoever has set both expects something of the other that it does not do, so neither is guessed.
+fn public(vars: &dyn Vars, tokens: bool) -> Result<bool, ConfigError> {
+    const PUBLIC: &str = "ROWCAST_PUBLIC";
+    let public = word(vars, PUBLIC, false, &[("true", true), ("false", false)])?;
+    if public && tokens {
+        let problem = "everybody may see everything, but ROWCAST_JWT_SECRET or ROWCAST_JWT_PUBLIC_KEY is set, by which \
+                       clients see what their tokens say; unset one of the two";
+        return Err(ConfigError::new(PUBLIC, Some("true"), problem));
+    }
+    Ok(public)
+}
+
+/// `guarded`: whoever comes from elsewhere may see it, or is asked for a token.
+fn listen(vars: &dyn Vars, guarded: bool) -> Result<SocketAddr, ConfigError> {
     const LISTEN: &str = "ROWCAST_LISTEN";
     let text = vars.get(LISTEN).unwrap_or_else(|| "127.0.0.1:8080".into());
     let Ok(address) = text.parse::<SocketAddr>() else {
         let expected = "expected an IP address and a port: 127.0.0.1:8080, [::1]:8080, 0.0.0.0:8080";
         return Err(ConfigError::new(LISTEN, Some(&text), expected));
     };
-    if !address.ip().to_canonical().is_loopback() && !public {
-        let problem = "others could reach this address, and every client may join every room; listen on a loopback \
-                       address (127.0.0.1:8080), or say that all data are public with ROWCAST_PUBLIC=true";
+    if !address.ip().to_canonical().is_loopback() && !guarded {
+        let problem = "others could reach this address, and every client may join every room; set ROWCAST_JWT_SECRET, \
+                       so that tokens say who may see what; or listen on a loopback address (127.0.0.1:8080), or say \
+                       that all data are public with ROWCAST_PUBLIC=true";
         return Err(ConfigError::new(LISTEN, Some(&text), problem));
     }
     Ok(address)
@@ -117,6 +139,8 @@ mod tests {
 
     use super::*;
 
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
     fn settings(pairs: &[(&str, &str)]) -> Result<GatewaySettings, ConfigError> {
         let vars: BTreeMap<String, String> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -135,9 +159,14 @@ mod tests {
         for address in ["0.0.0.0:80", "[::]:80", "192.168.0.1:80", "[::ffff:10.0.0.1]:80"] {
             let error = settings(&[("ROWCAST_LISTEN", address)]).unwrap_err();
             assert_eq!(error.variable, "ROWCAST_LISTEN");
-            assert!(error.to_string().contains("ROWCAST_PUBLIC=true"), "{error}");
+            let error = error.to_string();
+            assert!(
+                error.contains("set ROWCAST_JWT_SECRET") && error.contains("ROWCAST_PUBLIC=true"),
+                "{error}"
+            );
             assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_PUBLIC", "false")]).is_err());
             assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_PUBLIC", "true")]).is_ok());
+            assert!(settings(&[("ROWCAST_LISTEN", address), ("ROWCAST_JWT_SECRET", SECRET)]).is_ok());
         }
         for address in ["127.0.0.1:0", "127.8.9.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
             assert!(settings(&[("ROWCAST_LISTEN", address)]).is_ok(), "{address}");
@@ -147,9 +176,19 @@ mod tests {
             ("ROWCAST_PUBLIC", "yes"),
             ("ROWCAST_ROOMS_PER_SOCKET", "0"),
             ("ROWCAST_ORIGINS", "https://app.example/"),
+            ("ROWCAST_MAX_CONNECTIONS", "0"),
+            ("ROWCAST_MAX_CONNECTIONS_PER_ADDRESS", "many"),
+            ("ROWCAST_MESSAGES_PER_SECOND", "0"),
         ] {
             assert_eq!(settings(&[(name, value)]).unwrap_err().variable, name);
         }
+    }
+
+    #[test]
+    fn data_cannot_be_public_and_behind_tokens() {
+        let error = settings(&[("ROWCAST_PUBLIC", "true"), ("ROWCAST_JWT_SECRET", SECRET)]).unwrap_err();
+        assert!(error.variable == "ROWCAST_PUBLIC" && !error.to_string().contains(SECRET), "{error}");
+        assert!(settings(&[("ROWCAST_PUBLIC", "false"), ("ROWCAST_JWT_SECRET", SECRET)]).is_ok());
     }
 
     #[test]

@@ -251,8 +251,15 @@ impl Follower {
 
 /// The room in which those are who follow a room: what is no row reaches them there.
 pub(super) fn aside(room: &str) -> String {
-    format!("\0follow:{room}")
+    format!("{ASIDE}{room}")
 }
+
+/// The room that those follow who are in this one; a room that nobody follows is itself.
+pub(super) fn followed(room: &str) -> &str {
+    room.strip_prefix(ASIDE).unwrap_or(room)
+}
+
+const ASIDE: &str = "\0follow:";
 
 /// All followers.
 #[derive(Default)]

@@ -19,15 +19,16 @@ use crate::config::GatewaySettings;
 /// The origins that are let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origins {
-    /// These; without them those of this machine, or all when everything is public.
+    /// These; without them those of this machine, or all with `public`.
     named: Option<Vec<String>>,
-    /// Nothing is to be protected from a program that names no origin.
+    /// Nothing is to be protected by where somebody comes from: everybody may see everything, or a token is asked for.
+    /// A browser sends that for no page by itself, as it does with a cookie: a page must have been given one.
     public: bool,
 }
 
 impl Origins {
     pub(super) fn of(settings: &GatewaySettings) -> Self {
-        Self { named: settings.origins.clone(), public: settings.public }
+        Self { named: settings.origins.clone(), public: settings.public || settings.tokens.is_some() }
     }
 
     /// Whether a request with these headers may be served.

@@ -1,6 +1,6 @@
 //! What a client is given when it connects, and what becomes of what it says.
 
-use std::{collections::HashSet, convert::Infallible, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
 use socketioxide::{
@@ -11,11 +11,14 @@ use socketioxide::{
 use socketioxide_core::adapter::Room;
 
 use super::{
+    access::Access,
     adapter::{Adapter, Client, Hub},
     catch_up::CatchUp,
+    chatter::Chatter,
     follow::aside,
     slow::Slow,
     subscribe::{self, Answer, Asked, Refusal},
+    token::Denied,
 };
 
 /// What all clients may do.
@@ -27,13 +30,21 @@ pub(super) struct Rules {
     pub(super) hub: Arc<Hub>,
     /// What becomes of one that does not read.
     pub(super) slow: Arc<Slow>,
+    /// What its token allows.
+    pub(super) access: Arc<Access>,
+    /// How much it may say.
+    pub(super) chatter: Arc<Chatter>,
     /// Where rows come from that were missed.
     pub(super) catch_up: Arc<CatchUp>,
 }
 
 /// Takes the clients of a namespace.
 pub(super) fn handler(rules: Rules) -> impl ConnectHandler<Adapter, (Client,)> {
-    connected.with(async move |client: Client| admit(&client, rules))
+    connected.with(async move |client: Client, TryData(auth): TryData<Value>| {
+        rules.access.admit(&client, &auth.unwrap_or_default())?;
+        admit(&client, rules);
+        Ok::<_, Denied>(())
+    })
 }
 
 async fn connected(client: Client) {
@@ -41,7 +52,7 @@ async fn connected(client: Client) {
 }
 
 /// Before the client hears that it is connected, so that nothing it says comes too early.
-fn admit(client: &Client, rules: Rules) -> Result<(), Infallible> {
+fn admit(client: &Client, rules: Rules) {
     // Its own room, as on a Node server.
     client.join(client.id.to_string());
     // One handler for all events is one allocation, and a client of ours says little.
@@ -50,6 +61,9 @@ fn admit(client: &Client, rules: Rules) -> Result<(), Infallible> {
                     Event(event),
                     TryData(argument): TryData<Value>,
                     ack: AckSender<Adapter>| {
+            if !rules.chatter.permit(&client) {
+                return;
+            }
             let argument = argument.unwrap_or(Value::Null);
             let answer = Answer::from(answer(&client, &rules, &event, &argument).await);
             if let Err(SendError::Socket(SocketError::InternalChannelFull)) = ack.send(&answer) {
@@ -57,7 +71,6 @@ fn admit(client: &Client, rules: Rules) -> Result<(), Infallible> {
             }
         },
     );
-    Ok(())
 }
 
 async fn answer(
@@ -75,15 +88,23 @@ async fn answer(
             asked.iter().for_each(|room| rules.catch_up.followers.remove(client, room));
             Ok(asked)
         }
+        "authenticate" => {
+            let left = rules.access.renew(client, argument)?;
+            left.iter().for_each(|room| rules.catch_up.followers.remove(client, room));
+            Ok(left)
+        }
         _ => Err(Refusal::unknown_event()),
     }
 }
 
 async fn subscribe(client: &Client, rules: &Rules, asked: Vec<Asked>) -> Result<Vec<String>, Refusal> {
+    rules.access.permit(client, &asked)?;
     let mut starts = Vec::new();
     for one in asked.iter().filter(|one| one.is_followed()) {
         starts.push((one, rules.catch_up.prepare(client, one).await?));
     }
+    // Its token may have been replaced meanwhile.
+    rules.access.permit(client, &asked)?;
     let own = client.id.to_string();
     let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
     for one in &asked {

@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::token::Denied;
+
 /// A room that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -181,9 +183,21 @@ impl Refusal {
         Self { code: "too_many_rooms", message, room: None }
     }
 
+    /// A room that the client's token does not list.
+    pub(super) fn forbidden(room: &str) -> Self {
+        let message = "the token's rooms do not hold this one; nothing was joined";
+        Self { code: "forbidden", message: message.into(), room: Some(room.to_owned()) }
+    }
+
+    /// A token that is not accepted.
+    pub(super) fn denied(denied: Denied) -> Self {
+        Self { code: denied.code, message: denied.reason, room: None }
+    }
+
     /// An event that is not one of ours.
     pub(super) fn unknown_event() -> Self {
-        let message = "this server takes subscribe and unsubscribe from clients, and no other event";
+        let message = "this server takes subscribe and unsubscribe from clients, authenticate where it asks for \
+                       tokens, and no other event";
         Self { code: "unknown_event", message: message.into(), room: None }
     }
 }

@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::AsRawFd as _,
     pin::Pin,
     sync::{
@@ -34,12 +34,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::adapter::Client;
+use super::{adapter::Client, allowance::Allowance, doors::Doors, seats::Seat};
 
 /// A connection on which nothing arrives for so long ends. A client that is connected answers a ping every ten seconds.
 const SILENCE: Duration = Duration::from_secs(20);
 /// Data that the other side has not taken for so long ends the connection, in milliseconds.
 const NOT_TAKEN: u32 = 10_000;
+
+/// So many bytes a second are read of a connection, whatever they are; what is more waits with the sender. The library
+/// answers some packets by itself, so that it is not enough to count events.
+const READ: u32 = 64 << 10;
+/// What was not read for so long may come at once.
+const SAVED: Duration = Duration::from_secs(4);
 
 /// A TCP connection, shared by whoever reads and writes and whoever may cut it.
 struct Line {
@@ -48,6 +54,8 @@ struct Line {
     written: AtomicU64,
     /// The session that was upgraded to WebSocket on this connection.
     session: OnceLock<String>,
+    peer: IpAddr,
+    _seat: Seat,
 }
 
 /// A connection that may have ended.
@@ -65,9 +73,9 @@ pub(super) struct Lines {
 }
 
 impl LineRef {
-    /// Who is at the other end; `None` when the connection has ended.
-    pub(super) fn peer(&self) -> Option<SocketAddr> {
-        self.0.upgrade().and_then(|line| line.stream.peer_addr().ok())
+    /// Whose connection it is; nothing when it has ended.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        self.0.upgrade().map(|line| line.peer)
     }
 
     /// How many bytes were handed to the kernel so far; `None` when the connection has ended.
@@ -149,12 +157,18 @@ fn upgraded(query: &str) -> Option<&str> {
 pub(super) struct Listener {
     inner: Option<TcpListener>,
     lines: Arc<Lines>,
+    doors: Arc<Doors>,
     stop: CancellationToken,
 }
 
 impl Listener {
-    pub(super) fn new(inner: TcpListener, lines: Arc<Lines>, stop: CancellationToken) -> Self {
-        Self { inner: Some(inner), lines, stop }
+    pub(super) fn new(
+        inner: TcpListener,
+        lines: Arc<Lines>,
+        doors: Arc<Doors>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { inner: Some(inner), lines, doors, stop }
     }
 
     async fn next(&mut self) -> (TcpStream, SocketAddr) {
@@ -174,7 +188,12 @@ impl serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, address) = self.next().await;
+        let (stream, address, seat) = loop {
+            let (stream, address) = self.next().await;
+            if let Some(seat) = self.doors.connection(address.ip()) {
+                break (stream, address, seat);
+            }
+        };
         let prepared = stream
             .set_nodelay(true)
             .and_then(|()| setsockopt(&stream, sockopt::TcpUserTimeout, &NOT_TAKEN).map_err(io::Error::from));
@@ -182,7 +201,14 @@ impl serve::Listener for Listener {
             // It may have ended already, which shows as soon as it is read.
             tracing::debug!("a connection cannot be prepared: {error}");
         }
-        let line = Arc::new(Line { stream, written: AtomicU64::new(0), session: OnceLock::new() });
+        let line = Line {
+            stream,
+            written: AtomicU64::new(0),
+            session: OnceLock::new(),
+            peer: address.ip(),
+            _seat: seat,
+        };
+        let line = Arc::new(line);
         (Wire::new(line, self.lines.clone()), address)
     }
 
@@ -206,13 +232,16 @@ pub(super) struct Wire {
     fresh: bool,
     /// Runs out no later than the silence does, and is set anew when it does.
     silence: Pin<Box<Sleep>>,
+    reading: Allowance,
 }
 
 impl Wire {
     fn new(line: Arc<Line>, lines: Arc<Lines>) -> Self {
         lines.open.fetch_add(1, Ordering::Relaxed);
         lines.fresh.fetch_add(1, Ordering::Relaxed);
-        Self { line, lines, heard: Instant::now(), fresh: true, silence: Box::pin(sleep(SILENCE)) }
+        let heard = Instant::now();
+        let reading = Allowance::new(READ, SAVED, heard.into_std());
+        Self { line, lines, heard, fresh: true, silence: Box::pin(sleep(SILENCE)), reading }
     }
 
     /// Something has come, or nothing will.
@@ -227,6 +256,18 @@ impl Wire {
             self.line.written.fetch_add(*bytes as u64, Ordering::Relaxed);
         }
         done
+    }
+
+    /// Ready when something may be read.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        match self.reading.pause(now.into_std()) {
+            Duration::ZERO => Poll::Ready(()),
+            pause => {
+                self.silence.as_mut().reset(now + pause);
+                self.silence.as_mut().poll(cx)
+            }
+        }
     }
 
     /// Ready when nothing has arrived for too long.
@@ -269,18 +310,34 @@ fn attempt<T>(
     }
 }
 
+/// A write that fails is told as one that was done: that the connection has ended shows when it is read. The library
+/// keeps a session that it could not greet, for ever, when a write says so.
+fn untold(written: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
+    written.map(|written| {
+        Ok(written.unwrap_or_else(|error| {
+            tracing::debug!("a connection has ended: {error}");
+            all
+        }))
+    })
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.poll_pause(cx));
         let stream = &self.line.stream;
         let read = attempt(|| stream.poll_read_ready(cx), || stream.try_read(buf.initialize_unfilled()));
         if let Poll::Ready(read) = read {
             self.heard = Instant::now();
             self.is_used();
-            return Poll::Ready(read.map(|count| buf.advance(count)));
+            let now = self.heard.into_std();
+            return Poll::Ready(read.map(|count| {
+                self.reading.owe(count, now);
+                buf.advance(count);
+            }));
         }
         self.poll_silence(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -290,7 +347,7 @@ impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stream = &self.line.stream;
         let done = attempt(|| stream.poll_write_ready(cx), || stream.try_write(bytes));
-        self.count(done)
+        self.count(untold(done, bytes.len()))
     }
 
     fn poll_write_vectored(
@@ -299,8 +356,9 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let stream = &self.line.stream;
+        let all = slices.iter().map(|slice| slice.len()).sum();
         let done = attempt(|| stream.poll_write_ready(cx), || stream.try_write_vectored(slices));
-        self.count(done)
+        self.count(untold(done, all))
     }
 
     fn is_write_vectored(&self) -> bool {

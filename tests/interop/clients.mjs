@@ -1,9 +1,10 @@
 // Real socket.io clients of any server, for tests that are written elsewhere.
 //
-//   node clients.mjs URL [--version NUMBER] [--transport NAME]... [--resubscribe] CLIENT...
+//   node clients.mjs URL [--version NUMBER] [--transport NAME]... [--auth JSON] [--query JSON] [--resubscribe] CLIENT...
 //
 // CLIENT is a namespace and a name for it: "/#", "/#one", "/chat#two". NAME is websocket or polling; without any it is
-// what a browser does: polling first, then websocket. NUMBER is that of socket.io-client: 4, 3 or 2. With --resubscribe
+// what a browser does: polling first, then websocket. NUMBER is that of socket.io-client: 4, 3 or 2.
+// JSON is an object with the option `auth`, or `query`, of each client: {"/#one":{"token":"..."}}. With --resubscribe
 // a client that has connected again subscribes to the rooms in its name, "/#a,b", as the README tells it to.
 //
 // Standard output is one JSON object on each line:
@@ -26,11 +27,15 @@ const { values: options, positionals } = parseArgs({
     transport: { type: "string", multiple: true, default: ["polling", "websocket"] },
     version: { type: "string", default: "4" },
     resubscribe: { type: "boolean", default: false },
+    auth: { type: "string", default: "{}" },
+    query: { type: "string", default: "{}" },
   },
 });
 const library = await import(options.version === "4" ? "socket.io-client" : `socket.io-client-${options.version}`);
 const connect = library.io ?? library.default;
 const [url, ...specs] = positionals;
+
+const [auth, query] = [options.auth, options.query].map((text) => JSON.parse(text));
 
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
@@ -42,6 +47,8 @@ const clients = new Map(
       reconnectionDelay: 20,
       reconnectionDelayMax: 100,
       transports: options.transport,
+      auth: auth[spec],
+      query: query[spec],
     });
     const heard = (event, ...args) => print({ client: spec, event, args });
     if (client.onAny) {
@@ -69,8 +76,8 @@ await Promise.all(
           resolve();
         });
         client.on("connect_error", (error) => {
-          // What the server says comes as an error that the client does not repeat by itself.
-          if (client.active === false) {
+          // What the server itself says; whatever else it is, the client tries again.
+          if (error.type !== "TransportError" && error.message !== "timeout") {
             print({ client: spec, refused: error.message });
             resolve();
           }

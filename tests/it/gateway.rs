@@ -1,11 +1,13 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
 mod api;
+mod auth;
 mod catch_up;
 mod cluster;
 mod deliver;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod rooms;
 mod slow;
 mod vectors;

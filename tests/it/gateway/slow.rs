@@ -8,7 +8,7 @@ use std::{
 use base64::Engine as _;
 use redis::cmd;
 use rowcast::emitter::Target;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -25,20 +25,20 @@ pub(super) struct Stuck {
 
 impl Stuck {
     pub(super) async fn connect(gateway: &Gateway) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        // Little fits into its side of the connection.
-        socket.set_recv_buffer_size(4096).unwrap();
-        let mut stream = socket.connect(gateway.address.parse().unwrap()).await.unwrap();
-        let key = base64::engine::general_purpose::STANDARD.encode([7; 16]);
-        let request = format!(
-            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        // A masked text frame with the packet that connects it, with a mask of zeros.
-        stream.write_all(b"\x81\x82\x00\x00\x00\x0040").await.unwrap();
-        let mut stuck = Self { stream };
+        let mut stuck = Self::open(gateway).await;
         stuck.read_until("40{\"sid\":").await;
+        stuck
+    }
+
+    /// Asks to be connected. What it is answered is still to be read.
+    pub(super) async fn open(gateway: &Gateway) -> Self {
+        Self::open_with(gateway, &json!({})).await
+    }
+
+    /// As [`Stuck::open`], with what it sends as its `auth`.
+    pub(super) async fn open_with(gateway: &Gateway, auth: &Value) -> Self {
+        let mut stuck = Self { stream: upgraded(gateway, 4).await };
+        stuck.send(&text_frame(&format!("40{auth}"))).await;
         stuck
     }
 
@@ -58,11 +58,42 @@ impl Stuck {
         self.stream.write_all(bytes).await.ok();
     }
 
-    /// Waits for the end of the connection.
-    pub(super) async fn ends(&mut self) {
+    /// Waits for the end of the connection, and returns what came before it.
+    pub(super) async fn ends(&mut self) -> String {
         let mut rest = Vec::new();
         within(PATIENCE, "the end of the connection", self.stream.read_to_end(&mut rest)).await.ok();
+        String::from_utf8_lossy(&rest).into_owned()
     }
+}
+
+/// A connection that asks for WebSocket and a session of this version of engine.io.
+pub(super) async fn upgraded(gateway: &Gateway, version: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Little fits into its side of the connection.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(gateway.address.parse().unwrap()).await.unwrap();
+    let key = base64::engine::general_purpose::STANDARD.encode([7; 16]);
+    let request = format!(
+        "GET /socket.io/?EIO={version}&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// A text in a WebSocket frame, masked with zeros.
+pub(super) fn text_frame(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match text.len() {
+        short @ 0..126 => frame.push(0x80 | short as u8),
+        long => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&(long as u16).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(text.as_bytes());
+    frame
 }
 
 /// Publishes so many messages of 10 kB to everybody, numbered from 0.
@@ -88,7 +119,7 @@ pub(super) async fn fill(env: &Env, count: usize) {
 }
 
 /// How many connections of clients the process holds open, whatever their state.
-fn connections(gateway: &Gateway) -> usize {
+pub(super) fn connections(gateway: &Gateway) -> usize {
     let files = fs::read_dir(format!("/proc/{}/fd", gateway.process.pid())).unwrap();
     let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
     let held: Vec<String> = links.map(|link| link.to_string_lossy().into_owned()).collect();
