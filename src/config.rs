@@ -6,12 +6,14 @@
 #[cfg(test)]
 mod example;
 mod gateway;
+mod names;
 mod queues;
 mod settings;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use gateway::GatewaySettings;
+pub use names::unknown;
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
 
@@ -24,6 +26,14 @@ pub trait Vars {
 /// The environment of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment;
+
+impl Environment {
+    /// The names of all variables that are set and not empty, rowcast's or not.
+    pub fn names() -> Vec<String> {
+        let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+        set.filter_map(|(name, _)| name.into_string().ok()).collect()
+    }
+}
 
 impl Vars for Environment {
     fn get(&self, name: &str) -> Option<String> {

@@ -24,6 +24,7 @@ pub mod emitter;
 // What all of them use.
 pub mod backoff;
 pub mod progress;
+pub mod spelling;
 pub mod fault;
 pub mod telemetry;
 pub mod sandbox;

@@ -10,3 +10,4 @@ mod run;
 mod sandbox;
 mod status;
 mod terminal;
+mod variables;
