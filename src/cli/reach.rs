@@ -35,11 +35,22 @@ pub(super) async fn redis(url: &SecretUrl) -> anyhow::Result<Link> {
     }
 }
 
-/// Connects to Redis, and returns the chosen queues by their names.
+/// Connects to Redis, and returns the chosen queues by their names. One that Redis knows nothing of may be new, or
+/// misspelt: that is said on standard error, and no failure.
 pub(super) async fn queues(settings: &QueueSettings) -> anyhow::Result<Vec<(String, Admin)>> {
     let link = redis(&settings.redis_url).await?;
-    let queues = settings.routes.iter().map(|route| route.queue.clone());
-    Ok(queues.map(|queue| (queue.clone(), Admin::new(&queue, link.clone()))).collect())
+    let mut queues = Vec::new();
+    for queue in settings.routes.iter().map(|route| route.queue.clone()) {
+        let admin = Admin::new(&queue, link.clone());
+        if !admin.is_known().await.in_words(|| format!("cannot look for queue {queue:?}"))? {
+            eprintln!(
+                "rowcast: Redis knows nothing of queue {queue:?}: no job, and no worker that waits for one; \
+                 is that its name?"
+            );
+        }
+        queues.push((queue, admin));
+    }
+    Ok(queues)
 }
 
 /// An error of Redis in words for whoever must act on it.
