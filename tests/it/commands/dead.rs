@@ -46,15 +46,21 @@ async fn three(env: &Env) -> [DeadLetter; 3] {
 #[tokio::test]
 async fn letters_are_counted_by_what_they_died_of() {
     let env = Env::new().await;
-    rowcast(&env, &["dead", "list"]).await.ended(0).says("No dead letters.");
+    for arguments in [&["dead", "list"][..], &["dead", "list", "--all"]] {
+        rowcast(&env, arguments).await.ended(0).says("No dead letters.");
+    }
     three(&env).await;
     let groups = rowcast(&env, &["dead", "list", "--json"]).await.ended(0).json();
     assert_eq!((&groups[0]["count"], &groups[0]["code"]), (&2.into(), &"1406".into()));
     assert_eq!(groups[0]["reason"], "Data too long for column 'openid'");
     assert_eq!(groups[0]["id"], "01W:7:0");
     rowcast(&env, &["dead", "list"]).await.ended(0).says("  01W:7:0  Data too long").says("  01W:7:2  ");
-    let all = rowcast(&env, &["dead", "list", "--all"]).await.ended(0).says("01W:7:2  2026-01-31T23:59:59Z");
-    assert_eq!(all.out.lines().count(), 3, "{all:?}");
+    let all = rowcast(&env, &["dead", "list", "--all"]).await.ended(0);
+    let lines: Vec<&str> = all.out.lines().collect();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(lines[0]), ["id", "at", "code", "column", "job"]);
+    assert_eq!(words(lines[3])[..4], ["01W:7:2", "2026-01-31T23:59:59Z", "not_json", "-"]);
+    assert_eq!((lines.len(), lines[0].find("job")), (4, lines[1].find('{')), "{all:?}");
     assert!(!all.out.contains('\x1b'), "{all:?}");
 }
 
@@ -81,7 +87,20 @@ async fn a_retried_job_is_back_in_its_queue_byte_for_byte_and_its_letter_is_gone
     let expected = [1, 0, 2].map(|at: usize| letters[at].raw_bytes());
     assert_eq!(list(&env, &env.queue).await, expected);
     assert!(list(&env, &dead_key(&env)).await.is_empty());
-    rowcast(&env, &["dead", "retry", "--all"]).await.ended(0).says("No dead letters like that");
+    for which in [&["--all"][..], &["--code", "1406"]] {
+        let ran = rowcast(&env, &[&["dead", "retry"], which].concat()).await.ended(0);
+        assert_eq!(ran.out, "No dead letters.\n");
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_no_letter_has_is_told_with_those_that_there_are() {
+    let env = Env::new().await;
+    three(&env).await;
+    let told = "No dead letter has the code 1407. There are 1406, not_json.";
+    rowcast(&env, &["dead", "retry", "--code", "1407"]).await.ended(0).says(told);
+    rowcast(&env, &["dead", "purge", "--code", "1407", "--yes"]).await.ended(0).says(told);
+    assert_eq!(list(&env, &dead_key(&env)).await.len(), 3);
 }
 
 #[tokio::test]
