@@ -38,11 +38,11 @@ pub fn known_migrations() -> impl Iterator<Item = (i64, String)> {
     MIGRATOR.iter().map(|migration| (migration.version, migration.description.to_string()))
 }
 
-/// The statement of the migration that creates the default route's table.
-pub fn default_table() -> Option<String> {
+/// The migration that creates the default route's table: its version and its statement. No other route needs it.
+pub fn default_table() -> Option<(i64, String)> {
     let table = MIGRATOR.iter().find(|migration| migration.description == "pre qqaccount")?;
     let lines = table.sql.as_str().lines().filter(|line| !line.starts_with("--"));
-    Some(lines.collect::<Vec<_>>().join("\n"))
+    Some((table.version, lines.collect::<Vec<_>>().join("\n")))
 }
 
 /// Creates the database when it is missing, and applies the migrations that it lacks.

@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<String> {
     let original = Route::original();
     if (&route.table, &route.columns) == (&original.table, &original.columns) {
-        return store::default_table();
+        return store::default_table().map(|(_, statement)| statement);
     }
     let columns = columns(route, sample);
     if columns.is_empty() {

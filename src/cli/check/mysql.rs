@@ -3,8 +3,8 @@
 use super::{super::reach::PATIENCE, finding::Findings};
 use crate::{
     config::Settings,
-    route::Table,
-    store::{Fault, SqlFacts, Store, known_migrations},
+    route::{Route, Table},
+    store::{Fault, SqlFacts, Store, default_table, known_migrations},
 };
 
 const ABOUT: &str = "mysql";
@@ -26,7 +26,7 @@ pub(super) async fn check(settings: &Settings) -> (Option<Store>, Findings) {
         }
         Err(fault) => found.problem(ABOUT, fault.to_string()),
     }
-    if let Err(sentence) = check_tables(&mut store, &mut found).await {
+    if let Err(sentence) = check_tables(&mut store, settings, &mut found).await {
         found.problem(ABOUT, sentence);
     }
     (Some(store), found)
@@ -80,8 +80,8 @@ fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
 }
 
 /// rowcast's own tables: recorded, there, and usable.
-async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), String> {
-    let complete = check_migrations(store, found).await?;
+async fn check_tables(store: &mut Store, settings: &Settings, found: &mut Findings) -> Result<(), String> {
+    let complete = check_migrations(store, settings, found).await?;
     match store.schema(&Table::parse("rowcast_checkpoints")?).await {
         Ok(schema) => check_checkpoints(store, schema.not_transactional, found).await,
         // The missing migration says so.
@@ -94,8 +94,12 @@ async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), Str
     Ok(())
 }
 
-/// Whether all migrations are recorded as applied.
-async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<bool, String> {
+/// Whether all migrations are recorded as applied that the routes need.
+async fn check_migrations(
+    store: &mut Store,
+    settings: &Settings,
+    found: &mut Findings,
+) -> Result<bool, String> {
     let applied = match store.applied_migrations().await {
         // The rights that a worker needs do not include this table; the checkpoints are tried by themselves.
         Err(Fault::Route(text)) => {
@@ -104,8 +108,10 @@ async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<boo
         }
         applied => applied.map_err(|fault| fault.to_string())?,
     };
+    // The default route's table is made for everybody, but missed by nobody else.
+    let unneeded = default_table().map(|(version, _)| version).filter(|_| !uses_default_table(settings));
     let missing: Vec<String> = known_migrations()
-        .filter(|(version, _)| !applied.contains(version))
+        .filter(|(version, _)| !applied.contains(version) && Some(*version) != unneeded)
         .map(|(version, description)| format!("{version} {description}"))
         .collect();
     if !missing.is_empty() {
@@ -113,6 +119,11 @@ async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<boo
         found.problem(ABOUT, text);
     }
     Ok(missing.is_empty())
+}
+
+fn uses_default_table(settings: &Settings) -> bool {
+    let default = Route::original().table;
+    settings.routes.iter().any(|route| route.table.name == default.name)
 }
 
 async fn check_checkpoints(store: &mut Store, not_transactional: Option<String>, found: &mut Findings) {
