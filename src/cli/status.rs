@@ -7,6 +7,7 @@ mod queue;
 mod worker;
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
     time::Duration,
@@ -144,6 +145,21 @@ impl Status {
             .collect();
         let problems: String =
             self.queues.iter().filter_map(QueueLine::problem).map(|text| format!("\n{text}")).collect();
-        format!("{workers}\n\n{}{problems}", table(&queues))
+        format!("{workers}{}\n\n{}{problems}", self.reasons(), table(&queues))
+    }
+
+    /// Why workers wait, whole: a terminal breaks long lines by itself. Many wait for the same reason.
+    fn reasons(&self) -> String {
+        let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for worker in &self.workers {
+            if let Some(reason) = worker.reason() {
+                reasons.entry(reason).or_default().push(worker.id());
+            }
+        }
+        let who = |ids: &[&str]| match ids {
+            [id] => (*id).to_owned(),
+            ids => format!("{} and {} more", ids[0], ids.len() - 1),
+        };
+        reasons.iter().map(|(reason, ids)| format!("\n{}: {reason}", who(ids))).collect()
     }
 }
