@@ -71,7 +71,7 @@ impl Private {
     pub(super) fn greeting(&self, program: &Path) -> anyhow::Result<String> {
         let QueueSettings { routes, publish, .. } = QueueSettings::from_vars(&self.variables)?;
         let route = routes.first().context("there is no route")?;
-        let redis = self.sandbox.redis.client_line();
+        let (redis, redis_url) = (self.sandbox.redis.client_line(), self.sandbox.redis.url());
         let job = if *route == Route::original() {
             r#"{"time":1,"stamp":"a"}"#.to_owned()
         } else {
@@ -86,7 +86,8 @@ impl Private {
             "\n  Push a job:    {redis} LPUSH {} {}\
              \n  See its row:   {sql} -e {}\
              \n  Hear events:   {redis} PSUBSCRIBE {}\
-             \n  Who works:     {} status --redis-url {}\
+             \n  Who works:     {} status --redis-url {redis_url}\
+             \n  Settings:      export REDIS_URL={} DATABASE_URL={}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
             quoted(&route.queue),
@@ -94,7 +95,8 @@ impl Private {
             quoted(&select),
             quoted(&format!("{}#{}#*", publish.key, route.namespace)),
             quoted(&program.to_string_lossy()),
-            self.sandbox.redis.url(),
+            quoted(&redis_url),
+            quoted(&self.sandbox.sql.url(DATABASE)),
             quoted(&self.folder.to_string_lossy()),
         ))
     }

@@ -83,6 +83,9 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
     .await;
     assert!(shell(&look).await.contains("70707"));
     assert!(shell(&status).await.contains("message"));
+    let settings = up.line("Settings:").await;
+    let check = format!("{settings}; {} check", env!("CARGO_BIN_EXE_rowcast"));
+    assert!(shell(&check).await.contains("No problems."));
 
     let pids = [up.servers(), up.children()].concat();
     assert!(up.servers().len() == 2 && pids.iter().all(|pid| runs(*pid)), "{pids:?}");
