@@ -2,7 +2,10 @@
 
 use rowcast::queue::{DeadLetter, Raw};
 
-use super::run::{on, rowcast, run_with};
+use super::{
+    run::{on, rowcast, run_with},
+    terminal::Terminal,
+};
 use crate::support::Env;
 
 fn letter(env: &Env, n: usize, code: &str, raw: &[u8]) -> DeadLetter {
@@ -152,28 +155,22 @@ async fn a_purge_without_a_terminal_needs_a_yes_and_deletes_what_it_names() {
     assert!(list(&env, &env.queue).await.is_empty());
 }
 
-/// Runs `rowcast` on a terminal of its own (util-linux's `script`), with this answer typed.
-pub(super) async fn at_terminal(env: &Env, arguments: &str, answer: &[u8]) -> super::run::Ran {
-    let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_rowcast"));
-    let mut command = std::process::Command::new("script");
-    command
-        .args(["-qec", &line, "/dev/null"])
-        .env("REDIS_URL", &env.redis_url)
-        .env("ROWCAST_QUEUE", &env.queue);
-    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
-    run_with(command, answer).await
+/// What a terminal shows of a command that asks, with this answer typed.
+async fn answered(env: &Env, arguments: &str, answer: &[u8], code: i32) -> String {
+    let mut terminal = Terminal::start(env, arguments);
+    terminal.shows("? [y/N] ", 1).await;
+    terminal.types(answer);
+    terminal.ended(code).await
 }
 
 #[tokio::test]
 async fn at_a_terminal_a_person_is_asked_and_no_is_no() {
     let env = Env::new().await;
     three(&env).await;
-    at_terminal(&env, "dead purge --all", b"n\n")
-        .await
-        .ended(1)
-        .says("all 3 dead letters")
-        .says("nothing was done");
+    let shown = answered(&env, "dead purge --all", b"n\n", 1).await;
+    assert!(shown.contains("all 3 dead letters") && shown.contains("nothing was done"), "{shown:?}");
     assert_eq!(list(&env, &dead_key(&env)).await.len(), 3);
-    at_terminal(&env, "dead retry --all", b"y\n").await.ended(0).says("3 dead letters sent back");
+    let shown = answered(&env, "dead retry --all", b"y\n", 0).await;
+    assert!(shown.contains("3 dead letters sent back"), "{shown:?}");
     assert_eq!(list(&env, &env.queue).await.len(), 3);
 }
