@@ -25,6 +25,7 @@ pub mod emitter;
 pub mod backoff;
 pub mod progress;
 pub mod spelling;
+pub mod glob;
 pub mod fault;
 pub mod telemetry;
 pub mod sandbox;

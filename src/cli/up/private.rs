@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{QueueSettings, SecretUrl, Vars as _},
+    emitter::Target,
     route::Route,
     sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted},
 };
@@ -93,7 +94,7 @@ impl Private {
             quoted(&route.queue),
             quoted(&job),
             quoted(&select),
-            quoted(&format!("{}#{}#*", publish.key, route.namespace)),
+            quoted(&Target::new().with_key(&publish.key).of(&route.namespace).pattern()),
             quoted(&program.to_string_lossy()),
             quoted(&redis_url),
             quoted(&self.sandbox.sql.url(DATABASE)),
