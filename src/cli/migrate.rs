@@ -50,5 +50,5 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
 
 /// Applies what is missing; a failure names the database, without its password.
 pub(super) async fn bring_up_to_date(url: &SecretUrl) -> anyhow::Result<Migrated> {
-    migrate(url).await.map_err(|sentence| anyhow!("cannot migrate: {sentence}. DATABASE_URL is {url}"))
+    migrate(url).await.map_err(|sentence| anyhow!("cannot migrate: {sentence} (DATABASE_URL is {url})"))
 }

@@ -8,7 +8,7 @@ use redis::{RedisError, RedisResult};
 
 use crate::{
     config::{QueueSettings, SecretUrl},
-    queue::{Admin, Link, describe},
+    queue::{Admin, Link, describe, describe_silence},
 };
 
 /// How long a person waits for a server's first word.
@@ -26,12 +26,12 @@ pub(super) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 
 /// Connects to Redis, and hears it answer.
 pub(super) async fn redis(url: &SecretUrl) -> anyhow::Result<Link> {
-    let away = |what: String| anyhow!("{what}. REDIS_URL is {url}");
+    let away = |what: String| anyhow!("{what} (REDIS_URL is {url})");
     let link = Link::new(url).map_err(|error| away(describe(&error)))?;
     match tokio::time::timeout(PATIENCE, link.query::<redis::Value>(&redis::cmd("PING"))).await {
         Ok(Ok(_)) => Ok(link),
         Ok(Err(error)) => Err(away(describe(&error))),
-        Err(_) => Err(away(format!("Redis does not answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => Err(away(describe_silence(url).to_owned())),
     }
 }
 

@@ -25,6 +25,7 @@ pub const SLOW: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Link {
     client: Client,
+    tls: bool,
     live: Arc<Mutex<Option<Live>>>,
     progress: Progress,
 }
@@ -49,7 +50,8 @@ impl Link {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(url: &SecretUrl) -> RedisResult<Self> {
-        Ok(Self { client: client(url)?, live: Arc::default(), progress: Progress::default() })
+        let client = client(url)?;
+        Ok(Self { client, tls: has_tls(url), live: Arc::default(), progress: Progress::default() })
     }
 
     /// The same connection, whose requests count as the progress of this route.
@@ -61,7 +63,7 @@ impl Link {
 
     /// A second connection to the same server.
     pub fn another(&self) -> Self {
-        Self { client: self.client.clone(), live: Arc::default(), progress: self.progress.clone() }
+        Self { live: Arc::default(), ..self.clone() }
     }
 
     /// Sends a command, connecting first where that is needed.
@@ -113,7 +115,11 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(RESPONSE));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = connected.map_err(|error| match error.is_timeout() {
+            true => std::io::Error::new(std::io::ErrorKind::TimedOut, silence(self.tls)).into(),
+            false => error,
+        })?;
         let id = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
         let live = Live { connection, id, modern: is_modern(&info) };
@@ -157,6 +163,27 @@ pub fn client(url: &SecretUrl) -> RedisResult<Client> {
             Client::build_with_tls(server, trust)
         }
     }
+}
+
+/// Why a Redis that takes connections says nothing on them.
+fn silence(tls: bool) -> &'static str {
+    match tls {
+        true => {
+            "Redis does not answer to TLS: it hangs, or knows none, and then REDIS_URL begins with redis://"
+        }
+        false => NO_ANSWER,
+    }
+}
+
+const NO_ANSWER: &str = "Redis does not answer";
+
+fn has_tls(url: &SecretUrl) -> bool {
+    url.expose().starts_with("rediss://")
+}
+
+/// As [`describe`], of a Redis that has said nothing for so long that nobody waits any longer.
+pub fn describe_silence(url: &SecretUrl) -> &'static str {
+    silence(has_tls(url))
 }
 
 fn is_modern(info: &str) -> bool {
@@ -203,7 +230,16 @@ pub fn describe(error: &RedisError) -> String {
                  one that a private authority has signed needs that authority in ROWCAST_REDIS_CA"
             )
         }
-        _ if error.is_timeout() => "Redis does not answer".into(),
+        _ if error.is_timeout() && detail.starts_with(NO_ANSWER) => detail,
+        _ if error.is_timeout() => NO_ANSWER.into(),
+        // The library quotes what it could not read, on several lines.
+        redis::ErrorKind::Parse if detail.contains("Parse error") => {
+            "what answers where REDIS_URL says is no Redis; is that the port of another server, MySQL's perhaps?".into()
+        }
+        _ if detail.contains("received corrupt message") => format!(
+            "what answers where REDIS_URL says speaks no TLS ({detail}); a Redis without TLS is redis://, and is it a \
+             Redis?"
+        ),
         _ if error.is_io_error() => {
             format!("Redis cannot be reached ({detail}); does it run where REDIS_URL says?")
         }

@@ -4,7 +4,7 @@ use super::{super::reach::PATIENCE, finding::Findings};
 use crate::{
     config::Settings,
     route::{Route, Table},
-    store::{Fault, SqlFacts, Store, default_table, known_migrations},
+    store::{Fault, SqlFacts, Store, advice, default_table, known_migrations},
 };
 
 const ABOUT: &str = "mysql";
@@ -15,7 +15,7 @@ pub(super) async fn check(settings: &Settings) -> (Option<Store>, Findings) {
     let mut store = match connect(settings).await {
         Ok(store) => store,
         Err(sentence) => {
-            found.problem(ABOUT, format!("{sentence}. DATABASE_URL is {}", settings.database_url));
+            found.problem(ABOUT, format!("{sentence} (DATABASE_URL is {})", settings.database_url));
             return (None, found);
         }
     };
@@ -38,7 +38,7 @@ async fn connect(settings: &Settings) -> Result<Store, String> {
     match tokio::time::timeout(PATIENCE, store.connect()).await {
         Ok(Ok(_)) => Ok(store),
         Ok(Err(fault)) => Err(fault.to_string()),
-        Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(store.silence(PATIENCE)),
     }
 }
 
@@ -82,8 +82,9 @@ fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
 /// rowcast's own tables: recorded, there, and usable.
 async fn check_tables(store: &mut Store, settings: &Settings, found: &mut Findings) -> Result<(), String> {
     let complete = check_migrations(store, settings, found).await?;
-    match store.schema(&Table::parse("rowcast_checkpoints")?).await {
-        Ok(schema) => check_checkpoints(store, schema.not_transactional, found).await,
+    let checkpoints = Table::parse("rowcast_checkpoints")?;
+    match store.schema(&checkpoints).await {
+        Ok(schema) => check_checkpoints(store, &checkpoints, schema.not_transactional, found).await,
         // The missing migration says so.
         Err(_) if !complete => {}
         Err(_) => found.problem(
@@ -126,14 +127,19 @@ fn uses_default_table(settings: &Settings) -> bool {
     settings.routes.iter().any(|route| route.table.name == default.name)
 }
 
-async fn check_checkpoints(store: &mut Store, not_transactional: Option<String>, found: &mut Findings) {
+async fn check_checkpoints(
+    store: &mut Store,
+    table: &Table,
+    not_transactional: Option<String>,
+    found: &mut Findings,
+) {
     if let Some(engine) = not_transactional {
         found.fixable(
             ABOUT,
             format!(
                 "rowcast_checkpoints is stored by {engine}, without transactions: rows could go in twice"
             ),
-            "ALTER TABLE rowcast_checkpoints ENGINE = InnoDB;".to_owned(),
+            format!("{};", advice::with_transactions(table)),
         );
     }
     match store.try_checkpoint().await {
