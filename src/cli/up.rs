@@ -30,7 +30,7 @@ use private::Private;
 ///
 /// Signals: TERM or INT (Ctrl-C) lets the workers finish what they hold, within ROWCAST_DRAIN_SECONDS, and ends;
 /// a second one ends at once. HUP reads .env and the routes file again and replaces the workers one by one.
-/// TTIN adds a worker, TTOU takes one away, USR2 writes the state of all to the log.
+/// TTIN adds a worker, TTOU takes one away, until the next HUP; USR2 writes the state of all to the log.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
