@@ -10,7 +10,11 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = essence(name);
     let slips = |other: &str| strsim::osa_distance(&name, &essence(other));
-    let bearable = (name.chars().count() / 3).max(1);
+    let bearable = match name.chars().count() {
+        // Of a letter or two nothing would be left.
+        ..3 => 0,
+        length => length / 3,
+    };
     let counted = known.into_iter().map(|other| (slips(other), other));
     counted.filter(|(slips, _)| *slips <= bearable).min_by_key(|(slips, _)| *slips).map(|(_, other)| other)
 }

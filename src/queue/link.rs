@@ -234,14 +234,15 @@ pub fn describe(error: &RedisError) -> String {
         _ if error.is_timeout() => NO_ANSWER.into(),
         // The library quotes what it could not read, on several lines.
         redis::ErrorKind::Parse if detail.contains("Parse error") => {
-            "what answers where REDIS_URL says is no Redis; is that the port of another server, MySQL's perhaps?".into()
+            "what answers where REDIS_URL says is no Redis; that is the port of another server, MySQL perhaps"
+                .into()
         }
         _ if detail.contains("received corrupt message") => format!(
-            "what answers where REDIS_URL says speaks no TLS ({detail}); a Redis without TLS is redis://, and is it a \
-             Redis?"
+            "what answers where REDIS_URL says speaks no TLS ({detail}); a Redis without TLS is \
+             redis://"
         ),
         _ if error.is_io_error() => {
-            format!("Redis cannot be reached ({detail}); does it run where REDIS_URL says?")
+            format!("Redis cannot be reached ({detail}); it should run where REDIS_URL says")
         }
         _ => detail,
     }
