@@ -20,7 +20,7 @@ pub use events::Events;
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
-pub use link::{Link, SLOW, client, describe, describe_silence, has_code};
+pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use registry::{Member, Registry};
 use script::Script;
 

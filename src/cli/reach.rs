@@ -8,7 +8,7 @@ use redis::{RedisError, RedisResult};
 
 use crate::{
     config::{QueueSettings, SecretUrl},
-    queue::{Admin, Link, describe, describe_silence},
+    queue::{Admin, Link, describe, silence},
 };
 
 /// How long a person waits for a server's first word.
@@ -31,7 +31,7 @@ pub(super) async fn redis(url: &SecretUrl) -> anyhow::Result<Link> {
     match tokio::time::timeout(PATIENCE, link.query::<redis::Value>(&redis::cmd("PING"))).await {
         Ok(Ok(_)) => Ok(link),
         Ok(Err(error)) => Err(away(describe(&error))),
-        Err(_) => Err(away(describe_silence(url).to_owned())),
+        Err(_) => Err(away(silence(url).to_owned())),
     }
 }
 

@@ -25,7 +25,8 @@ pub const SLOW: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Link {
     client: Client,
-    tls: bool,
+    /// See [`silence`].
+    silence: &'static str,
     live: Arc<Mutex<Option<Live>>>,
     progress: Progress,
 }
@@ -50,8 +51,8 @@ impl Link {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(url: &SecretUrl) -> RedisResult<Self> {
-        let client = client(url)?;
-        Ok(Self { client, tls: has_tls(url), live: Arc::default(), progress: Progress::default() })
+        let (client, silence) = (client(url)?, silence(url));
+        Ok(Self { client, silence, live: Arc::default(), progress: Progress::default() })
     }
 
     /// The same connection, whose requests count as the progress of this route.
@@ -117,7 +118,7 @@ impl Link {
             .set_response_timeout(Some(RESPONSE));
         let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
         let mut connection = connected.map_err(|error| match error.is_timeout() {
-            true => std::io::Error::new(std::io::ErrorKind::TimedOut, silence(self.tls)).into(),
+            true => std::io::Error::new(std::io::ErrorKind::TimedOut, self.silence).into(),
             false => error,
         })?;
         let id = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
@@ -165,9 +166,9 @@ pub fn client(url: &SecretUrl) -> RedisResult<Client> {
     }
 }
 
-/// Why a Redis that takes connections says nothing on them.
-fn silence(tls: bool) -> &'static str {
-    match tls {
+/// What is wrong with a Redis that takes connections and says nothing on them, in words for whoever must act on it.
+pub fn silence(url: &SecretUrl) -> &'static str {
+    match url.expose().starts_with("rediss://") {
         true => {
             "Redis does not answer to TLS: it hangs, or knows none, and then REDIS_URL begins with redis://"
         }
@@ -176,15 +177,6 @@ fn silence(tls: bool) -> &'static str {
 }
 
 const NO_ANSWER: &str = "Redis does not answer";
-
-fn has_tls(url: &SecretUrl) -> bool {
-    url.expose().starts_with("rediss://")
-}
-
-/// As [`describe`], of a Redis that has said nothing for so long that nobody waits any longer.
-pub fn describe_silence(url: &SecretUrl) -> &'static str {
-    silence(has_tls(url))
-}
 
 fn is_modern(info: &str) -> bool {
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
