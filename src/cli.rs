@@ -81,6 +81,7 @@ pub fn start() -> Result<(Command, Variables), ExitCode> {
     let cli = Cli::try_parse().map_err(|error| usage(&error))?;
     let variables = Variables::read(cli.flags.variables()).map_err(|error| finish(Err(error.into())))?;
     telemetry::init(&variables).map_err(|error| finish(Err(error.into())))?;
+    variables.tell_unknown();
     Ok((cli.command, variables))
 }
 

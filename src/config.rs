@@ -8,6 +8,7 @@ mod addresses;
 mod example;
 mod gateway;
 mod limits;
+mod names;
 mod operators;
 mod queues;
 mod settings;
@@ -18,6 +19,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 pub use addresses::gateway_addresses;
 pub use gateway::GatewaySettings;
 pub use limits::LimitSettings;
+pub use names::unknown;
 pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
@@ -32,6 +34,14 @@ pub trait Vars {
 /// The environment of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment;
+
+impl Environment {
+    /// The names of all variables that are set and not empty, rowcast's or not.
+    pub fn names() -> Vec<String> {
+        let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+        set.filter_map(|(name, _)| name.into_string().ok()).collect()
+    }
+}
 
 impl Vars for Environment {
     fn get(&self, name: &str) -> Option<String> {

@@ -6,6 +6,10 @@
 //! it happens in one process only: in whichever creates the file. `ROWCAST_FAULT_POISON=text` kills a process that
 //! decodes a job with this text in it.
 
+/// The variables that are read here.
+#[cfg(not(feature = "fault-points"))]
+pub const NAMES: [&str; 0] = [];
+
 /// Reached a place.
 #[cfg(not(feature = "fault-points"))]
 #[inline]
@@ -17,7 +21,7 @@ pub fn point(_place: &str) {}
 pub fn poison(_jobs: &[Vec<u8>]) {}
 
 #[cfg(feature = "fault-points")]
-pub use armed::{point, poison};
+pub use armed::{NAMES, point, poison};
 
 #[cfg(feature = "fault-points")]
 mod armed {
@@ -31,6 +35,9 @@ mod armed {
 
     use nix::sys::signal::{Signal, raise};
 
+    /// The variables that are read here.
+    pub const NAMES: [&str; 2] = ["ROWCAST_FAULT", "ROWCAST_FAULT_POISON"];
+
     struct Fault {
         place: String,
         signal: Signal,
@@ -40,10 +47,10 @@ mod armed {
     }
 
     static FAULTS: LazyLock<Vec<Fault>> = LazyLock::new(|| {
-        let text = std::env::var("ROWCAST_FAULT").unwrap_or_default();
+        let text = std::env::var(NAMES[0]).unwrap_or_default();
         text.split(',').filter_map(parse).collect()
     });
-    static POISON: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("ROWCAST_FAULT_POISON").ok());
+    static POISON: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(NAMES[1]).ok());
 
     fn parse(text: &str) -> Option<Fault> {
         let mut parts = text.splitn(4, ':');

@@ -24,6 +24,8 @@ pub mod emitter;
 // What all of them use.
 pub mod backoff;
 pub mod progress;
+pub mod spelling;
+pub mod glob;
 pub mod fault;
 pub mod histogram;
 pub mod telemetry;

@@ -21,7 +21,7 @@ pub use events::Events;
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
-pub use link::{Link, SLOW, client, describe, has_code};
+pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
 pub use registry::{Member, Registry, about, resident_bytes};
 use script::Script;

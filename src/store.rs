@@ -4,6 +4,7 @@
 //! from the live schema and are quoted, that no text of a job ever becomes SQL, and that an error is judged once, by
 //! [`errors`]. It does not decide what to do about an error.
 
+pub mod advice;
 mod batch;
 mod checkpoint;
 pub mod errors;
@@ -136,6 +137,11 @@ impl Store {
     /// [`Fault::Server`], in words that name what refused.
     pub async fn connect(&mut self) -> Result<Server, Fault> {
         Ok(self.live().await?.server)
+    }
+
+    /// Why there is no connection after so long, in words for whoever waits.
+    pub fn silence(&self, after: Duration) -> String {
+        refusal::silence(&self.options, after)
     }
 
     /// Reads the live schema of a table.

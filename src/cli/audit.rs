@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::QueueSettings,
-    queue::{Audit, UnknownClaim},
+    queue::{Admin, Audit, UnknownClaim},
 };
 
 /// Add up what became of every job that was taken
@@ -50,7 +50,7 @@ struct Line<'a> {
     /// Looked for when jobs are missing.
     unknown_claims: Vec<UnknownClaim>,
     #[serde(skip)]
-    index: &'a str,
+    admin: &'a Admin,
 }
 
 /// Audits the chosen queues.
@@ -71,7 +71,7 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
                 }
                 _ => Vec::new(),
             };
-            lines.push(Line { queue, audit, difference, unknown_claims, index: admin.index() });
+            lines.push(Line { queue, audit, difference, unknown_claims, admin });
         }
         if args.json {
             say_json(&lines)?;
@@ -85,7 +85,7 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
 
 fn text(line: &Line<'_>) -> String {
     let Line { queue, audit, difference, .. } = line;
-    let rows = format!("in {} rows", audit.rows);
+    let rows = format!("in {}", count(audit.rows, "row"));
     let parts = [
         ("  claimed", audit.claimed, "jobs taken from the queue, ever"),
         ("= inserted", audit.inserted, rows.as_str()),
@@ -97,10 +97,11 @@ fn text(line: &Line<'_>) -> String {
     let cells = parts.map(|(name, number, note)| vec![format!("  {name}"), number.to_string(), note.into()]);
     // The first row of a table is its titles, which are nothing here.
     let rows: Vec<Vec<String>> = std::iter::once(Vec::new()).chain(cells).collect();
+    let distance = difference.unsigned_abs();
     let verdict = match difference {
         0 => "  It adds up.".to_owned(),
-        1.. => format!("  It does not add up: {difference} jobs were taken and are nowhere."),
-        _ => format!("  It does not add up: {} outcomes more than jobs taken.", difference.unsigned_abs()),
+        1.. => format!("  It does not add up: {} taken and nowhere to be found.", count(distance, "job")),
+        _ => format!("  It does not add up: {} more than jobs taken.", count(distance, "outcome")),
     };
     format!("{queue}:{}\n{verdict}{}", table(&rows), unknown(line))
 }
@@ -108,14 +109,14 @@ fn text(line: &Line<'_>) -> String {
 /// Claim lists that nobody will finish, each with the command that has it rescued.
 fn unknown(line: &Line<'_>) -> String {
     let mut text = String::new();
-    for UnknownClaim { key, claim, jobs, worker_alive } in &line.unknown_claims {
+    for found in &line.unknown_claims {
+        let UnknownClaim { key, jobs, worker_alive, .. } = found;
         text += &format!("\n  {} in {key}, which is not in the index ", count(*jobs, "job"));
         if *worker_alive {
             text += "(its worker is alive, and may end it by itself: audit again)";
         } else {
-            let entry = format!("{}:0", time::OffsetDateTime::now_utc().unix_timestamp() * 1_000);
-            let (index, claim) = (quoted(line.index), quoted(claim));
-            text += &format!("(its worker is gone):\n    redis-cli HSET {index} {claim} {entry}");
+            let words = line.admin.indexing(found).map(|word| quoted(&word)).join(" ");
+            text += &format!("(its worker is gone):\n    redis-cli {words}");
         }
     }
     if line.unknown_claims.iter().any(|claim| !claim.worker_alive) {
@@ -124,7 +125,7 @@ fn unknown(line: &Line<'_>) -> String {
              rows of its\n  jobs (redis-cli LRANGE LIST 0 -1). Without rows, or on a route with a dedupe column, run \
              its HSET: a worker then\n  hands the jobs back to the queue. With rows, DEL the list: only its events \
              are missing.",
-            index = line.index
+            index = line.admin.index()
         );
     }
     text

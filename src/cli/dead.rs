@@ -13,6 +13,9 @@ use clap::Subcommand;
 
 use super::Variables;
 
+/// What is said where there is nothing to show, to retry or to delete.
+const NONE: &str = "No dead letters.";
+
 /// Look at dead letters, retry them, or delete them
 ///
 /// A dead letter is a job that cannot become a row: it is not JSON, a value does not fit its column, or it crashed

@@ -12,10 +12,10 @@ use crate::{
 
 /// Create the tables that rowcast needs
 ///
-/// These are the checkpoints, which make every row go in exactly once, and the table of the default route. A table
-/// that is there already is left as it is. The database is created when it is missing and you may create it. Run it
-/// after every upgrade: what was applied before is passed over. Rights that are missing are told before anything is
-/// changed.
+/// These are the checkpoints, which make every row go in exactly once, and the table of the default route, which may
+/// be dropped again where no route uses it. A table that is there already is left as it is. The database is created
+/// when it is missing and you may create it. Run it after every upgrade: what was applied before is passed over.
+/// Rights that are missing are told before anything is changed.
 ///
 /// It is the same as `sqlx migrate run` in rowcast's source folder, with the same record in _sqlx_migrations.
 #[derive(Debug, clap::Args)]
@@ -50,5 +50,5 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
 
 /// Applies what is missing; a failure names the database, without its password.
 pub(super) async fn bring_up_to_date(url: &SecretUrl) -> anyhow::Result<Migrated> {
-    migrate(url).await.map_err(|sentence| anyhow!("cannot migrate: {sentence}. DATABASE_URL is {url}"))
+    migrate(url).await.map_err(|sentence| anyhow!("cannot migrate: {sentence} (DATABASE_URL is {url})"))
 }

@@ -13,7 +13,8 @@ use crate::config::QueueSettings;
 ///
 /// Producers go on pushing. Workers finish what they have claimed already, and then leave the queue alone until
 /// `rowcast resume`. The mark is in Redis, so it holds for the workers of all hosts, and over restarts.
-/// Pausing twice is the same as once.
+/// Pausing twice is the same as once. A queue that Redis knows nothing of is paused as well, for the time when there
+/// will be jobs and workers, and you are told, should the name be wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

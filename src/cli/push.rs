@@ -112,7 +112,8 @@ impl Push<'_> {
             pushed += batch.jobs.len() as u64;
             bytes += batch.bytes;
             self.bar.set_position(bytes);
-            self.bar.set_message(format!("{pushed} jobs, {:.0}/s", per_second(pushed, self.bar.elapsed())));
+            let rate = per_second(pushed, self.bar.elapsed());
+            self.bar.set_message(format!("{}, {rate:.0}/s", count(pushed, "job")));
         }
         self.bar.finish_and_clear();
         Ok(pushed)
@@ -125,7 +126,7 @@ impl Push<'_> {
             if length <= limit {
                 return Ok(());
             }
-            self.bar.set_message(format!("waiting: the queue holds {length} jobs"));
+            self.bar.set_message(format!("waiting: the queue holds {}", count(length, "job")));
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -8,7 +8,7 @@ use redis::{RedisError, RedisResult};
 
 use crate::{
     config::{QueueSettings, SecretUrl},
-    queue::{Admin, Link, describe},
+    queue::{Admin, Link, describe, silence},
 };
 
 /// How long a person waits for a server's first word.
@@ -26,20 +26,31 @@ pub(super) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 
 /// Connects to Redis, and hears it answer.
 pub(super) async fn redis(url: &SecretUrl) -> anyhow::Result<Link> {
-    let away = |what: String| anyhow!("{what}. REDIS_URL is {url}");
+    let away = |what: String| anyhow!("{what} (REDIS_URL is {url})");
     let link = Link::new(url).map_err(|error| away(describe(&error)))?;
     match tokio::time::timeout(PATIENCE, link.query::<redis::Value>(&redis::cmd("PING"))).await {
         Ok(Ok(_)) => Ok(link),
         Ok(Err(error)) => Err(away(describe(&error))),
-        Err(_) => Err(away(format!("Redis does not answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => Err(away(silence(url).to_owned())),
     }
 }
 
-/// Connects to Redis, and returns the chosen queues by their names.
+/// Connects to Redis, and returns the chosen queues by their names. One that Redis knows nothing of may be new, or
+/// misspelt: that is said on standard error, and no failure.
 pub(super) async fn queues(settings: &QueueSettings) -> anyhow::Result<Vec<(String, Admin)>> {
     let link = redis(&settings.redis_url).await?;
-    let queues = settings.routes.iter().map(|route| route.queue.clone());
-    Ok(queues.map(|queue| (queue.clone(), Admin::new(&queue, link.clone()))).collect())
+    let mut queues = Vec::new();
+    for queue in settings.routes.iter().map(|route| route.queue.clone()) {
+        let admin = Admin::new(&queue, link.clone());
+        if !admin.is_known().await.in_words(|| format!("cannot look for queue {queue:?}"))? {
+            eprintln!(
+                "rowcast: Redis knows nothing of queue {queue:?}: no job, and no worker that waits for one; \
+                 is that its name?"
+            );
+        }
+        queues.push((queue, admin));
+    }
+    Ok(queues)
 }
 
 /// An error of Redis in words for whoever must act on it.

@@ -9,6 +9,7 @@ mod queue;
 mod worker;
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
     time::Duration,
@@ -155,7 +156,24 @@ impl Status {
         let queues = titled(queue::TITLES, self.queues.iter().map(QueueLine::cells));
         let problems: String =
             self.queues.iter().filter_map(QueueLine::problem).map(|text| format!("\n{text}")).collect();
-        format!("{workers}{gateways}\n\n{queues}{problems}")
+        format!("{workers}{gateways}{}\n\n{queues}{problems}", self.reasons())
+    }
+
+    /// Why workers and gateways wait, whole: a terminal breaks long lines by itself. Many wait for the same reason.
+    fn reasons(&self) -> String {
+        let lives =
+            self.workers.iter().map(WorkerLine::life).chain(self.gateways.iter().map(GatewayLine::life));
+        let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for life in lives {
+            if let Some(reason) = life.reason() {
+                reasons.entry(reason).or_default().push(life.id());
+            }
+        }
+        let who = |ids: &[&str]| match ids {
+            [id] => (*id).to_owned(),
+            ids => format!("{} and {} more", ids[0], ids.len() - 1),
+        };
+        reasons.iter().map(|(reason, ids)| format!("\n{}: {reason}", who(ids))).collect()
     }
 }
 

@@ -32,7 +32,7 @@ use private::Private;
 /// Signals: TERM or INT (Ctrl-C) lets the workers finish what they hold and the gateways let go of their clients,
 /// within ROWCAST_DRAIN_SECONDS, and ends; a second one ends at once. HUP reads .env and the routes file again and
 /// replaces the workers and the gateways one by one; a gateway's port refuses nobody meanwhile.
-/// TTIN adds a worker, TTOU takes one away, USR2 writes the state of all to the log.
+/// TTIN adds a worker, TTOU takes one away, until the next HUP; USR2 writes the state of all to the log.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    config::{ConfigError, Environment, Overlay, Vars},
+    config::{ConfigError, Environment, Overlay, Vars, unknown},
     control,
 };
 
@@ -43,12 +43,29 @@ impl Variables {
         Ok(Self(Overlay { flags, vars: File(file) }))
     }
 
-    /// The same flags, with a freshly read `.env`.
+    /// The same flags, with a freshly read `.env`; what of it is not known is told.
     ///
     /// # Errors
     /// When `.env` cannot be read or understood.
     pub fn reread(&self) -> Result<Self, ConfigError> {
-        Self::read(self.0.flags.clone())
+        let read = Self::read(self.0.flags.clone())?;
+        read.tell_unknown();
+        Ok(read)
+    }
+
+    /// Warns of variables that look like rowcast's and that nothing reads. No more than a warning, because another
+    /// release may know them. A child of the supervisor is silent: its supervisor has told.
+    pub fn tell_unknown(&self) {
+        if Environment.get(control::CONTROL).is_some() {
+            return;
+        }
+        let mut names = Environment::names();
+        names.extend(self.0.vars.0.keys().cloned());
+        names.sort_unstable();
+        names.dedup();
+        for sentence in unknown(names.iter().map(String::as_str)) {
+            tracing::warn!("{sentence}");
+        }
     }
 
     /// These variables with others before them, as if they had been given as flags.

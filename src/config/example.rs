@@ -1,4 +1,4 @@
-//! `.env.example` holds every variable that the code reads, and nothing else. Only a test: nothing of it is compiled.
+//! `.env.example` holds every variable that the code reads, and nothing else; so `names` knows them all. Only a test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,9 +6,10 @@ use std::{
     path::Path,
 };
 
-use super::{GatewaySettings, Settings, SupervisorSettings};
-
-const EXAMPLE: &str = include_str!("../../.env.example");
+use super::{
+    GatewaySettings, Settings, SupervisorSettings,
+    names::{EXAMPLE, example},
+};
 
 /// What processes of rowcast tell each other, and what tests use: nobody sets these by hand.
 const INTERNAL: [&str; 6] = [
@@ -20,12 +21,9 @@ const INTERNAL: [&str; 6] = [
     "ROWCAST_FAULT_POISON",
 ];
 
-/// The variables of the example with their values, whether or not they are commented out.
+/// The variables of the example with their values.
 fn documented() -> BTreeMap<String, String> {
-    let lines = EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
-    let pairs = lines.filter_map(|line| line.split_once('='));
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|c| c.is_ascii_uppercase() || c == b'_');
-    pairs.filter(|(name, _)| is_name(name)).map(|(name, value)| (name.into(), value.into())).collect()
+    example().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 /// The names of variables that stand as a literal of their own in the source.

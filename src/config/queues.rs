@@ -6,7 +6,7 @@ use super::{
     ConfigError, Publish, SecretUrl, Settings, Vars,
     settings::{publish, redis_url, routes},
 };
-use crate::route::Route;
+use crate::{route::Route, spelling::did_you_mean};
 
 /// What a command needs to know that speaks to Redis alone.
 #[derive(Debug, Clone)]
@@ -59,7 +59,9 @@ impl Vars for AllRoutes<'_> {
 fn choose(vars: &dyn Vars, routes: Vec<Route>) -> Result<Vec<Route>, ConfigError> {
     let Some(queue) = vars.get(QUEUE) else { return Ok(routes) };
     let known: Vec<&str> = routes.iter().map(|route| route.queue.as_str()).collect();
-    let problem = format!("no route takes from this queue; there are routes for {}", known.join(", "));
+    let known =
+        format!("there are routes for {}{}", known.join(", "), did_you_mean(&queue, known.iter().copied()));
+    let problem = format!("no route takes from this queue; {known}");
     let chosen: Vec<Route> = routes.into_iter().filter(|route| route.queue == queue).collect();
     if chosen.is_empty() { Err(ConfigError::new(QUEUE, Some(&queue), problem)) } else { Ok(chosen) }
 }
@@ -81,12 +83,15 @@ mod tests {
     #[test]
     fn a_queue_chooses_among_the_routes_of_a_file() {
         let path = std::env::temp_dir().join(format!("rowcast-routes-{}.toml", ulid::Ulid::generate()));
-        std::fs::write(&path, "[[route]]\nqueue='a'\ntable='t'\n[[route]]\nqueue='b'\ntable='t'\n").unwrap();
+        let route = |queue: &str| format!("[[route]]\nqueue='{queue}'\ntable='t'\n");
+        std::fs::write(&path, ["a", "b", "orders"].map(route).concat()).unwrap();
         let file = path.to_string_lossy();
-        assert_eq!(queues(&vars(&[(FILE, &file)])).unwrap(), ["a", "b"]);
+        assert_eq!(queues(&vars(&[(FILE, &file)])).unwrap(), ["a", "b", "orders"]);
         assert_eq!(queues(&vars(&[(FILE, &file), (QUEUE, "b")])).unwrap(), ["b"]);
         let error = queues(&vars(&[(FILE, &file), (QUEUE, "c")])).unwrap_err().to_string();
-        assert!(error.contains("ROWCAST_QUEUE=\"c\"") && error.contains("a, b"), "{error}");
+        assert!(error.contains("ROWCAST_QUEUE=\"c\"") && error.ends_with("a, b, orders"), "{error}");
+        let error = queues(&vars(&[(FILE, &file), (QUEUE, "ordres")])).unwrap_err().to_string();
+        assert!(error.ends_with("a, b, orders; did you mean orders?"), "{error}");
         std::fs::remove_file(path).unwrap();
     }
 

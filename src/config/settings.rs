@@ -107,6 +107,10 @@ pub(super) fn publish(vars: &dyn Vars) -> Publish {
 
 pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     let url = SecretUrl::new(vars.get("REDIS_URL").unwrap_or_else(|| "redis://127.0.0.1:6379".into()));
+    if let Some(place) = is_place(url.expose()) {
+        let problem = format!("has no scheme; expected redis://{place}, or rediss://{place} for TLS");
+        return Err(ConfigError::new("REDIS_URL", Some(place), problem));
+    }
     if redis::IntoConnectionInfo::into_connection_info(url.expose()).is_err() {
         const EXPECTED: &str = "expected redis://[user:password@]host:port/db";
         return Err(ConfigError::new("REDIS_URL", Some(&url.to_string()), EXPECTED));
@@ -126,6 +130,13 @@ pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
         Ok(_) => Ok(url),
         Err(error) => Err(wrong(format!("{EXPECTED} ({error})"))),
     }
+}
+
+/// Whether a text is a host and a port and at most a number more: nothing in it is secret then.
+fn is_place(text: &str) -> Option<&str> {
+    let plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_:/[]".contains(&c));
+    let port = text.rsplit_once(':')?.1.split('/').next()?;
+    (plain && !text.contains("://") && port.parse::<u16>().is_ok()).then_some(text)
 }
 
 pub(super) fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
@@ -253,6 +264,12 @@ mod tests {
             ("ROWCAST_BATCH", "many", "1 to 50000"),
             ("ROWCAST_BATCH", "0", "1 to 50000"),
             ("REDIS_URL", "http://x", "redis://"),
+            (
+                "REDIS_URL",
+                "localhost:6379/1",
+                "REDIS_URL=\"localhost:6379/1\": has no scheme; expected redis://local",
+            ),
+            ("REDIS_URL", "me:secret@db:6379", "\"(hidden)\": expected redis://"),
             ("ROWCAST_REDIS_CA", "ca.pem", "is not rediss://"),
             ("DATABASE_URL", "postgres://x/y", "mysql://"),
             ("DATABASE_URL", "mysql://root:secret@db", "names no database"),

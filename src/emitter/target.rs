@@ -10,6 +10,7 @@ use super::{
     pack::{self, Kind},
     ser, unpack,
 };
+use crate::glob::literal;
 
 /// The identity that every official emitter sends; servers use random ones to recognise their own messages.
 pub(super) const UID: &str = "emitter";
@@ -101,6 +102,11 @@ impl Target {
     /// No socket that is in one of these rooms.
     pub fn except(&self, rooms: impl IntoRooms) -> Self {
         Self { except: union(&self.except, rooms.into_rooms()), ..self.clone() }
+    }
+
+    /// The pattern of PSUBSCRIBE that hears every event of the namespace, whatever its rooms.
+    pub fn pattern(&self) -> String {
+        format!("{}*", literal(&wide_channel(&self.key, &self.nsp)))
     }
 
     /// May be dropped for a client that is not ready to receive.

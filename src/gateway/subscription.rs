@@ -27,6 +27,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     config::GatewaySettings,
+    glob::literal,
     queue::{self, describe},
     telemetry::Outage,
 };
@@ -93,18 +94,6 @@ fn patterns(settings: &GatewaySettings) -> Vec<String> {
     settings.namespaces.iter().flat_map(of).collect()
 }
 
-/// A pattern that matches this text only.
-fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern
-}
-
 async fn subscribe(client: &Client, patterns: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
     let subscribed = timeout(PATIENCE, async {
         let (mut sink, messages) = client.get_async_pubsub().await?.split();
@@ -156,15 +145,4 @@ async fn take(
 
 fn silent() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_matches_its_own_text_only() {
-        assert_eq!(literal("socket.io#/chat"), "socket.io#/chat");
-        assert_eq!(literal("a*b?[c]\\"), "a\\*b\\?\\[c\\]\\\\");
-    }
 }

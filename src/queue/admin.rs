@@ -69,6 +69,17 @@ impl Admin {
         read_audit(reply)
     }
 
+    /// Whether Redis holds anything of this queue: a job, a worker that waits for one, a counter, a letter.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn is_known(&self) -> RedisResult<bool> {
+        let Keys { queue, claims, suspects, dead, totals, paused, .. } = &self.keys;
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(&[queue, claims, suspects, dead, totals, paused]);
+        Ok(self.link.query::<u64>(&exists).await? > 0)
+    }
+
     /// The key of the index of open claims.
     pub fn index(&self) -> &str {
         &self.keys.claims

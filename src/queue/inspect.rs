@@ -6,6 +6,7 @@ use redis::{RedisResult, Value};
 use serde::Serialize;
 
 use super::{Admin, Link, Registry};
+use crate::glob::literal;
 
 /// A server's facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,10 +105,16 @@ impl Admin {
         Ok(unknown)
     }
 
+    /// The words of the command that puts a claim into the index, so that a worker finds and rescues it.
+    pub fn indexing(&self, claim: &UnknownClaim) -> [String; 4] {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp() * 1_000;
+        ["HSET".to_owned(), self.keys.claims.clone(), claim.claim.clone(), format!("{now}:0")]
+    }
+
     /// The claims of which there is a list.
     async fn scan_claims(&self) -> RedisResult<Vec<String>> {
         let prefix = self.keys.claim_prefix();
-        let pattern = format!("{}*", literally(prefix));
+        let pattern = format!("{}*", literal(prefix));
         let (mut claims, mut cursor) = (BTreeSet::new(), 0u64);
         loop {
             let mut scan = redis::cmd("SCAN");
@@ -192,25 +199,12 @@ fn worker_of(claim: &str) -> &str {
     claim.rsplit_once(':').map_or(claim, |(worker, _)| worker)
 }
 
-/// A pattern of SCAN that stands for this text alone.
-fn literally(text: &str) -> String {
-    let mut pattern = String::new();
-    for letter in text.chars() {
-        if "*?[]\\^-".contains(letter) {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_named_like_a_pattern_is_no_pattern() {
-        assert_eq!(literally("{jobs[1]*}"), "{jobs\\[1\\]\\*}");
+    fn a_claim_begins_with_its_worker() {
         assert_eq!(worker_of("01W:7"), "01W");
     }
 }

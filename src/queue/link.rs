@@ -25,6 +25,8 @@ pub const SLOW: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Link {
     client: Client,
+    /// See [`silence`].
+    silence: &'static str,
     live: Arc<Mutex<Option<Live>>>,
     progress: Progress,
 }
@@ -49,7 +51,8 @@ impl Link {
     /// # Errors
     /// An address that cannot be read.
     pub fn new(url: &SecretUrl) -> RedisResult<Self> {
-        Ok(Self { client: client(url)?, live: Arc::default(), progress: Progress::default() })
+        let (client, silence) = (client(url)?, silence(url));
+        Ok(Self { client, silence, live: Arc::default(), progress: Progress::default() })
     }
 
     /// The same connection, whose requests count as the progress of this route.
@@ -61,7 +64,7 @@ impl Link {
 
     /// A second connection to the same server.
     pub fn another(&self) -> Self {
-        Self { client: self.client.clone(), live: Arc::default(), progress: self.progress.clone() }
+        Self { live: Arc::default(), ..self.clone() }
     }
 
     /// Sends a command, connecting first where that is needed.
@@ -113,7 +116,11 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(RESPONSE));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = connected.map_err(|error| match error.is_timeout() {
+            true => std::io::Error::new(std::io::ErrorKind::TimedOut, self.silence).into(),
+            false => error,
+        })?;
         let id = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
         let live = Live { connection, id, modern: is_modern(&info) };
@@ -159,6 +166,18 @@ pub fn client(url: &SecretUrl) -> RedisResult<Client> {
     }
 }
 
+/// What is wrong with a Redis that takes connections and says nothing on them, in words for whoever must act on it.
+pub fn silence(url: &SecretUrl) -> &'static str {
+    match url.expose().starts_with("rediss://") {
+        true => {
+            "Redis does not answer to TLS: it hangs, or knows none, and then REDIS_URL begins with redis://"
+        }
+        false => NO_ANSWER,
+    }
+}
+
+const NO_ANSWER: &str = "Redis does not answer";
+
 fn is_modern(info: &str) -> bool {
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
     let major = version.and_then(|version| version.split('.').next()?.trim().parse::<u32>().ok());
@@ -203,9 +222,19 @@ pub fn describe(error: &RedisError) -> String {
                  one that a private authority has signed needs that authority in ROWCAST_REDIS_CA"
             )
         }
-        _ if error.is_timeout() => "Redis does not answer".into(),
+        _ if error.is_timeout() && detail.starts_with(NO_ANSWER) => detail,
+        _ if error.is_timeout() => NO_ANSWER.into(),
+        // The library quotes what it could not read, on several lines.
+        redis::ErrorKind::Parse if detail.contains("Parse error") => {
+            "what answers where REDIS_URL says is no Redis; that is the port of another server, MySQL perhaps"
+                .into()
+        }
+        _ if detail.contains("received corrupt message") => format!(
+            "what answers where REDIS_URL says speaks no TLS ({detail}); a Redis without TLS is \
+             redis://"
+        ),
         _ if error.is_io_error() => {
-            format!("Redis cannot be reached ({detail}); does it run where REDIS_URL says?")
+            format!("Redis cannot be reached ({detail}); it should run where REDIS_URL says")
         }
         _ => detail,
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Conversion, Mapping, OnDuplicate, RoomTemplate, Route, Source, Table, Unknown};
-use crate::emitter::with_slash;
+use crate::{emitter::with_slash, spelling::did_you_mean};
 
 /// Parses the text of a routes file.
 ///
 /// # Errors
 /// A sentence that says which line or which route is wrong, and what would be right.
 pub fn parse_file(text: &str) -> Result<Vec<Route>, String> {
-    let file: File = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+    let file: File = toml::from_str(text).map_err(|e| in_words(&e))?;
     if file.route.is_empty() {
         return Err("it holds no [[route]]".into());
     }
@@ -26,6 +26,17 @@ pub fn parse_file(text: &str) -> Result<Vec<Route>, String> {
         routes.push(route);
     }
     Ok(routes)
+}
+
+/// The library's words, which show the place; for a key that is not known also the one that was probably meant.
+fn in_words(error: &toml::de::Error) -> String {
+    let text = error.to_string().trim_end().to_owned();
+    // "unknown field `tabel`, expected one of `queue`, `table`": what stands between the quotes are names.
+    let mut names = error.message().split('`').skip(1).step_by(2);
+    match names.next().filter(|_| error.message().starts_with("unknown field")) {
+        Some(name) => text + &did_you_mean(name, names),
+        None => text,
+    }
 }
 
 #[derive(Deserialize)]
@@ -172,7 +183,9 @@ mod tests {
         let cases = [
             ("", "no [[route]]"),
             ("[[route]]\nqueue = \"q\"", "table"),
-            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolour = 1", "colour"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolour = 1", "`unknown`"),
+            ("[[route]]\nqueue = \"q\"\ntabel = \"t\"", "did you mean table?"),
+            ("[[routes]]\nqueue = \"q\"", "did you mean route?"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nevent = \"disconnect\"", "reserved"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nunknown = \"drop\"", "ignore, reject"),
             (

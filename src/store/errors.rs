@@ -114,6 +114,43 @@ pub fn judge_code(number: u16, sqlstate: Option<&str>) -> Kind {
     }
 }
 
+/// Why a server lets nobody in, where a person can do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user or the password is wrong.
+    Password,
+    /// MariaDB: the user signs in by the name that the system has for him, and not by a password.
+    NoPasswordAsked,
+    /// The user has no right to the database.
+    Denied,
+    /// The database is not there.
+    NoDatabase,
+    /// The user may not connect from this machine.
+    Host,
+}
+
+/// What a code means to whoever wants to connect.
+pub fn refusal(number: u16) -> Option<Refusal> {
+    match number {
+        1045 => Some(Refusal::Password),
+        1698 => Some(Refusal::NoPasswordAsked),
+        1044 => Some(Refusal::Denied),
+        1049 => Some(Refusal::NoDatabase),
+        1130 => Some(Refusal::Host),
+        _ => None,
+    }
+}
+
+/// Access to a database, a table or a column is denied.
+pub fn is_denied(number: u16) -> bool {
+    matches!(number, 1044 | 1142 | 1143)
+}
+
+/// The table is not there.
+pub fn is_no_table(number: u16) -> bool {
+    number == 1146
+}
+
 /// The codes of a duplicate key.
 pub fn is_duplicate(number: u16) -> bool {
     matches!(number, 1062 | 1586 | 1169)

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Fault, Shape, Store, quote};
+use super::{Fault, Shape, Store, errors, quote, session};
 
 /// A server's facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,10 +53,14 @@ impl Store {
     /// As the server says.
     pub async fn applied_migrations(&mut self) -> Result<Vec<i64>, Fault> {
         let select = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
-        match self.run(async |connection| sqlx::query_scalar(select).fetch_all(connection).await).await {
-            Err(Fault::Route(text)) if text.contains("(1146)") => Ok(Vec::new()),
-            result => result,
-        }
+        let is_no_table = |error: &sqlx::Error| {
+            session::database_error(error).is_some_and(|error| errors::is_no_table(error.number()))
+        };
+        self.run(async |connection| match sqlx::query_scalar(select).fetch_all(connection).await {
+            Err(error) if is_no_table(&error) => Ok(Vec::new()),
+            read => read,
+        })
+        .await
     }
 
     /// Tries the right to insert into a table's columns, and to update them, with a statement for no row.

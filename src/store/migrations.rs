@@ -9,18 +9,16 @@ use sqlx::{
     mysql::MySqlConnectOptions,
 };
 
-use super::{quote, refusal, session};
+use super::{
+    errors::{self, Refusal},
+    quote, refusal, session,
+};
 use crate::config::SecretUrl;
 
 static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// How long a person waits for the server's first word.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// `Unknown database`.
-const NO_DATABASE: u16 = 1049;
-
-/// Access to a database, a table or a column is denied.
-const DENIED: [u16; 3] = [1044, 1142, 1143];
 
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +36,11 @@ pub fn known_migrations() -> impl Iterator<Item = (i64, String)> {
     MIGRATOR.iter().map(|migration| (migration.version, migration.description.to_string()))
 }
 
-/// The statement of the migration that creates the default route's table.
-pub fn default_table() -> Option<String> {
+/// The migration that creates the default route's table: its version and its statement. No other route needs it.
+pub fn default_table() -> Option<(i64, String)> {
     let table = MIGRATOR.iter().find(|migration| migration.description == "pre qqaccount")?;
     let lines = table.sql.as_str().lines().filter(|line| !line.starts_with("--"));
-    Some(lines.collect::<Vec<_>>().join("\n"))
+    Some((table.version, lines.collect::<Vec<_>>().join("\n")))
 }
 
 /// Creates the database when it is missing, and applies the migrations that it lacks.
@@ -55,14 +53,14 @@ pub async fn migrate(url: &SecretUrl) -> Result<Migrated, String> {
     let name = options.get_database().unwrap_or_default().to_owned();
     let mut created = None;
     let mut connection = match connect(&options).await {
-        Err(Refused { code: Some(NO_DATABASE), .. }) => {
+        Err(Refused { why: Some(Refusal::NoDatabase), .. }) => {
             create(&options, &name).await?;
             created = Some(name);
             connect(&options).await.map_err(|refused| refused.sentence)?
         }
         result => result.map_err(|refused| refused.sentence)?,
     };
-    check_rights(&mut connection, options.get_database().unwrap_or_default()).await?;
+    check_rights(&mut connection, &options).await?;
     let before = applied(&mut connection).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await.map_err(|error| in_words(&error))?;
     connection.close().await.map_err(|error| session::describe(&error))?;
@@ -83,11 +81,11 @@ const RIGHTS: [(&str, &str); 6] = [
 
 /// Before anything is begun: all rights that are missing. A table need not be there for that, because the server looks
 /// at the rights first.
-async fn check_rights(connection: &mut MySqlConnection, database: &str) -> Result<(), String> {
+async fn check_rights(connection: &mut MySqlConnection, options: &MySqlConnectOptions) -> Result<(), String> {
     let mut missing = Vec::new();
     for (right, statement) in RIGHTS {
         if let Err(error) = connection.prepare(SqlStr::from_static(statement)).await
-            && session::database_error(&error).is_some_and(|error| DENIED.contains(&error.number()))
+            && session::database_error(&error).is_some_and(|error| errors::is_denied(error.number()))
         {
             missing.push(right);
         }
@@ -96,10 +94,9 @@ async fn check_rights(connection: &mut MySqlConnection, database: &str) -> Resul
         return Ok(());
     }
     Err(format!(
-        "the user lacks rights, and nothing was changed: {}; let an administrator GRANT CREATE, SELECT, INSERT, UPDATE \
-         ON {}.* to the user in DATABASE_URL",
+        "the user lacks rights, and nothing was changed: {}; let an administrator {}",
         missing.join(", "),
-        quote(database)
+        refusal::grant(options)
     ))
 }
 
@@ -113,7 +110,7 @@ async fn applied(connection: &mut MySqlConnection) -> Result<BTreeMap<i64, Vec<u
 
 /// Why there is no connection.
 struct Refused {
-    code: Option<u16>,
+    why: Option<Refusal>,
     sentence: String,
 }
 
@@ -121,13 +118,10 @@ async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, Refus
     match tokio::time::timeout(PATIENCE, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
-            let code = session::database_error(&error).map(|error| error.number());
-            Err(Refused { code, sentence: refusal::in_words(&error, options) })
+            let why = session::database_error(&error).and_then(|error| errors::refusal(error.number()));
+            Err(Refused { why, sentence: refusal::in_words(&error, options) })
         }
-        Err(_) => Err(Refused {
-            code: None,
-            sentence: format!("the server does not answer within {} s", PATIENCE.as_secs()),
-        }),
+        Err(_) => Err(Refused { why: None, sentence: refusal::silence(options, PATIENCE) }),
     }
 }
 

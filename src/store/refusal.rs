@@ -1,43 +1,43 @@
 //! Why there is no connection, and what to do about it. No password is in any of these sentences.
 
+use std::time::Duration;
+
 use sqlx::mysql::MySqlConnectOptions;
 
-use super::session::{database_error, describe};
+use super::{
+    advice,
+    errors::{self, Refusal},
+    session::{database_error, describe},
+};
 
 /// An error of connecting, in words for whoever must act on it.
 pub(super) fn in_words(error: &sqlx::Error, options: &MySqlConnectOptions) -> String {
     let text = describe(error);
-    match advice(error, options) {
+    match what_to_do(error, options) {
         Some(advice) => format!("{text}: {advice}"),
         None => text,
     }
 }
 
-fn advice(error: &sqlx::Error, options: &MySqlConnectOptions) -> Option<String> {
-    let place = match options.get_socket() {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    };
-    let user = options.get_username();
-    let database = options.get_database().unwrap_or_default();
-    let advice = match (error, database_error(error).map(|error| error.number())) {
-        // MariaDB's word for a user who is known by the system's name for him.
-        (_, Some(1698)) => format!(
+fn what_to_do(error: &sqlx::Error, options: &MySqlConnectOptions) -> Option<String> {
+    let (place, user) = (place(options), options.get_username());
+    let refusal = database_error(error).and_then(|error| errors::refusal(error.number()));
+    let advice = match (error, refusal) {
+        (_, Some(Refusal::NoPasswordAsked)) => format!(
             "the user {user:?} signs in as a user of the server's machine and not by a password; name another one in \
              DATABASE_URL, or ALTER USER it to have a password"
         ),
-        (_, Some(1045)) => format!(
+        (_, Some(Refusal::Password)) => format!(
             "the user {user:?} or the password in DATABASE_URL is wrong; special characters of a password must be \
              percent-encoded there (@ is %40, : is %3A, / is %2F)"
         ),
-        (_, Some(1044)) => format!(
-            "let an administrator GRANT ALL ON `{database}`.* to the user {user:?}, or name another database in \
-             DATABASE_URL"
-        ),
-        (_, Some(1049)) => {
+        (_, Some(Refusal::Denied)) => {
+            format!("let an administrator {}, or name another database in DATABASE_URL", grant(options))
+        }
+        (_, Some(Refusal::NoDatabase)) => {
             "`rowcast migrate` creates it; or name another database in DATABASE_URL".to_owned()
         }
-        (_, Some(1130)) => {
+        (_, Some(Refusal::Host)) => {
             format!("the user {user:?} may not connect from this machine: CREATE USER for its address")
         }
         (sqlx::Error::Io(_), _) => {
@@ -54,6 +54,30 @@ fn advice(error: &sqlx::Error, options: &MySqlConnectOptions) -> Option<String> 
         _ => return None,
     };
     Some(advice)
+}
+
+/// What an administrator must do so that the user has what rowcast needs.
+pub(super) fn grant(options: &MySqlConnectOptions) -> String {
+    let (database, user) = (options.get_database().unwrap_or_default(), options.get_username());
+    format!("GRANT {} to the user {user:?} (CREATE is for `rowcast migrate` alone)", advice::rights(database))
+}
+
+/// Why there is no connection after so long, in words for whoever must act on it. A server of MySQL's kind speaks
+/// first; one that says nothing may wait for us to do so.
+pub(super) fn silence(options: &MySqlConnectOptions, after: Duration) -> String {
+    format!(
+        "the server at {} does not answer within {} s: it hangs, or it is no MySQL (a Redis, say); host and port come \
+         from DATABASE_URL",
+        place(options),
+        after.as_secs()
+    )
+}
+
+fn place(options: &MySqlConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
 }
 
 #[cfg(test)]

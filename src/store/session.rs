@@ -55,7 +55,7 @@ pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<Live, Fault
     };
     match tokio::time::timeout(CONNECT, set_up).await {
         Ok(result) => result.map_err(|error: sqlx::Error| Fault::Server(refusal::in_words(&error, options))),
-        Err(_) => Err(Fault::Server(format!("the server does not answer for {} s", CONNECT.as_secs()))),
+        Err(_) => Err(Fault::Server(refusal::silence(options, CONNECT))),
     }
 }
 

@@ -13,7 +13,12 @@ use rowcast::{
     store::Store,
 };
 
-use super::support::Env;
+use nix::sys::signal::Signal;
+
+use super::{
+    commands::run::{Ran, bare, run},
+    support::{Env, PATIENCE, Running, eventually, new_folder, running::send},
+};
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,6 +32,11 @@ fn read(name: &str) -> String {
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let fences = text.split("\n```").skip(1).step_by(2);
     fences.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned())).collect()
+}
+
+/// The block of a language that begins like this.
+fn block(text: &str, language: &str, start: &str) -> String {
+    blocks(text, language).into_iter().find(|block| block.contains(start)).unwrap()
 }
 
 /// The route of the README's example, with its columns in one order.
@@ -87,7 +97,7 @@ fn headings(text: &str) -> BTreeSet<String> {
 fn the_readmes_route_is_the_same_from_a_file_and_from_variables() {
     let readme = read("README.md");
     let file = parse_file(&blocks(&readme, "toml")[0]).unwrap().remove(0);
-    let block = blocks(&readme, "ini").into_iter().find(|block| block.starts_with("ROWCAST_QUEUE=")).unwrap();
+    let block = block(&readme, "ini", "ROWCAST_QUEUE=");
     let lines = dotenvy::from_read_iter(block.as_bytes());
     let mut variables: BTreeMap<String, String> = lines.map(Result::unwrap).collect();
     variables.insert("DATABASE_URL".into(), "mysql://root@localhost/app".into());
@@ -99,7 +109,7 @@ fn the_readmes_route_is_the_same_from_a_file_and_from_variables() {
 async fn the_readmes_jobs_become_rows_of_its_table_by_its_route() {
     let readme = read("README.md");
     let env = Env::new().await;
-    env.execute(&blocks(&readme, "sql")[0]).await;
+    env.execute(&block(&readme, "sql", "CREATE TABLE orders")).await;
     let route = parse_file(&blocks(&readme, "toml")[0]).unwrap().remove(0);
     let mut store = Store::new(&SecretUrl::new(env.database_url.clone())).unwrap();
     let schema = store.schema(&route.table).await.unwrap();
@@ -109,6 +119,60 @@ async fn the_readmes_jobs_become_rows_of_its_table_by_its_route() {
     let batch = Batch::decode(&plan, &jobs);
     let rows: Vec<usize> = batch.jobs.iter().map(|job| job.as_ref().unwrap().count).collect();
     assert_eq!(rows, [1, 2], "one object, and one array of two");
+}
+
+/// A worker that was killed is rescued by the next one: that reads, fences and deletes the checkpoint of another.
+#[tokio::test]
+async fn the_rights_that_the_readme_names_are_enough_to_migrate_to_check_to_work_and_to_rescue() {
+    let readme = read("README.md");
+    let env = Env::own_servers().await;
+    env.execute(&block(&readme, "sql", "CREATE TABLE orders")).await;
+    let grants = block(&readme, "sql", "GRANT").replace("app.", &format!("`{}`.", env.database));
+    let grants: String = grants.lines().filter(|line| !line.starts_with("--")).collect();
+    let grant = async |user: &str| {
+        for host in ["127.0.0.1", "localhost"] {
+            env.execute(&format!("CREATE USER {user}@{host}")).await;
+            for grant in grants.split(';').filter(|grant| grant.ends_with(&format!(" TO {user}"))) {
+                env.execute(&format!("{grant}@{host}")).await;
+            }
+        }
+    };
+    let url = |user: &str| env.database_url.replace("root@", &format!("{user}@"));
+    grant("migrator").await;
+    run_as(&env, &["migrate"], &url("migrator"), "").await.ended(0).says("applied 20261120000001");
+    grant("worker").await;
+
+    let route = blocks(&readme, "toml")[0].replace("\"orders\"\nt", "\"{q}\"\non_duplicate = \"update\"\nt");
+    let file = new_folder("rights.toml");
+    fs::write(&file, route.replace("{q}", &env.queue)).unwrap();
+    let jobs = block(&readme, "json", "A-1001");
+    let jobs: Vec<&str> = jobs.lines().collect();
+    let checked = run_as(&env, &["check", "--sample", jobs[0]], &url("worker"), file.to_str().unwrap()).await;
+    checked.ended(0).says("No problems.").says("would be inserted");
+    let up = Running::on(&env, "up", &route, &[("DATABASE_URL", &url("worker")), ("ROWCAST_WORKERS", "1")]);
+    env.push(&jobs).await;
+    env.done(2).await;
+    send(up.workers()[0], Signal::SIGKILL);
+    up.says("online", 2).await;
+    env.push(&jobs).await;
+    let audit = env.done(4).await;
+    assert_eq!((audit.inserted, audit.duplicate, audit.rows), (2, 2, 3));
+    let checkpoints = async || match env.count("rowcast_checkpoints").await {
+        1 => Ok(()),
+        other => Err(other),
+    };
+    eventually(PATIENCE, "the dead worker's checkpoint is gone", checkpoints).await;
+    assert!(up.said("waiting for").is_empty(), "{:#?}", up.log());
+    up.stop().await;
+    fs::remove_file(file).unwrap();
+}
+
+/// Runs a command on the test's servers as another user of the database.
+async fn run_as(env: &Env, arguments: &[&str], database_url: &str, routes: &str) -> Ran {
+    let mut command = bare();
+    command.args(arguments).env("REDIS_URL", &env.redis_url);
+    command.env("DATABASE_URL", database_url).env("ROWCAST_ROUTES", routes);
+    run(command).await
 }
 
 #[test]

@@ -110,6 +110,16 @@ impl Gateway {
     }
 }
 
+/// Waits until a client that began with polling has gone on to a WebSocket.
+async fn transport_changed(node: &mut Node, client: &str) {
+    eventually(PATIENCE, "the transport is changed", async || {
+        node.tell(json!({"client": client, "transport": true})).await;
+        let line = node.line().await;
+        if line["transport"] == "websocket" { Ok(()) } else { Err(line) }
+    })
+    .await;
+}
+
 /// What a client's event is answered with.
 async fn ask(node: &mut Node, client: &str, emit: Value) -> Value {
     node.tell(json!({"client": client, "emit": emit})).await;

@@ -11,7 +11,7 @@ use nix::unistd::{Pid, getpgid, getpgrp};
 use rowcast::sandbox::{Flavour, Redis, RedisOptions, Sandbox, Sql, SqlOptions, Wanted};
 use sqlx::{Connection, Executor, MySqlConnection};
 
-use crate::support::{Env, eventually, new_folder, sql_binary, template, within};
+use crate::support::{Env, eventually, new_folder, running::is_gone, sql_binary, template, within};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -44,12 +44,8 @@ async fn connect(sandbox: &Sandbox, database: &str) -> MySqlConnection {
     MySqlConnection::connect(&sandbox.sql.url(database)).await.expect("a connection")
 }
 
-fn runs(pid: i32) -> bool {
-    kill(Pid::from_raw(pid), None).is_ok()
-}
-
 async fn gone(pid: i32) {
-    eventually(LIMIT, "the server is gone", async || if runs(pid) { Err(pid) } else { Ok(()) }).await;
+    eventually(LIMIT, "the server is gone", async || if is_gone(pid) { Ok(()) } else { Err(pid) }).await;
 }
 
 /// Not a test: the process that [`killed_holder`] starts. It starts a sandbox, says so, and waits to be killed.
@@ -77,7 +73,7 @@ async fn killed_holder(root: &Path, before: impl FnOnce(&[i32])) -> Vec<i32> {
     let pids =
         eventually(LIMIT, "the holder's servers run", async || fs::read_to_string(root.join("ready"))).await;
     let pids: Vec<i32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
-    assert!(pids.iter().all(|pid| runs(*pid)));
+    assert!(!pids.iter().any(|pid| is_gone(*pid)));
     before(&pids);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -117,7 +113,7 @@ async fn a_server_left_by_a_crashed_run_is_stopped_before_a_new_one_starts() {
         }
     });
     let left = left.await;
-    assert!(left.iter().all(|pid| runs(*pid)), "the servers should have been left behind");
+    assert!(!left.iter().any(|pid| is_gone(*pid)), "the servers should have been left behind");
 
     let mut sandbox = start(&root.0).await;
     for pid in left {
@@ -152,7 +148,7 @@ async fn a_second_start_goes_on_with_the_data_and_the_ports() {
     redis::cmd("SET").arg("kept").arg("yes").query_async::<()>(&mut redis).await.unwrap();
     let pids = [sandbox.redis.pid().unwrap(), sandbox.sql.pid().unwrap()];
     sandbox.stop().await.unwrap();
-    assert!(!pids.iter().any(|pid| runs(*pid)), "stop returned before the servers were gone");
+    assert!(pids.iter().all(|pid| is_gone(*pid)), "stop returned before the servers were gone");
     drop(sandbox);
 
     let mut sandbox = start(&root.0).await;

@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use crate::{
     pipeline::decode::Lack,
     route::{Conversion, Mapping, OnDuplicate, Route, Unknown},
-    store,
+    store::{self, advice},
 };
 
 /// A table for the route; `None` when neither a mapping nor a sample says which columns.
 pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<String> {
     let original = Route::original();
     if (&route.table, &route.columns) == (&original.table, &original.columns) {
-        return store::default_table();
+        return store::default_table().map(|(_, statement)| statement);
     }
     let columns = columns(route, sample);
     if columns.is_empty() {
@@ -24,34 +24,38 @@ pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<Stri
     }
     for (name, kind) in columns {
         let key = if name.eq_ignore_ascii_case("id") { " NOT NULL PRIMARY KEY" } else { "" };
-        lines.push(format!("{} {kind}{key}", quote(&name)));
+        lines.push(format!("{} {kind}{key}", advice::column(&name)));
     }
     if let Some(dedupe) = &route.dedupe {
-        lines.push(format!("UNIQUE KEY ({})", quote(dedupe)));
+        lines.push(advice::unique_key(dedupe));
     }
     Some(format!(
         "CREATE TABLE {} (\n  {}\n) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4;",
-        table(route),
+        advice::name(&route.table),
         lines.join(",\n  ")
     ))
 }
 
 /// The statement that adds what the table lacks; `None` when it lacks nothing.
 pub(super) fn mend(route: &Route, lack: &Lack, sample: Option<&Value>) -> Option<String> {
-    let change = match lack {
-        Lack::Transactions => "ENGINE = InnoDB".to_owned(),
-        Lack::UniqueKey(column) => format!("ADD UNIQUE KEY ({})", quote(column)),
+    let statement = match lack {
+        Lack::Transactions => advice::with_transactions(&route.table),
+        Lack::UniqueKey(column) => advice::with_unique_key(&route.table, column),
         Lack::Column(column) => {
             let is_it = |name: &str| name.eq_ignore_ascii_case(column);
             let kind = columns(route, sample).into_iter().find(|(name, _)| is_it(name));
             let kind = kind.map_or_else(|| kind_of(route, column, None, None), |(_, kind)| kind);
             let unique = route.dedupe.as_deref().is_some_and(is_it);
-            let key = if unique { format!(", ADD UNIQUE KEY ({})", quote(column)) } else { String::new() };
-            format!("ADD COLUMN {} {kind}{key}", quote(column))
+            let key = if unique { format!(", ADD {}", advice::unique_key(column)) } else { String::new() };
+            format!(
+                "ALTER TABLE {} ADD COLUMN {} {kind}{key}",
+                advice::name(&route.table),
+                advice::column(column)
+            )
         }
         Lack::Nothing => return None,
     };
-    Some(format!("ALTER TABLE {} {change};", table(route)))
+    Some(format!("{statement};"))
 }
 
 /// The columns that the route feeds, with the types that would take the sample's values.
@@ -109,17 +113,6 @@ fn kind_of(route: &Route, column: &str, value: Option<&Value>, conversion: Optio
 
 fn is_date(text: &str) -> bool {
     time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).is_ok()
-}
-
-fn table(route: &Route) -> String {
-    match &route.table.database {
-        Some(database) => format!("{}.{}", quote(database), quote(&route.table.name)),
-        None => quote(&route.table.name),
-    }
-}
-
-fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::{super::reach::PATIENCE, finding::Findings};
 use crate::{
     config::Settings,
-    route::Table,
-    store::{Fault, SqlFacts, Store, known_migrations},
+    route::{Route, Table},
+    store::{Fault, SqlFacts, Store, advice, default_table, known_migrations},
 };
 
 const ABOUT: &str = "mysql";
@@ -15,7 +15,7 @@ pub(super) async fn check(settings: &Settings) -> (Option<Store>, Findings) {
     let mut store = match connect(settings).await {
         Ok(store) => store,
         Err(sentence) => {
-            found.problem(ABOUT, format!("{sentence}. DATABASE_URL is {}", settings.database_url));
+            found.problem(ABOUT, format!("{sentence} (DATABASE_URL is {})", settings.database_url));
             return (None, found);
         }
     };
@@ -26,7 +26,7 @@ pub(super) async fn check(settings: &Settings) -> (Option<Store>, Findings) {
         }
         Err(fault) => found.problem(ABOUT, fault.to_string()),
     }
-    if let Err(sentence) = check_tables(&mut store, &mut found).await {
+    if let Err(sentence) = check_tables(&mut store, settings, &mut found).await {
         found.problem(ABOUT, sentence);
     }
     (Some(store), found)
@@ -38,7 +38,7 @@ async fn connect(settings: &Settings) -> Result<Store, String> {
     match tokio::time::timeout(PATIENCE, store.connect()).await {
         Ok(Ok(_)) => Ok(store),
         Ok(Err(fault)) => Err(fault.to_string()),
-        Err(_) => Err(format!("the server does not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(store.silence(PATIENCE)),
     }
 }
 
@@ -80,10 +80,11 @@ fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
 }
 
 /// rowcast's own tables: recorded, there, and usable.
-async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), String> {
-    let complete = check_migrations(store, found).await?;
-    match store.schema(&Table::parse("rowcast_checkpoints")?).await {
-        Ok(schema) => check_checkpoints(store, schema.not_transactional, found).await,
+async fn check_tables(store: &mut Store, settings: &Settings, found: &mut Findings) -> Result<(), String> {
+    let complete = check_migrations(store, settings, found).await?;
+    let checkpoints = Table::parse("rowcast_checkpoints")?;
+    match store.schema(&checkpoints).await {
+        Ok(schema) => check_checkpoints(store, &checkpoints, schema.not_transactional, found).await,
         // The missing migration says so.
         Err(_) if !complete => {}
         Err(_) => found.problem(
@@ -94,8 +95,12 @@ async fn check_tables(store: &mut Store, found: &mut Findings) -> Result<(), Str
     Ok(())
 }
 
-/// Whether all migrations are recorded as applied.
-async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<bool, String> {
+/// Whether all migrations are recorded as applied that the routes need.
+async fn check_migrations(
+    store: &mut Store,
+    settings: &Settings,
+    found: &mut Findings,
+) -> Result<bool, String> {
     let applied = match store.applied_migrations().await {
         // The rights that a worker needs do not include this table; the checkpoints are tried by themselves.
         Err(Fault::Route(text)) => {
@@ -104,8 +109,10 @@ async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<boo
         }
         applied => applied.map_err(|fault| fault.to_string())?,
     };
+    // The default route's table is made for everybody, but missed by nobody else.
+    let unneeded = default_table().map(|(version, _)| version).filter(|_| !uses_default_table(settings));
     let missing: Vec<String> = known_migrations()
-        .filter(|(version, _)| !applied.contains(version))
+        .filter(|(version, _)| !applied.contains(version) && Some(*version) != unneeded)
         .map(|(version, description)| format!("{version} {description}"))
         .collect();
     if !missing.is_empty() {
@@ -115,14 +122,24 @@ async fn check_migrations(store: &mut Store, found: &mut Findings) -> Result<boo
     Ok(missing.is_empty())
 }
 
-async fn check_checkpoints(store: &mut Store, not_transactional: Option<String>, found: &mut Findings) {
+fn uses_default_table(settings: &Settings) -> bool {
+    let default = Route::original().table;
+    settings.routes.iter().any(|route| route.table.name == default.name)
+}
+
+async fn check_checkpoints(
+    store: &mut Store,
+    table: &Table,
+    not_transactional: Option<String>,
+    found: &mut Findings,
+) {
     if let Some(engine) = not_transactional {
         found.fixable(
             ABOUT,
             format!(
                 "rowcast_checkpoints is stored by {engine}, without transactions: rows could go in twice"
             ),
-            "ALTER TABLE rowcast_checkpoints ENGINE = InnoDB;".to_owned(),
+            format!("{};", advice::with_transactions(table)),
         );
     }
     match store.try_checkpoint().await {

@@ -1,6 +1,9 @@
 //! Redis: what it promises to keep, what it allows, and whether the queues' keys are free for them.
 
-use super::{super::reach, finding::Findings};
+use super::{
+    super::{reach, show::count},
+    finding::Findings,
+};
 use crate::{
     config::Settings,
     emitter::Target,
@@ -117,7 +120,8 @@ pub(super) async fn check_queue(
     match admin.audit().await {
         Ok(audit) => {
             let paused = if audit.paused { ", paused" } else { "" };
-            let text = format!("{} waiting, {} dead letters{paused}", audit.waiting, audit.dead_letters);
+            let letters = count(audit.dead_letters, "dead letter");
+            let text = format!("{} waiting, {letters}{paused}", audit.waiting);
             found.ok(&route.queue, text);
         }
         // The trial of rights has told it.

@@ -1,6 +1,7 @@
 //! `rowcast dead retry` and `rowcast dead purge`.
 
 use std::{
+    collections::BTreeSet,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     process::ExitCode,
     time::Duration,
@@ -13,8 +14,9 @@ use super::{
     super::{
         Variables,
         reach::{self, InWords as _},
-        show::{count, say},
+        show::{count, say, shown},
     },
+    NONE,
     pages::{Entry, Pages, Selection},
 };
 use crate::{
@@ -112,9 +114,9 @@ fn act(
         if ask {
             confirm(what, which, &queues).await?;
         }
-        let mut done = 0;
+        let (mut done, mut codes) = (0, BTreeSet::new());
         for (queue, admin) in &queues {
-            let moved = Sweep { what, which, per_second, queue, admin }.run().await?;
+            let moved = Sweep { what, which, per_second, queue, admin }.run(&mut codes).await?;
             if moved > 0 {
                 say(format!("{queue}: {} {}", count(moved, "dead letter"), what.done()))?;
             }
@@ -126,10 +128,21 @@ fn act(
             count(which.ids.len() as u64 - done, "id")
         );
         if done == 0 {
-            say("No dead letters like that.")?;
+            say(nothing_done(which, &codes))?;
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Why there was nothing to do, with the codes that there are.
+fn nothing_done(which: &Selection, codes: &BTreeSet<String>) -> String {
+    match &which.code {
+        Some(code) if !codes.is_empty() => {
+            let codes = codes.iter().map(|code| shown(code, 60)).collect::<Vec<_>>().join(", ");
+            format!("No dead letter has the code {code}. There are {codes}.")
+        }
+        _ => NONE.to_owned(),
+    }
 }
 
 /// Asks the person at the terminal.
@@ -163,13 +176,15 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    async fn run(&self) -> anyhow::Result<u64> {
+    /// Returns how many letters were moved; `codes` gets those of all that were seen.
+    async fn run(&self, codes: &mut BTreeSet<String>) -> anyhow::Result<u64> {
         let mut pages = Pages::begin(self.queue, self.admin).await?;
         let bar =
             ProgressBar::new(pages.left() as u64).with_style(style()).with_prefix(self.queue.to_owned());
         let mut done = 0;
         while let Some(page) = pages.next().await? {
             let read = page.len() as u64;
+            codes.extend(page.iter().filter_map(|entry| Some(entry.letter.as_ref()?.code.clone())));
             let chosen: Vec<Entry> = page.into_iter().filter(|entry| self.which.takes(entry)).collect();
             for chunk in chosen.chunks(self.chunk()) {
                 let moved = self.apply(chunk).await?;

@@ -14,6 +14,7 @@ use super::{
         Variables, reach,
         show::{say, say_json, shown, table},
     },
+    NONE,
     pages::{Entry, Pages},
 };
 use crate::{config::QueueSettings, queue::DeadLetter};
@@ -82,13 +83,19 @@ struct Counted {
 pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     reach::block_on(async {
-        let mut groups = BTreeMap::<Group, Counted>::new();
+        let (mut groups, mut any) = (BTreeMap::<Group, Counted>::new(), false);
         for (queue, admin) in reach::queues(&settings).await? {
             let mut pages = Pages::begin(&queue, &admin).await?;
             while let Some(page) = pages.next().await? {
                 for entry in &page {
                     match args.all {
-                        true => say_entry(entry, args.json)?,
+                        true => {
+                            if !any && !args.json {
+                                say(line(["id", "at", "code", "column", "job"]))?;
+                            }
+                            any = true;
+                            say_entry(entry, args.json)?;
+                        }
                         false => {
                             let group = group(&queue, entry);
                             let id = entry.letter.as_ref().map(|letter| letter.id.clone());
@@ -101,6 +108,8 @@ pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<Exi
         }
         if !args.all {
             say_groups(groups.into_values().collect(), args.json)?;
+        } else if !any && !args.json {
+            say(NONE)?;
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -138,7 +147,7 @@ fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
         return say_json(&counted);
     }
     if counted.is_empty() {
-        return Ok(say("No dead letters.")?);
+        return Ok(say(NONE)?);
     }
     let mut rows =
         vec![["letters", "queue", "code", "column", "oldest", "reason"].map(str::to_owned).to_vec()];
@@ -154,7 +163,8 @@ fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
 fn say_entry(entry: &Entry, json: bool) -> anyhow::Result<()> {
     let text = String::from_utf8_lossy(&entry.text);
     let Some(letter) = &entry.letter else {
-        return Ok(say(if json { text.into_owned() } else { format!("(unreadable) {}", shown(&text, 60)) })?);
+        let line = || line(["-", "-", "(unreadable)", "-", &shown(&text, 60)]);
+        return Ok(say(if json { text.clone().into_owned() } else { line() })?);
     };
     if json {
         return Ok(say(letter.to_json())?);
@@ -162,7 +172,12 @@ fn say_entry(entry: &Entry, json: bool) -> anyhow::Result<()> {
     let column = letter.column.as_deref().unwrap_or("-");
     let raw = letter.raw_bytes();
     let raw = String::from_utf8_lossy(&raw[..raw.len().min(400)]);
-    Ok(say(format!("{}  {}  {}  {column}  {}", letter.id, letter.at, letter.code, shown(&raw, 80)))?)
+    Ok(say(line([&letter.id, &letter.at, &letter.code, column, &shown(&raw, 80)]))?)
+}
+
+/// A letter's line, as wide as ids, times and codes usually are: all letters would not fit into memory to be measured.
+fn line([id, at, code, column, job]: [&str; 5]) -> String {
+    format!("{id:<32}  {at:<20}  {code:<16}  {column:<12}  {job}")
 }
 
 pub(super) fn show(args: &ShowArgs, variables: &Variables) -> anyhow::Result<ExitCode> {

@@ -136,21 +136,24 @@ struct Lines<R> {
     reader: R,
     number: u64,
     bytes: u64,
+    /// The end was read. A terminal would go on after it, and wait for a second Ctrl-D.
+    ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     fn new(reader: R) -> Self {
-        Self { reader, number: 0, bytes: 0 }
+        Self { reader, number: 0, bytes: 0, ended: false }
     }
 
     /// The next line that is not empty, without its end.
     fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
-        loop {
+        while !self.ended {
             let mut line = Vec::new();
             let read = self.reader.read_until(b'\n', &mut line);
             let read = read.with_context(|| format!("cannot read line {}", self.number + 1))?;
-            if read == 0 {
-                return Ok(None);
+            self.ended = read == 0;
+            if self.ended {
+                break;
             }
             self.number += 1;
             self.bytes += read as u64;
@@ -160,6 +163,7 @@ impl<R: BufRead> Lines<R> {
                 return Ok(Some(line));
             }
         }
+        Ok(None)
     }
 
     fn batch(&mut self, most: usize) -> anyhow::Result<Option<Batch>> {

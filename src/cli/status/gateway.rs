@@ -30,6 +30,11 @@ impl GatewayLine {
         }
     }
 
+    /// Who it is and how it is.
+    pub(super) fn life(&self) -> &Life {
+        &self.life
+    }
+
     pub(super) fn cells(&self) -> Vec<String> {
         let mut cells = self.life.cells();
         let address = shown(self.address.as_deref().unwrap_or_default(), 60);

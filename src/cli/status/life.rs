@@ -30,6 +30,9 @@ pub(super) struct Life {
 /// Signs of life come three times in the length of a lease, and may be late by so much.
 const LATE_MS: u64 = 1_500;
 
+/// What parts an outage from its reason in what is written: `waiting for MySQL since 12:03:04, it is full`.
+const REASON: &str = ", ";
+
 impl Life {
     pub(super) fn new(member: &Member, now: u64) -> Self {
         let (text, number) = (|name| text(member, name), |name| number(member, name));
@@ -70,11 +73,23 @@ impl Life {
         self.memory.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0))
     }
 
+    /// What it waits for, in all its words; `None` while it works, is silent or gone.
+    pub(super) fn reason(&self) -> Option<String> {
+        let waiting = self.waiting.as_ref().filter(|_| self.alive && !self.silent)?;
+        Some(shown(waiting.split_once(REASON)?.1, 10_000))
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     fn state_in_words(&self) -> String {
         match (&self.waiting, &self.state) {
             _ if !self.alive => "gone: its lease has run out".to_owned(),
             _ if self.silent => format!("silent for {}", ago(self.silent_ms.unwrap_or_default())),
-            (Some(waiting), _) => shown(waiting, 70),
+            // The reason stands below the tables.
+            (Some(waiting), _) => shown(waiting.split_once(REASON).map_or(waiting, |(what, _)| what), 70),
             (None, Some(state)) => shown(state, 20),
             (None, None) => String::new(),
         }

@@ -39,6 +39,11 @@ impl WorkerLine {
         ]);
         cells
     }
+
+    /// Who it is and how it is.
+    pub(super) fn life(&self) -> &Life {
+        &self.life
+    }
 }
 
 #[cfg(test)]

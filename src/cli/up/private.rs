@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{QueueSettings, SecretUrl, Vars as _, gateway_addresses},
+    emitter::Target,
     route::Route,
     sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted, free_ports},
 };
@@ -82,7 +83,7 @@ impl Private {
     pub(super) fn greeting(&self, program: &Path) -> anyhow::Result<String> {
         let QueueSettings { routes, publish, .. } = QueueSettings::from_vars(&self.variables)?;
         let route = routes.first().context("there is no route")?;
-        let redis = self.sandbox.redis.client_line();
+        let (redis, redis_url) = (self.sandbox.redis.client_line(), self.sandbox.redis.url());
         let job = if *route == Route::original() {
             r#"{"time":1,"stamp":"a"}"#.to_owned()
         } else {
@@ -103,15 +104,17 @@ impl Private {
             "\n  Push a job:    {redis} LPUSH {} {}\
              \n  See its row:   {sql} -e {}\
              \n  Hear events:   {redis} PSUBSCRIBE {}{gateways}\
-             \n  Who works:     {} status --redis-url {}\
+             \n  Who works:     {} status --redis-url {redis_url}\
+             \n  Settings:      export REDIS_URL={} DATABASE_URL={}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
             quoted(&route.queue),
             quoted(&job),
             quoted(&select),
-            quoted(&format!("{}#{}#*", publish.key, route.namespace)),
+            quoted(&Target::new().with_key(&publish.key).of(&route.namespace).pattern()),
             quoted(&program.to_string_lossy()),
-            self.sandbox.redis.url(),
+            quoted(&redis_url),
+            quoted(&self.sandbox.sql.url(DATABASE)),
             quoted(&self.folder.to_string_lossy()),
         ))
     }

@@ -18,6 +18,13 @@ fn reserved_names_are_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_pattern_is_that_of_all_channels_of_its_namespace() {
+    assert_eq!(Target::new().pattern(), "socket.io#/#*");
+    assert_eq!(Target::new().with_key("a*").of("chat").to("room").pattern(), "a\\*#/chat#*");
+    assert_eq!(Target::new().to("room").event("e", &1).unwrap().channel, "socket.io#/#room#");
+}
+
+#[test]
 fn a_message_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let overhead = Target::new().event("e", &"x".repeat(100_000)).unwrap().payload.len() - 100_000;
     let fits = "x".repeat(MAX_MESSAGE_BYTES - overhead);

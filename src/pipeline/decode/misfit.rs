@@ -1,8 +1,8 @@
 //! Why a route does not fit its table, in sentences for whoever wrote the route.
 
 use crate::{
-    route::{Conversion, Route},
-    store::{Column, ColumnKind, TableSchema},
+    route::{Conversion, Route, Table},
+    store::{Column, ColumnKind, TableSchema, advice},
 };
 
 /// One thing that does not fit.
@@ -37,7 +37,8 @@ impl Misfit {
         let table = &route.table;
         let text = format!(
             "table {table} is stored by {engine}, which knows no transactions, so that rows could go in twice; \
-             ALTER TABLE {table} ENGINE = InnoDB"
+             {}",
+            advice::with_transactions(table)
         );
         Self { text, lacks: Lack::Transactions }
     }
@@ -50,9 +51,10 @@ impl Misfit {
     }
 
     pub(super) fn no_unique_key(schema: &TableSchema, name: &str) -> Self {
+        let table = Table { database: Some(schema.database.clone()), name: schema.name.clone() };
         let text = format!(
-            "dedupe column {name:?} has no unique key of its own; ALTER TABLE {} ADD UNIQUE KEY ({name})",
-            schema.name
+            "dedupe column {name:?} has no unique key of its own; {}",
+            advice::with_unique_key(&table, name)
         );
         Self { text, lacks: Lack::UniqueKey(name.to_owned()) }
     }

@@ -81,6 +81,17 @@ async fn a_database_without_migrations_says_what_creates_them() {
 }
 
 #[tokio::test]
+async fn the_default_routes_table_is_missed_by_the_default_route_alone() {
+    let env = migrated().await;
+    env.execute("DROP TABLE pre_qqaccount").await;
+    env.execute("DELETE FROM _sqlx_migrations WHERE description = 'pre qqaccount'").await;
+    env.execute("CREATE TABLE orders (a INT)").await;
+    let ran = rowcast(&env, &["check", "--table", "orders"]).await.ended(0).says("No problems.");
+    assert!(!ran.out.contains("qqaccount"), "{ran:?}");
+    rowcast(&env, &["check"]).await.ended(1).says("migrations are missing: 20261120000002 pre qqaccount");
+}
+
+#[tokio::test]
 async fn what_redis_may_lose_or_forbid_is_told() {
     let env = migrated().await;
     redis_says(&env, &["CONFIG", "SET", "appendonly", "no"]).await;

@@ -2,7 +2,10 @@
 
 use rowcast::queue::{DeadLetter, Raw};
 
-use super::run::{on, rowcast, run_with};
+use super::{
+    run::{on, rowcast, run_with},
+    terminal::Terminal,
+};
 use crate::support::Env;
 
 fn letter(env: &Env, n: usize, code: &str, raw: &[u8]) -> DeadLetter {
@@ -46,15 +49,21 @@ async fn three(env: &Env) -> [DeadLetter; 3] {
 #[tokio::test]
 async fn letters_are_counted_by_what_they_died_of() {
     let env = Env::new().await;
-    rowcast(&env, &["dead", "list"]).await.ended(0).says("No dead letters.");
+    for arguments in [&["dead", "list"][..], &["dead", "list", "--all"]] {
+        rowcast(&env, arguments).await.ended(0).says("No dead letters.");
+    }
     three(&env).await;
     let groups = rowcast(&env, &["dead", "list", "--json"]).await.ended(0).json();
     assert_eq!((&groups[0]["count"], &groups[0]["code"]), (&2.into(), &"1406".into()));
     assert_eq!(groups[0]["reason"], "Data too long for column 'openid'");
     assert_eq!(groups[0]["id"], "01W:7:0");
     rowcast(&env, &["dead", "list"]).await.ended(0).says("  01W:7:0  Data too long").says("  01W:7:2  ");
-    let all = rowcast(&env, &["dead", "list", "--all"]).await.ended(0).says("01W:7:2  2026-01-31T23:59:59Z");
-    assert_eq!(all.out.lines().count(), 3, "{all:?}");
+    let all = rowcast(&env, &["dead", "list", "--all"]).await.ended(0);
+    let lines: Vec<&str> = all.out.lines().collect();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(lines[0]), ["id", "at", "code", "column", "job"]);
+    assert_eq!(words(lines[3])[..4], ["01W:7:2", "2026-01-31T23:59:59Z", "not_json", "-"]);
+    assert_eq!((lines.len(), lines[0].find("job")), (4, lines[1].find('{')), "{all:?}");
     assert!(!all.out.contains('\x1b'), "{all:?}");
 }
 
@@ -81,7 +90,20 @@ async fn a_retried_job_is_back_in_its_queue_byte_for_byte_and_its_letter_is_gone
     let expected = [1, 0, 2].map(|at: usize| letters[at].raw_bytes());
     assert_eq!(list(&env, &env.queue).await, expected);
     assert!(list(&env, &dead_key(&env)).await.is_empty());
-    rowcast(&env, &["dead", "retry", "--all"]).await.ended(0).says("No dead letters like that");
+    for which in [&["--all"][..], &["--code", "1406"]] {
+        let ran = rowcast(&env, &[&["dead", "retry"], which].concat()).await.ended(0);
+        assert_eq!(ran.out, "No dead letters.\n");
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_no_letter_has_is_told_with_those_that_there_are() {
+    let env = Env::new().await;
+    three(&env).await;
+    let told = "No dead letter has the code 1407. There are 1406, not_json.";
+    rowcast(&env, &["dead", "retry", "--code", "1407"]).await.ended(0).says(told);
+    rowcast(&env, &["dead", "purge", "--code", "1407", "--yes"]).await.ended(0).says(told);
+    assert_eq!(list(&env, &dead_key(&env)).await.len(), 3);
 }
 
 #[tokio::test]
@@ -133,28 +155,22 @@ async fn a_purge_without_a_terminal_needs_a_yes_and_deletes_what_it_names() {
     assert!(list(&env, &env.queue).await.is_empty());
 }
 
-/// Runs `rowcast` on a terminal of its own (util-linux's `script`), with this answer typed.
-pub(super) async fn at_terminal(env: &Env, arguments: &str, answer: &[u8]) -> super::run::Ran {
-    let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_rowcast"));
-    let mut command = std::process::Command::new("script");
-    command
-        .args(["-qec", &line, "/dev/null"])
-        .env("REDIS_URL", &env.redis_url)
-        .env("ROWCAST_QUEUE", &env.queue);
-    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
-    run_with(command, answer).await
+/// What a terminal shows of a command that asks, with this answer typed.
+async fn answered(env: &Env, arguments: &str, answer: &[u8], code: i32) -> String {
+    let mut terminal = Terminal::start(env, arguments);
+    terminal.shows("? [y/N] ", 1).await;
+    terminal.types(answer);
+    terminal.ended(code).await
 }
 
 #[tokio::test]
 async fn at_a_terminal_a_person_is_asked_and_no_is_no() {
     let env = Env::new().await;
     three(&env).await;
-    at_terminal(&env, "dead purge --all", b"n\n")
-        .await
-        .ended(1)
-        .says("all 3 dead letters")
-        .says("nothing was done");
+    let shown = answered(&env, "dead purge --all", b"n\n", 1).await;
+    assert!(shown.contains("all 3 dead letters") && shown.contains("nothing was done"), "{shown:?}");
     assert_eq!(list(&env, &dead_key(&env)).await.len(), 3);
-    at_terminal(&env, "dead retry --all", b"y\n").await.ended(0).says("3 dead letters sent back");
+    let shown = answered(&env, "dead retry --all", b"y\n", 0).await;
+    assert!(shown.contains("3 dead letters sent back"), "{shown:?}");
     assert_eq!(list(&env, &env.queue).await.len(), 3);
 }

@@ -1,6 +1,6 @@
 //! `rowcast migrate`, and sqlx's own migrator on the same folder.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use sqlx::{AssertSqlSafe, Executor as _, migrate::Migrator};
 
@@ -49,6 +49,9 @@ async fn a_user_who_may_not_create_the_database_is_told_who_must() {
     let url = format!("mysql://weak:hunter2@127.0.0.1:{}/missing", env.sql_port);
     command.arg("migrate").env("DATABASE_URL", url);
     let ran = run(command).await.ended(1).complains("denied").complains("weak:***@");
+    let ran = ran.complains(
+        "let an administrator GRANT CREATE, SELECT, INSERT, UPDATE, DELETE ON `missing`.* to the user",
+    );
     assert!(!ran.err.contains("hunter2"), "{ran:?}");
 }
 
@@ -76,6 +79,40 @@ async fn all_rights_that_are_missing_are_told_before_anything_is_changed() {
     assert!(env.select("SHOW TABLES").await.is_empty());
     grant("CREATE, UPDATE", "*").await;
     migrate().await.ended(0).says("applied 20261120000001");
+    migrate().await.ended(0).says("nothing to do");
+}
+
+#[tokio::test]
+async fn a_user_with_exactly_the_rights_that_are_told_can_migrate() {
+    let env = Env::own_servers().await;
+    let grant = async |rights: &str, table: &str| {
+        for host in ["127.0.0.1", "localhost"] {
+            env.execute(&format!("GRANT {rights} ON `{}`.{table} TO weak@{host}", env.database)).await;
+        }
+    };
+    for host in ["127.0.0.1", "localhost"] {
+        env.execute(&format!("CREATE USER weak@{host}")).await;
+    }
+    // Enough to get into the database.
+    env.execute("CREATE TABLE other (a INT)").await;
+    grant("SELECT", "other").await;
+    let migrate = async || {
+        let mut command = bare();
+        command.arg("migrate").env("DATABASE_URL", env.database_url.replace("root@", "weak@"));
+        run(command).await
+    };
+    let told = migrate().await.ended(1).err;
+    let told = told.split_once("nothing was changed: ").unwrap().1.split_once("; let").unwrap().0;
+    let mut rights = BTreeMap::<&str, Vec<&str>>::new();
+    for (right, table) in told.split(", ").map(|right| right.split_once(" on ").unwrap()) {
+        rights.entry(table).or_default().push(right);
+    }
+    assert_eq!(rights.len(), 3, "{told}");
+    // In one statement for each table: of one that is not there, rights are granted with CREATE among them or not at all.
+    for (table, rights) in rights {
+        grant(&rights.join(", "), table).await;
+    }
+    migrate().await.ended(0).says("applied 20261120000001").says("applied 20261120000002");
     migrate().await.ended(0).says("nothing to do");
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::run::{bare, on, rowcast, run_with};
+use super::{
+    run::{bare, on, rowcast, run_with},
+    terminal::Terminal,
+};
 use crate::support::{Env, Proxy, eventually};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -35,8 +38,11 @@ async fn every_line_becomes_a_job_in_order_and_byte_for_byte() {
 #[tokio::test]
 async fn at_a_terminal_it_is_said_what_is_waited_for() {
     let env = Env::new().await;
-    let ran = super::dead::at_terminal(&env, "push", b"{}\n\x04").await.ended(0);
-    ran.says("one on each line, and Ctrl-D at the end").says("pushed 1 job");
+    let mut terminal = Terminal::start(&env, "push");
+    terminal.shows("one on each line, and Ctrl-D at the end", 1).await;
+    terminal.types(b"{}\n\x04");
+    let shown = terminal.ended(0).await;
+    assert!(shown.contains("pushed 1 job"), "{shown:?}");
     assert_eq!(queue(&env).await, [b"{}"]);
     let ran = run_with(push(&env, &[]), b"{}\n").await.ended(0);
     assert!(!ran.err.contains("Ctrl-D"), "{ran:?}");

@@ -96,6 +96,22 @@ async fn a_paused_queue_gives_nothing_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_queue_that_redis_knows_nothing_of_is_told_and_what_was_asked_is_done() {
+    let env = Env::new().await;
+    let told = format!("Redis knows nothing of queue {:?}", env.queue);
+    for arguments in [&["audit", "--json"][..], &["dead", "list"], &["resume"], &["pause"]] {
+        rowcast(&env, arguments).await.ended(0).complains(&told);
+    }
+    // The pause holds, for when there will be jobs; from then on Redis knows of the queue.
+    let ran = rowcast(&env, &["resume"]).await.ended(0).says("goes on");
+    assert_eq!(ran.err, "");
+    let queue = Queue::new(&env.queue, "t", "W", link(&env));
+    assert!(matches!(queue.claim(1, LIMITS, When::Next).await.unwrap(), Claimed::Empty));
+    let ran = rowcast(&env, &["pause"]).await.ended(0).says("paused");
+    assert_eq!(ran.err, "", "a worker waits for jobs");
+}
+
+#[tokio::test]
 async fn of_a_routes_file_all_queues_are_meant_or_the_one_that_is_named() {
     let env = Env::new().await;
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", env.database));

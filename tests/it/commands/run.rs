@@ -12,44 +12,44 @@ use crate::support::Env;
 
 /// How a command ended, and what it said.
 #[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
-    pub(super) took: Duration,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) took: Duration,
 }
 
 impl Ran {
     /// Fails unless the command ended with this code.
     #[track_caller]
-    pub(super) fn ended(self, code: i32) -> Self {
+    pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
     }
 
     /// Fails unless standard output holds this text.
     #[track_caller]
-    pub(super) fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.out.contains(text), "no {text:?} in {self:#?}");
         self
     }
 
     /// Fails unless standard error holds this text.
     #[track_caller]
-    pub(super) fn complains(self, text: &str) -> Self {
+    pub(crate) fn complains(self, text: &str) -> Self {
         assert!(self.err.contains(text), "no {text:?} in {self:#?}");
         self
     }
 
     /// Standard output as JSON.
     #[track_caller]
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
 /// `rowcast` with nothing in its environment, in a directory without a `.env`.
-pub(super) fn bare() -> Command {
+pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rowcast"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.current_dir(env!("CARGO_TARGET_TMPDIR"));
@@ -57,7 +57,7 @@ pub(super) fn bare() -> Command {
 }
 
 /// `rowcast` on the test's servers and queue.
-pub(super) fn on(env: &Env) -> Command {
+pub(crate) fn on(env: &Env) -> Command {
     let mut command = bare();
     command.env("REDIS_URL", &env.redis_url).env("DATABASE_URL", &env.database_url);
     command.env("ROWCAST_QUEUE", &env.queue);
@@ -65,12 +65,12 @@ pub(super) fn on(env: &Env) -> Command {
 }
 
 /// Runs a command to its end; the test's own event loop goes on meanwhile.
-pub(super) async fn run(command: Command) -> Ran {
+pub(crate) async fn run(command: Command) -> Ran {
     run_with(command, b"").await
 }
 
 /// Runs a command with something on its standard input.
-pub(super) async fn run_with(mut command: Command, input: &[u8]) -> Ran {
+pub(crate) async fn run_with(mut command: Command, input: &[u8]) -> Ran {
     let input = input.to_vec();
     let began = Instant::now();
     let run = move || {
@@ -92,7 +92,7 @@ pub(super) async fn run_with(mut command: Command, input: &[u8]) -> Ran {
 }
 
 /// Runs `rowcast` with these arguments on the test's servers.
-pub(super) async fn rowcast(env: &Env, arguments: &[&str]) -> Ran {
+pub(crate) async fn rowcast(env: &Env, arguments: &[&str]) -> Ran {
     let mut command = on(env);
     command.args(arguments);
     run(command).await

@@ -6,16 +6,17 @@ use std::{
     process::Command,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 use serde_json::json;
 
 use super::run::{bare, run};
 use crate::gateway::clients_at;
-use crate::support::{PATIENCE, Running, eventually, new_folder, running::empty_folder, sql_binary};
+use crate::support::{
+    PATIENCE, Running, eventually, new_folder,
+    running::{empty_folder, is_gone},
+    sql_binary,
+};
 
 /// A running `rowcast up --sandbox`.
 struct Sandbox {
@@ -66,10 +67,6 @@ impl Sandbox {
     }
 }
 
-fn runs(pid: i32) -> bool {
-    kill(Pid::from_raw(pid), None).is_ok()
-}
-
 async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", line]);
@@ -91,12 +88,15 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
     .await;
     assert!(shell(&look).await.contains("70707"));
     assert!(shell(&status).await.contains("message"));
+    let settings = up.line("Settings:").await;
+    let check = format!("{settings}; {} check", env!("CARGO_BIN_EXE_rowcast"));
+    assert!(shell(&check).await.contains("No problems."));
 
     let pids = [up.servers(), up.children()].concat();
-    assert!(up.servers().len() == 2 && pids.iter().all(|pid| runs(*pid)), "{pids:?}");
+    assert!(up.servers().len() == 2 && !pids.iter().any(|pid| is_gone(*pid)), "{pids:?}");
     up.interrupt();
     assert_eq!(up.ended().await, 0);
-    assert!(!pids.iter().any(|pid| runs(*pid)), "still there: {pids:?}");
+    assert!(pids.iter().all(|pid| is_gone(*pid)), "still there: {pids:?}");
 
     let mut up = Sandbox::start(&folder, &[]);
     let (push, look) = (up.line("Push a job:").await, up.line("See its row:").await);
@@ -134,7 +134,7 @@ async fn ctrl_c_during_the_start_stops_what_has_been_started() {
     let redis = eventually(PATIENCE, "a server has been started", pid).await;
     up.interrupt();
     assert_eq!(up.ended().await, 0);
-    let gone = async || if runs(redis) { Err(redis) } else { Ok(()) };
+    let gone = async || if is_gone(redis) { Ok(()) } else { Err(redis) };
     eventually(PATIENCE, "the server is gone", gone).await;
 }
 

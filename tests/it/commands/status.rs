@@ -44,6 +44,24 @@ async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
 }
 
 #[tokio::test]
+async fn why_workers_wait_stands_whole_below_them_once_for_each_reason() {
+    let env = Env::new().await;
+    let registry = Registry::new(link(&env));
+    let reason = format!("the server cannot be reached, {}, and so on", "x".repeat(300));
+    for (id, since) in [("01A", "12:00:00"), ("01B", "12:00:01")] {
+        let fields = [
+            ("state", "waiting".to_owned()),
+            ("waiting", format!("waiting for MySQL since {since}, {reason}")),
+        ];
+        registry.renew(id, &fields, Duration::from_secs(60)).await.unwrap();
+    }
+    let text = rowcast(&env, &["status"]).await.ended(0).says("waiting for MySQL since 12:00:01\n").out;
+    let below: Vec<&str> = text.lines().skip(3).take_while(|line| !line.is_empty()).collect();
+    assert_eq!(below, [format!("01A and 1 more: {reason}")], "{text}");
+    assert!(text.lines().take(3).all(|line| line.chars().count() < 120), "{text}");
+}
+
+#[tokio::test]
 async fn a_killed_worker_is_silent_before_its_lease_ends() {
     let env = Env::new().await;
     env.migrate().await;

@@ -10,14 +10,14 @@ use crate::support::{Env, PATIENCE, Running, eventually, new_folder};
 
 /// A shell at a terminal (util-linux's `script`), which runs `rowcast` and then tells its exit code and the state of
 /// the terminal.
-struct Terminal {
+pub(super) struct Terminal {
     child: Child,
     keys: ChildStdin,
     shown: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
-    fn start(env: &Env, arguments: &str) -> Self {
+    pub(super) fn start(env: &Env, arguments: &str) -> Self {
         // Ctrl-C is for the whole group; the shell goes on.
         let line = format!(
             "trap : INT; stty sane cols 120; stty -g; {} {arguments}; echo \"ended with $?\"; stty -g",
@@ -49,8 +49,19 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
+    /// Types these keys.
+    pub(super) fn types(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+    }
+
+    /// Waits until `rowcast` has ended with this code, and returns what was shown.
+    pub(super) async fn ended(self, code: i32) -> String {
+        self.shows(&format!("ended with {code}"), 1).await;
+        self.shown()
+    }
+
     /// Waits until this was shown so often.
-    async fn shows(&self, text: &str, times: usize) {
+    pub(super) async fn shows(&self, text: &str, times: usize) {
         eventually(PATIENCE, &format!("{times} x {text:?} on the terminal"), async || {
             let shown = self.shown();
             if shown.matches(text).count() >= times { Ok(()) } else { Err(shown) }
@@ -60,7 +71,7 @@ impl Terminal {
 
     /// Types Ctrl-C, and checks that `rowcast` ends at once and leaves the terminal as it found it.
     async fn interrupt(mut self) {
-        self.keys.write_all(b"\x03").unwrap();
+        self.types(b"\x03");
         // What a shell calls an end by SIGINT.
         self.shows("ended with 130", 1).await;
         eventually(PATIENCE, "the shell ends", async || self.child.try_wait().unwrap().ok_or("it runs"))

@@ -3,8 +3,8 @@
 use redis::cmd;
 use serde_json::json;
 
-use super::{Gateway, event, publisher};
-use crate::support::{Env, PATIENCE, Running, eventually};
+use super::{Gateway, event, publisher, transport_changed};
+use crate::support::{Env, Running};
 
 const NAMESPACES: (&str, &str) = ("ROWCAST_GATEWAY_NAMESPACES", "/chat");
 
@@ -35,12 +35,7 @@ async fn a_client_that_begins_with_polling_goes_on_with_websocket() {
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[]).await;
     let (mut node, _) = gateway.clients(&["/#"]).await;
-    eventually(PATIENCE, "the transport is changed", async || {
-        node.tell(json!({"client": "/#", "transport": true})).await;
-        let line = node.line().await;
-        if line["transport"] == "websocket" { Ok(()) } else { Err(line) }
-    })
-    .await;
+    transport_changed(&mut node, "/#").await;
     publisher(&env).await.emit("after", &1).await.unwrap();
     assert_eq!(node.line().await.to_string(), event("/#", "after", json!([1])));
 }

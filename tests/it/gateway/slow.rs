@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::{Gateway, event, publisher};
+use super::{Gateway, event, publisher, transport_changed};
 use crate::interop::Node;
 use crate::support::{Env, PATIENCE, eventually, within};
 
@@ -181,12 +181,7 @@ async fn a_client_that_was_upgraded_from_polling_is_dropped_as_well() {
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[]).await;
     let (mut node, _) = gateway.clients(&["/#"]).await;
-    eventually(PATIENCE, "the transport is changed", async || {
-        node.tell(json!({"client": "/#", "transport": true})).await;
-        let line = node.line().await;
-        if line["transport"] == "websocket" { Ok(()) } else { Err(line) }
-    })
-    .await;
+    transport_changed(&mut node, "/#").await;
     let reason = stopped_until_dropped(&env, &gateway, &mut node).await;
     assert!(reason.starts_with("transport "), "{reason}");
     // It finds its connection gone, and connects again by itself.
