@@ -16,6 +16,7 @@ use crate::{
 ///
 /// A socket.io server at http://ROWCAST_LISTEN/socket.io/, over WebSocket and long-polling, for clients of
 /// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
+/// With DATABASE_URL, which it needs for nothing else, clients that were away get the rows that they missed.
 /// /healthz answers while the process works; /readyz when it also hears Redis.
 ///
 /// The first TERM or INT closes its connections in order, within ROWCAST_DRAIN_SECONDS; a second one ends it at
