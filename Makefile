@@ -41,7 +41,7 @@ outages: ## A campaign of outages of both servers, for ROWCAST_TEST_SECONDS, wit
 storms: ## Clients in one storm after the other, for ROWCAST_TEST_SECONDS, with the SQL server of ROWCAST_TEST_SQL.
 	@scripts/install-tools test
 	ROWCAST_TEST_SECONDS=$${ROWCAST_TEST_SECONDS:-300} cargo test --features fault-points --test it -- \
-		--ignored --nocapture storm_after_storm
+		--ignored --nocapture a_campaign_of_storms
 
 release-check: ## Prove that a release build holds no fault point.
 	cargo build --release

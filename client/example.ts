@@ -1,4 +1,4 @@
-// The example of README.md, so that it is type-checked.
+// What README.md shows, as the compiler sees it.
 import { io } from "socket.io-client";
 import { rows } from "./src/index.js";
 

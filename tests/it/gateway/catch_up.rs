@@ -11,11 +11,11 @@ use crate::{
     support::{Env, Proxy, Running, running::stopped},
 };
 
-const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
+pub(super) const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
 const ACCOUNT: &str = "account:7";
 
 /// The default table with so many rows, of accounts 7 and 8 in turn, by a worker that has ended.
-async fn with_rows(count: usize) -> Env {
+pub(super) async fn with_rows(count: usize) -> Env {
     let env = Env::new().await;
     env.migrate().await;
     let worker = Running::worker(&env, &[ROOMS]);
@@ -25,7 +25,7 @@ async fn with_rows(count: usize) -> Env {
     env
 }
 
-async fn push(env: &Env, jobs: std::ops::Range<usize>) {
+pub(super) async fn push(env: &Env, jobs: std::ops::Range<usize>) {
     let job = |n: usize| json!({"time": 7 + n % 2, "stamp": n.to_string()}).to_string();
     env.push_raw("", &jobs.map(job).collect::<Vec<_>>()).await;
 }
@@ -199,7 +199,9 @@ async fn next(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3]) {
 async fn hear(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3], jobs: usize) {
     let all = |heard: &[Heard; 3]| {
         let distinct = |heard: &Heard| heard.rows.iter().collect::<BTreeSet<_>>().len();
-        distinct(&heard[0]) >= jobs / 2 - 5 && distinct(&heard[1]) >= jobs - 10 && distinct(&heard[2]) >= jobs / 2 - 5
+        distinct(&heard[0]) >= jobs / 2 - 5
+            && distinct(&heard[1]) >= jobs - 10
+            && distinct(&heard[2]) >= jobs / 2 - 5
     };
     while !all(heard) {
         next(node, specs, heard).await;
