@@ -270,7 +270,15 @@ impl CatchUp {
         let catch_up = self.clone();
         client.on_disconnect(async move |client: Client| catch_up.followers.remove_all(&client));
         match start {
-            Start::Live { feed, marks } => self.followers.add(follower(&feed, None, marks, true)),
+            Start::Live { feed, marks } => {
+                let follower = follower(&feed, None, marks, true);
+                self.followers.add(follower.clone());
+                if marks {
+                    // Right behind the acknowledgement: should it lose its connection before the next mark, it has
+                    // something to come back with.
+                    drop(tokio::spawn(async move { follower.tell_mark() }));
+                }
+            }
             Start::Replay { feed, laid, selection, since } => {
                 let follower = follower(&feed, Some(since), true, false);
                 self.followers.add(follower.clone());

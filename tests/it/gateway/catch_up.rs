@@ -153,10 +153,13 @@ async fn rows_that_were_published_while_redis_could_not_be_heard_are_read_back_f
     let specs = ["/#member", "/#each", "/#bundles"];
     let (mut node, _) = gateway.clients(&[&["--transport", "websocket"][..], &specs].concat()).await;
     assert_eq!(ask(&mut node, "/#member", json!(["subscribe", ACCOUNT])).await["ok"], true);
-    subscribe(&mut node, "/#each", json!({"room": "pre_qqaccount", "since": "now"})).await;
-    let bundles = json!({"room": ACCOUNT, "since": 10, "every_ms": 5});
-    ask(&mut node, "/#bundles", json!(["subscribe", bundles])).await;
     let mut heard = [(); 3].map(|()| Heard::default());
+    let each = json!({"room": "pre_qqaccount", "since": "now"});
+    let bundles = json!({"room": ACCOUNT, "since": 10, "every_ms": 5});
+    for (client, what) in [("/#each", each), ("/#bundles", bundles)] {
+        node.tell(json!({"client": client, "emit": ["subscribe", what]})).await;
+        while !next(&mut node, &specs, &mut heard).await {}
+    }
     let mut jobs = 10;
     for _ in 0..3 {
         push(&env, jobs..jobs + 10).await;
@@ -189,10 +192,16 @@ async fn rows_that_were_published_while_redis_could_not_be_heard_are_read_back_f
     worker.stop().await;
 }
 
-async fn next(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3]) {
+/// Reads a line. Returns whether it is an answer.
+async fn next(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3]) -> bool {
     let line = node.line().await;
+    if let Some(answer) = line["answer"].as_array() {
+        assert_eq!(answer[0]["ok"], true, "{line}");
+        return true;
+    }
     let at = specs.iter().position(|spec| line["client"] == *spec).unwrap();
     heard[at].take(&line);
+    false
 }
 
 /// Reads on until all three have all rows below this one.

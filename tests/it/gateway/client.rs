@@ -113,3 +113,15 @@ async fn rows_of_a_table_that_was_emptied_come_though_their_ids_were_there_befor
     assert_eq!((&report["rows"], &report["errors"]), (&json!(110), &json!([])), "{report}");
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn who_begins_now_has_something_to_come_back_with_before_the_next_mark_comes() {
+    let mut env = with_rows(10).await;
+    let gateway = Gateway::start(&env, &[ROOMS]).await;
+    let mut node = follow(&gateway.address, &["websocket#account:7"]);
+    has_all(&mut node, "10").await;
+    env.redis.kill9().await.unwrap();
+    gateway.process.says("waiting for Redis", 1).await;
+    let mut late = follow(&gateway.address, &["--since", "now", "websocket#account:7"]);
+    assert_eq!(has_all(&mut late, "10").await["rows"], 0);
+}
