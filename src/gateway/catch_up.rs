@@ -257,7 +257,9 @@ impl CatchUp {
         let selection = selection.map_err(|why| refusal("cannot_catch_up", &why))?;
         Ok(match since {
             Since::Now => now(true),
-            Since::Id(since) => Start::Replay { feed: (*feed).clone(), laid, selection, since },
+            Since::Id(since) => {
+                Start::Replay { feed: (*feed).clone(), laid, selection: selection.map(Box::new), since }
+            }
         })
     }
 
@@ -295,5 +297,5 @@ pub(super) enum Start {
     /// With what comes now.
     Live { feed: Arc<Feed>, marks: bool },
     /// With what is in the table; without a selection nothing is.
-    Replay { feed: Arc<Feed>, laid: Arc<Laid>, selection: Option<Selection>, since: u64 },
+    Replay { feed: Arc<Feed>, laid: Arc<Laid>, selection: Option<Box<Selection>>, since: u64 },
 }
