@@ -10,6 +10,7 @@
 //   {"close":0}        the first socket's rooms are followed no more
 //   {"report":true}    prints a line for what was asked, an array with one object for each followed room:
 //     since    what the package says
+//     asked    how often it has subscribed
 //     rows     how many rows it gave
 //     twice    how many of these it had given before
 //     resent   how many rows came that had come before, from the gateway
@@ -34,10 +35,13 @@ const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const follow = (socket, room) => {
   const came = new Set();
   const given = new Set();
-  const report = { rows: 0, twice: 0, resent: 0, replayed: [], errors: [] };
+  const report = { asked: 0, rows: 0, twice: 0, resent: 0, replayed: [], errors: [] };
   socket.on("rows", (bundle) => {
     if (bundle.room !== room) return;
     for (const { id } of bundle.rows) came.has(id) ? (report.resent += 1) : came.add(id);
+  });
+  socket.onAnyOutgoing((event, wanted) => {
+    if (event === "subscribe" && wanted.room === room) report.asked += 1;
   });
   const following = rows(socket, room, {
     since: options.since,
