@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything else is done by cargo and by scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit integration outages release-check bench check clean-sandbox
+.PHONY: help run test unit integration outages storms release-check bench check clean-sandbox
 SHELL := /bin/sh
 
 # A real MySQL, if there is one: unpacked by scripts/install-mysql, or the machine's own. Debian's MariaDB is called
@@ -38,6 +38,11 @@ outages: ## A campaign of outages of both servers, for ROWCAST_TEST_SECONDS, wit
 	ROWCAST_TEST_SECONDS=$${ROWCAST_TEST_SECONDS:-60} cargo test --features fault-points --test it -- \
 		--ignored --nocapture a_campaign_of_outages
 
+storms: ## Clients in one storm after the other, for ROWCAST_TEST_SECONDS, with the SQL server of ROWCAST_TEST_SQL.
+	@scripts/install-tools test
+	ROWCAST_TEST_SECONDS=$${ROWCAST_TEST_SECONDS:-300} cargo test --features fault-points --test it -- \
+		--ignored --nocapture a_campaign_of_storms
+
 release-check: ## Prove that a release build holds no fault point.
 	cargo build --release
 	@! grep -q ROWCAST_FAULT target/release/rowcast || { echo "The release build holds fault points." >&2; exit 1; }
@@ -47,10 +52,12 @@ bench: ## Measure beside the bulk loader, on each SQL server that is there; minu
 	@scripts/install-tools run
 	cargo bench --bench end_to_end
 
-check: ## Formatting, lints, documentation and packaging, warnings denied.
+check: ## Formatting, lints, types, documentation and packaging, warnings denied.
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+	@scripts/install-tools test
+	cd client && npm run --silent check
 	scripts/check-docker
 
 clean-sandbox: ## Remove the private servers' data. Stop `make run` first.

@@ -263,7 +263,9 @@ impl CatchUp {
         let selection = selection.map_err(|why| refusal("cannot_catch_up", &why))?;
         Ok(match since {
             Since::Now => now(true),
-            Since::Id(since) => Start::Replay { feed: (*feed).clone(), laid, selection, since },
+            Since::Id(since) => {
+                Start::Replay { feed: (*feed).clone(), laid, selection: selection.map(Box::new), since }
+            }
         })
     }
 
@@ -276,7 +278,15 @@ impl CatchUp {
         let catch_up = self.clone();
         client.on_disconnect(async move |client: Client| catch_up.followers.remove_all(&client));
         match start {
-            Start::Live { feed, marks } => self.followers.add(follower(&feed, None, marks, true)),
+            Start::Live { feed, marks } => {
+                let follower = follower(&feed, None, marks, true);
+                self.followers.add(follower.clone());
+                if marks {
+                    // Right behind the acknowledgement: should it lose its connection before the next mark, it has
+                    // something to come back with.
+                    drop(tokio::spawn(async move { follower.tell_mark() }));
+                }
+            }
             Start::Replay { feed, laid, selection, since } => {
                 let follower = follower(&feed, Some(since), true, false);
                 self.followers.add(follower.clone());
@@ -293,5 +303,5 @@ pub(super) enum Start {
     /// With what comes now.
     Live { feed: Arc<Feed>, marks: bool },
     /// With what is in the table; without a selection nothing is.
-    Replay { feed: Arc<Feed>, laid: Arc<Laid>, selection: Option<Selection>, since: u64 },
+    Replay { feed: Arc<Feed>, laid: Arc<Laid>, selection: Option<Box<Selection>>, since: u64 },
 }

@@ -193,6 +193,13 @@ impl Follower {
         settles && self.every.is_none()
     }
 
+    /// It is told its table's mark as it is now.
+    pub(super) fn tell_mark(&self) {
+        if let Some(mark) = self.feed.mark().filter(|_| !self.gone.is_cancelled()) {
+            self.mark(mark);
+        }
+    }
+
     /// It is told that it has all rows up to this id, behind those rows.
     fn tell(&self, state: &mut State, id: u64) {
         state.sent.forget_up_to(id);

@@ -29,7 +29,7 @@ pub(super) struct Replay {
     pub(super) follower: Arc<Follower>,
     pub(super) laid: Arc<Laid>,
     /// The rows of the room; without it there are none.
-    pub(super) selection: Option<Selection>,
+    pub(super) selection: Option<Box<Selection>>,
     pub(super) since: u64,
     /// Where it is seen how fast the client takes what it is sent; not known for long-polling.
     pub(super) line: Option<LineRef>,

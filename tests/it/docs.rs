@@ -62,13 +62,15 @@ fn the_readme_names_every_variable_of_the_example_file_and_no_other() {
 
 #[test]
 fn every_relative_link_of_a_document_leads_to_a_file_or_a_heading() {
-    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "client/README.md"];
     let mut broken = Vec::new();
     for name in documents {
         let text = read(name);
         for link in links(&text).filter(|link| !link.contains("://")) {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
-            let path: PathBuf = project().join(if file.is_empty() { name } else { file });
+            let document = project().join(name);
+            let path: PathBuf =
+                if file.is_empty() { document } else { document.parent().unwrap().join(file) };
             let found = path.exists()
                 && (heading.is_empty() || headings(&fs::read_to_string(&path).unwrap()).contains(heading));
             if !found {

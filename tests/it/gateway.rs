@@ -3,6 +3,7 @@
 mod api;
 mod auth;
 mod catch_up;
+mod client;
 mod cluster;
 mod deliver;
 mod hostile;
@@ -10,6 +11,7 @@ mod lifecycle;
 mod limits;
 mod rooms;
 mod slow;
+mod storm;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -130,6 +132,12 @@ async fn ask(node: &mut Node, client: &str, emit: Value) -> Value {
         "{line}"
     );
     line["answer"][0].clone()
+}
+
+/// A port that no connection takes while nobody listens on it: below Linux's range for those.
+fn free_port() -> u16 {
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(15_000..32_000)).find(free).unwrap()
 }
 
 pub(crate) async fn publisher(env: &Env) -> Emitter<MultiplexedConnection> {

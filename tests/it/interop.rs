@@ -44,11 +44,13 @@ async fn start_redis() -> (Child, String) {
     (server, format!("redis://127.0.0.1:{port}"))
 }
 
-/// Says what to install when Node or its packages are missing.
+/// Says what to install when Node, its packages or the built client are missing.
 pub(crate) fn require_node() {
-    let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm) and its packages; \
-                   run `scripts/install-tools test`, or `npm ci` in tests/interop";
-    assert!(std::path::Path::new(INTEROP).join("node_modules/socket.io").exists(), "{install}");
+    let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm), its packages, and the \
+                   built client; run `scripts/install-tools test`";
+    for needed in ["node_modules/socket.io", "../../client/dist/index.js"] {
+        assert!(std::path::Path::new(INTEROP).join(needed).exists(), "{install}");
+    }
     std::process::Command::new("node").arg("--version").output().expect(install);
 }
 

@@ -12,6 +12,7 @@ mod answers;
 mod env;
 mod proxy;
 mod proxy_tests;
+mod random;
 pub(crate) mod running;
 mod servers;
 mod subscriber;
@@ -19,6 +20,7 @@ mod wait;
 
 pub(crate) use env::Env;
 pub(crate) use proxy::{Proxy, Side};
+pub(crate) use random::random;
 pub(crate) use running::{PATIENCE, Running, said};
 pub(crate) use servers::{new_folder, sql_binary, template};
 pub(crate) use subscriber::Subscriber;

@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use nix::sys::signal::Signal;
 
 use super::scene::{LIMIT, Scene, marker, sorted};
-use crate::support::eventually;
-use crate::support::running::state;
+use crate::support::{eventually, random, running::state};
 
 /// Waits until some rows are in, so that a server dies in the middle.
 async fn in_the_middle(scene: &Scene, rows: usize) {
@@ -241,7 +240,7 @@ async fn a_redis_that_is_silent_for_longer_than_every_limit_costs_neither_a_job_
 #[ignore = "it takes a minute: make outages"]
 async fn a_campaign_of_outages_of_both_servers_loses_and_doubles_no_row() {
     let seconds = std::env::var("ROWCAST_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    let mut random = super::storm::random();
+    let mut random = random();
     let mut scene = Scene::own_servers().await;
     let mut up = scene.run("up", &SHORT);
     let mut jobs = 0;

@@ -271,7 +271,7 @@ async fn a_claim_that_a_worker_does_not_know_of_is_handed_back_at_its_end() {
 
 #[tokio::test]
 async fn connections_cut_at_random_bytes_lose_and_double_nothing() {
-    let mut random = super::storm::random();
+    let mut random = crate::support::random();
     let scene = Scene::new().await;
     let sql = Proxy::start(scene.env.sql_port).await;
     let redis = Proxy::start(scene.env.redis.port()).await;

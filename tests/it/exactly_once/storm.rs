@@ -5,16 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use nix::sys::signal::Signal;
 
 use super::scene::{LIMIT, Scene, job, marker, sorted};
-use crate::support::eventually;
-use crate::support::running::send;
-
-/// A source of chance that can be had again: `ROWCAST_TEST_SEED` repeats a run's choices.
-pub(super) fn random() -> fastrand::Rng {
-    let seed = std::env::var("ROWCAST_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("ROWCAST_TEST_SEED={seed}");
-    fastrand::Rng::with_seed(seed)
-}
+use crate::support::{eventually, random, running::send};
 
 /// A job that cannot become a row, each in a way of its own; its bytes are like no other's.
 fn bad(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {

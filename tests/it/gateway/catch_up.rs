@@ -12,11 +12,11 @@ use crate::{
     support::{Env, Proxy, Running, running::stopped},
 };
 
-const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
+pub(super) const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
 const ACCOUNT: &str = "account:7";
 
 /// The default table with so many rows, of accounts 7 and 8 in turn, by a worker that has ended.
-async fn with_rows(count: usize) -> Env {
+pub(super) async fn with_rows(count: usize) -> Env {
     let env = Env::new().await;
     env.migrate().await;
     let worker = Running::worker(&env, &[ROOMS]);
@@ -26,7 +26,7 @@ async fn with_rows(count: usize) -> Env {
     env
 }
 
-async fn push(env: &Env, jobs: std::ops::Range<usize>) {
+pub(super) async fn push(env: &Env, jobs: std::ops::Range<usize>) {
     let job = |n: usize| json!({"time": 7 + n % 2, "stamp": n.to_string()}).to_string();
     env.push_raw("", &jobs.map(job).collect::<Vec<_>>()).await;
 }
@@ -154,10 +154,13 @@ async fn rows_that_were_published_while_redis_could_not_be_heard_are_read_back_f
     let specs = ["/#member", "/#each", "/#bundles"];
     let (mut node, _) = gateway.clients(&[&["--transport", "websocket"][..], &specs].concat()).await;
     assert_eq!(ask(&mut node, "/#member", json!(["subscribe", ACCOUNT])).await["ok"], true);
-    subscribe(&mut node, "/#each", json!({"room": "pre_qqaccount", "since": "now"})).await;
-    let bundles = json!({"room": ACCOUNT, "since": 10, "every_ms": 5});
-    ask(&mut node, "/#bundles", json!(["subscribe", bundles])).await;
     let mut heard = [(); 3].map(|()| Heard::default());
+    let each = json!({"room": "pre_qqaccount", "since": "now"});
+    let bundles = json!({"room": ACCOUNT, "since": 10, "every_ms": 5});
+    for (client, what) in [("/#each", each), ("/#bundles", bundles)] {
+        node.tell(json!({"client": client, "emit": ["subscribe", what]})).await;
+        while !next(&mut node, &specs, &mut heard).await {}
+    }
     let mut jobs = 10;
     for _ in 0..3 {
         push(&env, jobs..jobs + 10).await;
@@ -190,10 +193,16 @@ async fn rows_that_were_published_while_redis_could_not_be_heard_are_read_back_f
     worker.stop().await;
 }
 
-async fn next(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3]) {
+/// Reads a line. Returns whether it is an answer.
+async fn next(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3]) -> bool {
     let line = node.line().await;
+    if let Some(answer) = line["answer"].as_array() {
+        assert_eq!(answer[0]["ok"], true, "{line}");
+        return true;
+    }
     let at = specs.iter().position(|spec| line["client"] == *spec).unwrap();
     heard[at].take(&line);
+    false
 }
 
 /// Reads on until all three have all rows below this one.
