@@ -58,6 +58,8 @@ struct State {
     sent: Ids,
     /// It was told that it has all rows up to here.
     told: Option<u64>,
+    /// So many marks in a row were lower.
+    lower: u32,
     bundle: Vec<Item>,
     /// So many bytes were sent, not counting what frames them.
     given: u64,
@@ -79,6 +81,9 @@ pub(super) struct Outlet {
     pub(super) slow: Arc<Slow>,
 }
 
+/// Another gateway may have been ahead of this one, where the client was before. Only when so many marks in a row are
+/// lower than what it was told, its table's ids are counted anew.
+const LOWER_MARKS: u32 = 3;
 /// A bundle of so many rows does not wait for its time.
 const LARGEST_BUNDLE: usize = 1_000;
 
@@ -110,6 +115,7 @@ impl Follower {
             settled: live,
             sent: Ids::default(),
             told: since,
+            lower: 0,
             bundle: Vec::new(),
             given: 0,
             running: false,
@@ -183,6 +189,10 @@ impl Follower {
     pub(super) fn mark(&self, mark: u64) -> bool {
         let mut state = self.lock();
         if !state.complete {
+            return false;
+        }
+        state.lower = if state.told.is_some_and(|told| mark < told) { state.lower + 1 } else { 0 };
+        if (1..LOWER_MARKS).contains(&state.lower) {
             return false;
         }
         if state.told != Some(mark) {

@@ -30,7 +30,14 @@ pub(super) struct Metrics {
 struct Numbers {
     gateway: Own,
     /// `None` while Redis is away.
-    cluster: Option<(Vec<(String, Audit)>, Vec<Member>)>,
+    cluster: Option<Cluster>,
+}
+
+/// What is of all hosts.
+#[derive(Debug)]
+struct Cluster {
+    queues: Vec<(String, Audit)>,
+    workers: Vec<Member>,
 }
 
 struct Own {
@@ -60,12 +67,12 @@ impl Metrics {
         Ok(text)
     }
 
-    async fn cluster(&self) -> redis::RedisResult<(Vec<(String, Audit)>, Vec<Member>)> {
+    async fn cluster(&self) -> redis::RedisResult<Cluster> {
         let mut queues = Vec::new();
         for name in &self.queues {
             queues.push((name.clone(), Admin::new(name, self.redis.clone()).audit().await?));
         }
-        Ok((queues, queue::Registry::new(self.redis.clone()).members().await?))
+        Ok(Cluster { queues, workers: queue::Registry::new(self.redis.clone()).members().await? })
     }
 }
 
@@ -98,9 +105,9 @@ impl Collector for Numbers {
         self.gateway.encode(&mut encoder)?;
         let up = i64::from(self.cluster.is_some());
         single_gauge(&mut encoder, "rowcast_redis_up", "Whether Redis could be asked, 1 or 0.", up)?;
-        let Some((queues, members)) = &self.cluster else { return Ok(()) };
+        let Some(Cluster { queues, workers }) = &self.cluster else { return Ok(()) };
         encode_queues(&mut encoder, queues)?;
-        encode_workers(&mut encoder, members)
+        encode_workers(&mut encoder, workers)
     }
 }
 
