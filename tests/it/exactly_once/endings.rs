@@ -27,7 +27,7 @@ async fn term_under_load_leaves_no_claim_and_no_checkpoint() {
     assert!(audit.waiting > 0, "it ended in the middle: {audit:?}");
     assert_eq!(scene.checkpoints().await, []);
     scene.each_job_in_its_place(5_000).await;
-    let left = [&scene.env.queue, &scene.keys.totals].map(String::clone);
+    let left = [&scene.env.queue, &scene.keys.totals, &scene.keys.highest].map(String::clone);
     assert_eq!(scene.keys_left().await, BTreeSet::from(left));
     let _next = scene.run("up", &[("ROWCAST_BATCH", "500")]);
     scene.each_once(5_000).await;
@@ -49,7 +49,7 @@ async fn hup_under_load_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_leaves_nothing_but_its_counts() {
+async fn an_idle_worker_leaves_nothing_but_its_counts_and_its_highest_id() {
     let scene = Scene::new().await;
     let mut worker = scene.run("worker", &[]);
     scene.push(0..5).await;
@@ -57,7 +57,8 @@ async fn an_idle_worker_leaves_nothing_but_its_counts() {
     let lists = scene.places().await;
     assert!(lists.is_empty(), "{lists:?}");
     worker.drain().await;
-    assert_eq!(scene.keys_left().await, BTreeSet::from([scene.keys.totals.clone()]));
+    let left = [&scene.keys.totals, &scene.keys.highest].map(String::clone);
+    assert_eq!(scene.keys_left().await, BTreeSet::from(left));
     assert_eq!(scene.checkpoints().await, []);
 }
 
