@@ -8,7 +8,11 @@
 //! Both rest on the marks, and on telling rows by their ids: what was read back and is heard afterwards is left out.
 //! Marks come through the same connection as the events, so that what they cover was heard before them.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use redis::RedisResult;
 use socketioxide_core::packet::Packet;
@@ -34,6 +38,7 @@ use crate::{
     emitter::Broadcast,
     queue::{Events, Link, Mark, Marks, describe},
     store::{Fault, Pages, Selection},
+    telemetry::Outage,
 };
 
 /// Whether Redis is heard, and how often it was found so far.
@@ -70,6 +75,8 @@ pub(super) struct CatchUp {
     /// What was read back for everybody.
     pub(super) repaired: mpsc::Sender<Repaired>,
     marks: Marks,
+    /// Whether rows can be read back.
+    database: Mutex<Outage>,
     outlet: Outlet,
     lines: Arc<Lines>,
 }
@@ -95,6 +102,7 @@ impl CatchUp {
             marks: Marks::new(Link::new(&settings.redis_url)?, &channel),
             channel,
             hearing: watch::Sender::default(),
+            database: Mutex::new(Outage::new("MySQL")),
             repaired,
             outlet: Outlet { hub: hub.clone(), slow: slow.clone() },
             lines: lines.clone(),
@@ -108,7 +116,9 @@ impl CatchUp {
         loop {
             // It holds the other end itself.
             hearing.wait_for(|hearing| hearing.now).await.ok();
-            if let Err(error) = self.ask_all().await {
+            if self.pages.is_some()
+                && let Err(error) = self.ask_all().await
+            {
                 // An outage is told where the channels are heard.
                 tracing::debug!("no marks: {}", describe(&error));
             }
@@ -135,9 +145,11 @@ impl CatchUp {
             return;
         }
         let highest = async { pages.highest(&feed.lay(pages, &self.key).await?.everything()).await };
-        match highest.await {
-            Ok(highest) => feed.state().rounds.set_base(highest),
-            Err(fault) => tracing::debug!(queue = feed.route.queue, "its table cannot be read: {fault}"),
+        // The marks of other tables must not wait for it; it is asked again in the next round.
+        match timeout(ASK_EVERY, highest).await {
+            Ok(Ok(highest)) => feed.state().rounds.set_base(highest),
+            Ok(Err(fault)) => tracing::debug!(queue = feed.route.queue, "its table cannot be read: {fault}"),
+            Err(_) => tracing::debug!(queue = feed.route.queue, "its table is slow"),
         }
     }
 
@@ -212,6 +224,16 @@ impl CatchUp {
             let newest = feed.state().gap.take().flatten();
             self.set_mark(feed, newest);
         }
+    }
+
+    /// Rows could not be read back, though somebody waits for them. It is told once, however many wait.
+    pub(super) fn missed_database(&self, since: Instant, fault: &Fault) {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner).down(since, fault.to_string());
+    }
+
+    /// Rows can be read back.
+    pub(super) fn reached_database(&self) {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner).up();
     }
 
     /// What the gateway counts.

@@ -113,6 +113,11 @@ impl Feed {
         }
     }
 
+    /// What was learnt of the table is no longer so.
+    pub(super) async fn forget_schema(&self) {
+        *self.laid.lock().await = None;
+    }
+
     /// The mark; it moves.
     pub(super) fn marks(&self) -> watch::Receiver<Option<u64>> {
         self.mark.subscribe()

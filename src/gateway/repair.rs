@@ -4,7 +4,10 @@
 //! later because they are published late, are told by their ids. Until all of it is done the mark stands, so that no
 //! client believes that it has what it has not.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
@@ -24,12 +27,15 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
     let Hearing { times, .. } = *catch_up.hearing().borrow();
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-    let mut told = false;
     let mut rows = 0;
     let mut id = feed.mark().unwrap_or(0);
     loop {
+        let asked = Instant::now();
         match page(&catch_up, &feed, &mut id).await {
-            Ok(Some(read)) => rows += read,
+            Ok(Some(read)) => {
+                catch_up.reached_database();
+                rows += read;
+            }
             Ok(None) => break,
             Err(fault) if !passes(&fault) => {
                 let queue = &feed.route.queue;
@@ -37,9 +43,7 @@ pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
                 break;
             }
             Err(fault) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!("rows that were missed while Redis was away cannot be read yet: {fault}");
-                }
+                catch_up.missed_database(asked, &fault);
                 sleep(backoff.next(fastrand::f64())).await;
             }
         }

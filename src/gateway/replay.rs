@@ -6,7 +6,10 @@
 //!    and given where it was not given yet.
 //! 3. When Redis was heard all the while, it is complete; else the second step is taken again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
@@ -28,7 +31,8 @@ pub(super) struct Replay {
     pub(super) catch_up: Arc<CatchUp>,
     pub(super) follower: Arc<Follower>,
     pub(super) laid: Arc<Laid>,
-    /// The rows of the room; without it there are none.
+    /// The rows of the room, as the table was when it was last looked at; `None` where that is still to be done, or no row
+    /// can be in it.
     pub(super) selection: Option<Box<Selection>>,
     pub(super) since: u64,
     /// Where it is seen how fast the client takes what it is sent; not known for long-polling.
@@ -44,15 +48,16 @@ const BLIND: Duration = Duration::from_millis(100);
 
 impl Replay {
     /// Replays to the end, or until the client has gone.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let gone = self.follower.gone.clone();
+        let client = self.follower.client.id;
         tokio::select! {
             () = gone.cancelled() => {}
-            () = self.replay() => tracing::debug!(client = %self.follower.client.id, "caught up"),
+            () = self.replay() => tracing::debug!(%client, "caught up"),
         }
     }
 
-    async fn replay(&self) {
+    async fn replay(&mut self) {
         self.read_above(self.since).await;
         let mut hearing = self.catch_up.hearing();
         loop {
@@ -73,13 +78,12 @@ impl Replay {
     }
 
     /// Gives the rows above an id, until a page is not full.
-    async fn read_above(&self, mut id: u64) {
-        let Some(selection) = &self.selection else { return };
+    async fn read_above(&mut self, mut id: u64) {
         // All rows up to it are there for every page that is read from now on. Above it a row may be committed behind
         // our back, when the page in which it would have been is read already.
         let mark = self.follower.feed.mark();
         loop {
-            let rows = self.page(selection, id).await;
+            let rows = self.page(id).await;
             let Some(last) = rows.last().map(|row| row.id) else { return };
             let before = self.follower.given();
             let written = self.line.as_ref().and_then(LineRef::written);
@@ -100,22 +104,39 @@ impl Replay {
         }
     }
 
-    /// The next page; while the database is away it waits.
-    async fn page(&self, selection: &Selection, id: u64) -> Vec<StoredRow> {
+    /// The next page; while the database is away it waits, and where the table has changed it looks at it anew.
+    async fn page(&mut self, id: u64) -> Vec<StoredRow> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut told = false;
         loop {
-            let Some(pages) = &self.catch_up.pages else { return Vec::new() };
-            match pages.above(selection, id, PAGE).await {
-                Ok(rows) => return rows,
-                Err(fault) => {
-                    if !std::mem::replace(&mut told, true) {
-                        let room = &self.follower.room;
-                        tracing::warn!(room, "a client waits for rows that cannot be read: {fault}");
-                    }
-                    sleep(backoff.next(fastrand::f64())).await;
+            let asked = Instant::now();
+            let trouble = match self.try_page(id).await {
+                Ok(rows) => {
+                    self.catch_up.reached_database();
+                    return rows;
                 }
+                Err(fault) => fault,
+            };
+            if passes(&trouble) {
+                self.catch_up.missed_database(asked, &trouble);
+            } else {
+                self.follower.feed.forget_schema().await;
+                self.selection = None;
             }
+            sleep(backoff.next(fastrand::f64())).await;
+        }
+    }
+
+    async fn try_page(&mut self, id: u64) -> Result<Vec<StoredRow>, Fault> {
+        let Some(pages) = &self.catch_up.pages else { return Ok(Vec::new()) };
+        if self.selection.is_none() {
+            let Follower { feed, room, .. } = &*self.follower;
+            self.laid = feed.lay(pages, &self.catch_up.key).await?;
+            self.selection = self.laid.of_room(&feed.route, room).map_err(Fault::Route)?.map(Box::new);
+        }
+        match &self.selection {
+            Some(selection) => pages.above(selection, id, PAGE).await,
+            // No row can be in the room.
+            None => Ok(Vec::new()),
         }
     }
 
