@@ -28,7 +28,7 @@ use super::{
     follow::{Follow, Follower, Followers, Outlet, Row},
     packet::Item,
     repair,
-    replay::Replay,
+    replay::{FIRST_PAGE, Replay},
     slow::Slow,
     subscribe::{Asked, Refusal, Since},
     wire::Lines,
@@ -209,7 +209,7 @@ impl CatchUp {
     /// Messages are heard no more. Without a mark there is nobody yet who could miss anything.
     pub(super) fn lost(&self) {
         self.hearing.send_modify(|hearing| hearing.now = false);
-        let readable = self.feeds.iter().filter(|feed| self.pages.is_some() && feed.mark().is_some());
+        let readable = self.feeds.iter().filter(|feed| self.pages.is_some() && feed.is_readable());
         readable.for_each(|feed| _ = feed.state().gap.get_or_insert(None));
     }
 
@@ -313,7 +313,15 @@ impl CatchUp {
                 let follower = follower(&feed, Some(since), true, false);
                 self.followers.add(follower.clone());
                 let line = self.lines.of(client);
-                let replay = Replay { catch_up: self.clone(), follower, laid, selection, since, line };
+                let replay = Replay {
+                    catch_up: self.clone(),
+                    follower,
+                    laid,
+                    selection,
+                    since,
+                    most: FIRST_PAGE,
+                    line,
+                };
                 drop(tokio::spawn(replay.run()));
             }
         }

@@ -61,17 +61,12 @@ impl Feed {
     pub(super) fn all(routes: &[Route]) -> Vec<Arc<Self>> {
         let mut feeds: Vec<Self> = Vec::new();
         for route in routes.iter().filter(|route| route.publish) {
-            let same = |feed: &&mut Self| {
+            let same = |feed: &Self| {
                 let (one, other) = (&feed.route, route);
                 (&one.namespace, &one.event, &one.table) == (&other.namespace, &other.event, &other.table)
             };
-            match feeds.iter_mut().find(same) {
-                None => feeds.push(Self::of(route, routes)),
-                Some(feed) if feed.route == (Route { queue: feed.route.queue.clone(), ..route.clone() }) => {}
-                Some(feed) => {
-                    let why = "routes that differ fill the table of this room's rows";
-                    feed.unreadable = Some(why.to_owned());
-                }
+            if !feeds.iter().any(same) {
+                feeds.push(Self::of(route, routes));
             }
         }
         feeds.into_iter().map(Arc::new).collect()
@@ -81,10 +76,14 @@ impl Feed {
         let filling = routes.iter().filter(|other| other.table == route.table);
         let queues: Vec<String> = filling.map(|route| route.queue.clone()).collect();
         let rounds = Rounds::new(queues.len());
+        // Nobody may read back what another route has put there for others, or for nobody.
+        let differs = |other: &Route| *route != Route { queue: route.queue.clone(), ..other.clone() };
+        let mixed = routes.iter().any(|other| may_be_same(route, other) && differs(other));
+        let why = || format!("routes that differ fill table {}", route.table);
         Self {
             route: route.clone(),
             queues,
-            unreadable: None,
+            unreadable: mixed.then(why),
             laid: tokio::sync::Mutex::default(),
             mark: watch::Sender::default(),
             state: Mutex::new(State { rounds, heard: Ids::default(), gap: None }),
@@ -111,6 +110,11 @@ impl Feed {
             Value::Str(digits) => digits.parse().ok(),
             _ => None,
         }
+    }
+
+    /// Whether there is a mark to read back from, and nothing in the routes against it.
+    pub(super) fn is_readable(&self) -> bool {
+        self.unreadable.is_none() && self.mark().is_some()
     }
 
     /// What was learnt of the table is no longer so.
@@ -181,6 +185,9 @@ impl Laid {
         let id = plan.auto_increment.clone();
         let id =
             id.ok_or_else(|| format!("table {} has no AUTO_INCREMENT column to count by", route.table))?;
+        if route.columns.is_some() && plan.target(&id).is_some() {
+            return Err(format!("the jobs give {id:?}: ids that the server does not count have no order"));
+        }
         let writer = EventWriter::new(key, route, &plan).map_err(|error| error.to_string())?;
         let columns = plan.targets.into_iter().map(|target| target.column).collect();
         Ok(Self { schema, indexes, id, columns, writer, read: Instant::now() })
@@ -251,6 +258,13 @@ impl Laid {
         }
         Ok(Some(condition))
     }
+}
+
+/// Whether two routes may fill the same table: one of them may leave its database to DATABASE_URL.
+fn may_be_same(one: &Route, other: &Route) -> bool {
+    let (one, other) = (&one.table, &other.table);
+    let different = one.database.is_some() && other.database.is_some() && one.database != other.database;
+    one.name.eq_ignore_ascii_case(&other.name) && !different
 }
 
 /// The value whose text in a room's name is this one.
@@ -326,6 +340,24 @@ mod tests {
         let both = room("7:n").unwrap().unwrap();
         assert_eq!(both.any_of.len(), 1);
         assert_eq!(both.any_of[0][1], ("name".to_owned(), Key::Text("n".to_owned())));
+    }
+
+    #[test]
+    fn a_table_that_other_routes_fill_otherwise_is_not_read_back() {
+        let one = route(&["{table}"]);
+        let queue = |queue: &str, route: &Route| Route { queue: queue.into(), ..route.clone() };
+        let readable = |other: Route| Feed::all(&[one.clone(), other])[0].unreadable.is_none();
+        assert!(readable(queue("other", &one)), "only the queue differs");
+        let database = Table::parse("db.orders").unwrap();
+        for other in [
+            Route { publish: false, ..queue("other", &one) },
+            Route { namespace: "/private".into(), ..queue("other", &one) },
+            Route { table: database, ..queue("other", &one) },
+            queue("other", &route(&["secret"])),
+        ] {
+            assert!(!readable(other.clone()), "{other:?}");
+        }
+        assert!(readable(Route { table: Table::parse("others").unwrap(), ..queue("other", &one) }));
     }
 
     #[test]

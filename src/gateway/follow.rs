@@ -56,6 +56,8 @@ struct State {
     settled: bool,
     /// The rows above what it was told that were sent.
     sent: Ids,
+    /// The highest id that the replay has sent.
+    replayed: u64,
     /// It was told that it has all rows up to here.
     told: Option<u64>,
     /// So many marks in a row were lower.
@@ -93,7 +95,7 @@ impl Outlet {
         let nobody: [&str; 0] = [];
         // Each client is in the room of its own id.
         if adapter.local().broadcast(packet, whom(&[client.id.as_str()], &nobody)).is_err() {
-            self.slow.drop_client(client.clone());
+            self.slow.drop_if_behind(client.clone());
         }
     }
 }
@@ -114,6 +116,7 @@ impl Follower {
             complete: live,
             settled: live,
             sent: Ids::default(),
+            replayed: 0,
             told: since,
             lower: 0,
             bundle: Vec::new(),
@@ -148,9 +151,15 @@ impl Follower {
     /// Takes a row of the replay.
     pub(super) fn replay(self: &Arc<Self>, row: &Row) {
         let mut state = self.lock();
+        state.replayed = state.replayed.max(row.id);
         if state.sent.insert(row.id) {
             self.give(&mut state, row);
         }
+    }
+
+    /// Whether it is no more than a member of its room that is told the marks.
+    fn is_member(&self) -> bool {
+        self.every.is_none() && self.lock().settled
     }
 
     /// From now on live rows are for it; those before are being read once more.
@@ -198,8 +207,11 @@ impl Follower {
         if state.told != Some(mark) {
             self.tell(&mut state, mark);
         }
-        let settles = !state.settled && state.sent.is_empty();
-        state.settled |= settles;
+        let settles = !state.settled && mark >= state.replayed;
+        if settles {
+            state.settled = true;
+            state.sent = Ids::default();
+        }
         settles && self.every.is_none()
     }
 
@@ -293,11 +305,19 @@ struct Registry {
 impl Followers {
     pub(super) fn add(&self, follower: Arc<Follower>) {
         self.remove(&follower.client, &follower.room);
-        follower.client.leave(follower.room.clone());
-        follower.client.join(aside(&follower.room));
+        let is_member = follower.is_member();
+        if is_member {
+            follower.client.join(follower.room.clone());
+        } else {
+            follower.client.leave(follower.room.clone());
+            follower.client.join(aside(&follower.room));
+        }
         let mut registry = self.lock();
         if follower.marks {
             registry.told.push(follower.clone());
+        }
+        if is_member {
+            return;
         }
         let namespace = registry.rooms.entry(follower.client.ns().to_owned()).or_default();
         namespace.entry(follower.room.clone()).or_default().push(follower);

@@ -17,7 +17,9 @@ pub(super) fn router(readiness: watch::Receiver<Readiness>, stop: CancellationTo
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .fallback(async || (StatusCode::NOT_FOUND, "there is /socket.io/, /healthz and /readyz\n"))
+        .fallback(async || {
+            (StatusCode::NOT_FOUND, "there is /socket.io/, /api/emit, /metrics, /healthz and /readyz\n")
+        })
         .with_state((readiness, stop))
 }
 

@@ -37,11 +37,6 @@ impl Ids {
             }
         }
     }
-
-    /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -64,7 +59,7 @@ mod tests {
                 } else {
                     prop_assert_eq!(ids.insert(id), plain.insert(id));
                 }
-                prop_assert_eq!(ids.is_empty(), plain.is_empty());
+                prop_assert_eq!(ids.0.is_empty(), plain.is_empty());
                 let runs = plain.iter().filter(|id| !plain.contains(&(*id + 1))).count();
                 prop_assert_eq!(ids.0.len(), runs, "runs that touch are one");
             }
@@ -78,6 +73,6 @@ mod tests {
         ids.forget_up_to(u64::MAX - 1);
         assert!(!ids.insert(u64::MAX));
         ids.forget_up_to(u64::MAX);
-        assert!(ids.is_empty());
+        assert!(ids.0.is_empty());
     }
 }

@@ -14,11 +14,21 @@ pub(super) struct Rounds {
     /// The highest id of the table when nothing was settled yet; and whether it is wanted.
     base: Option<u64>,
     wants_base: bool,
+    /// The mark so far.
+    mark: Option<u64>,
 }
 
 impl Rounds {
     pub(super) fn new(queues: usize) -> Self {
-        Self { queues, round: 0, said: vec![None; queues], before: None, base: None, wants_base: false }
+        Self {
+            queues,
+            round: 0,
+            said: vec![None; queues],
+            before: None,
+            base: None,
+            wants_base: false,
+            mark: None,
+        }
     }
 
     /// Whether nothing was settled yet, so that the table has to be asked.
@@ -50,11 +60,16 @@ impl Rounds {
         // The queues are asked one after the other: between two answers a row may be claimed from the first queue, and
         // a later one be settled from the second. What was settled before the round is above no such row.
         let settled = if self.queues == 1 { highest } else { self.before };
+        let counted_anew = highest < self.before;
         self.before = highest;
         self.wants_base = highest.is_none();
         // What comes of claims that are made later is above all that is in the table now.
         let settled = if highest.is_none() { self.base } else { settled };
-        settled.map(|settled| lowest.map_or(settled, |lowest| lowest.min(settled)))
+        let mark = settled.map(|settled| lowest.map_or(settled, |lowest| lowest.min(settled)))?;
+        // What is claimed after a mark gets ids above it, also from a queue in which nothing was settled for long.
+        let mark = self.mark.filter(|_| !counted_anew).map_or(mark, |before| before.max(mark));
+        self.mark = Some(mark);
+        self.mark
     }
 }
 
@@ -69,9 +84,15 @@ mod tests {
     #[test]
     fn one_queue_has_its_highest_id_or_what_its_oldest_claim_was_made_at() {
         let mut rounds = Rounds::new(1);
-        for (highest, lowest, mark) in
-            [(Some(9), None, Some(9)), (Some(9), Some(4), Some(4)), (None, Some(0), None), (None, None, None)]
-        {
+        for (highest, lowest, mark) in [
+            (None, Some(0), None),
+            (None, None, None),
+            (Some(9), Some(4), Some(4)),
+            (Some(9), None, Some(9)),
+            // Counted anew.
+            (Some(3), Some(0), Some(0)),
+            (Some(5), Some(3), Some(3)),
+        ] {
             let round = rounds.begin();
             assert_eq!(rounds.hear(round, 0, &said(highest, lowest)), mark);
             assert_eq!(rounds.hear(round - 1, 0, &said(Some(99), None)), None, "of an older round");
@@ -104,6 +125,9 @@ mod tests {
         assert_eq!(rounds.hear(round, 0, &said(Some(5), None)), Some(5));
         let round = rounds.begin();
         rounds.hear(round, 0, &said(Some(5), Some(2)));
-        assert_eq!(rounds.hear(round, 1, &said(Some(8), None)), Some(2));
+        assert_eq!(rounds.hear(round, 1, &said(Some(8), None)), Some(5), "what is claimed later is above it");
+        let round = rounds.begin();
+        rounds.hear(round, 0, &said(Some(9), None));
+        assert_eq!(rounds.hear(round, 1, &said(Some(8), Some(6))), Some(6));
     }
 }

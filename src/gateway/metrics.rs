@@ -3,7 +3,7 @@
 //! What is of the whole cluster is read from Redis when it is asked for, so that any gateway can be asked. While Redis
 //! is away only the gateway's own numbers are told, and that Redis is away.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
@@ -12,11 +12,16 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use tokio::time::timeout;
+
 use super::adapter::Hub;
 use crate::{
     histogram::{self, Histogram},
     queue::{self, Admin, Audit, Link, Member},
 };
+
+/// How long Redis may take: less than whoever asks waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where the numbers come from.
 pub(super) struct Metrics {
@@ -56,12 +61,17 @@ impl Metrics {
     /// # Errors
     /// None that is known.
     pub(super) async fn text(&self) -> Result<String, fmt::Error> {
-        let cluster = self.cluster().await.inspect_err(|error| {
-            tracing::debug!("metrics without the cluster's: {}", queue::describe(error));
-        });
+        let cluster = match timeout(PATIENCE, self.cluster()).await {
+            Ok(Ok(cluster)) => Some(cluster),
+            Ok(Err(error)) => {
+                tracing::debug!("metrics without the cluster's: {}", queue::describe(&error));
+                None
+            }
+            Err(_) => None,
+        };
         let gateway = Own { hub: self.hub.clone() };
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Numbers { gateway, cluster: cluster.ok() }));
+        registry.register_collector(Box::new(Numbers { gateway, cluster }));
         let mut text = String::new();
         text::encode(&mut text, &registry)?;
         Ok(text)

@@ -45,7 +45,7 @@ pub(super) fn check(
             StatusCode::UNAUTHORIZED,
             "the token is not ROWCAST_ADMIN_TOKEN or, to look, ROWCAST_READ_TOKEN",
         )),
-        None if needed.iter().any(|token| token.is_some()) => {
+        None if operators.admin.is_some() || operators.read.is_some() => {
             Err((StatusCode::UNAUTHORIZED, "a token is wanted: Authorization: Bearer TOKEN"))
         }
         None if is_local(headers, peer) => Ok(()),

@@ -14,9 +14,12 @@ use tokio::time::sleep;
 use super::{
     catch_up::{CatchUp, Hearing, Repaired},
     feed::Feed,
-    replay::{passes, values},
+    replay::{FIRST_PAGE, PAGE_BYTES, passes, values},
 };
-use crate::{backoff::Backoff, store::Fault};
+use crate::{
+    backoff::Backoff,
+    store::{Fault, StoredRow},
+};
 
 /// The rows of one page: few enough for the clients' writers to keep up with.
 const PAGE: usize = 500;
@@ -27,23 +30,23 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
     let Hearing { times, .. } = *catch_up.hearing().borrow();
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-    let mut rows = 0;
-    let mut id = feed.mark().unwrap_or(0);
+    let (mut rows, mut told) = (0, false);
+    let (mut id, mut most) = (feed.mark().unwrap_or(0), FIRST_PAGE);
     loop {
         let asked = Instant::now();
-        match page(&catch_up, &feed, &mut id).await {
+        match page(&catch_up, &feed, &mut id, &mut most).await {
             Ok(Some(read)) => {
                 catch_up.reached_database();
                 rows += read;
             }
             Ok(None) => break,
-            Err(fault) if !passes(&fault) => {
-                let queue = &feed.route.queue;
-                tracing::warn!(queue, "rows that were missed while Redis was away stay so: {fault}");
-                break;
-            }
             Err(fault) => {
-                catch_up.missed_database(asked, &fault);
+                if passes(&fault) {
+                    catch_up.missed_database(asked, &fault);
+                } else if !std::mem::replace(&mut told, true) {
+                    let queue = &feed.route.queue;
+                    tracing::warn!(queue, "rows that were missed while Redis was away wait: {fault}");
+                }
                 sleep(backoff.next(fastrand::f64())).await;
             }
         }
@@ -60,14 +63,20 @@ pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
 }
 
 /// Hands on one page; `None` when there is none any more.
-async fn page(catch_up: &CatchUp, feed: &Feed, id: &mut u64) -> Result<Option<usize>, Fault> {
+async fn page(
+    catch_up: &CatchUp,
+    feed: &Feed,
+    id: &mut u64,
+    most: &mut usize,
+) -> Result<Option<usize>, Fault> {
     let (Some(pages), true) = (&catch_up.pages, catch_up.anyone(&feed.route.namespace)) else {
         return Ok(None);
     };
     let laid = feed.lay(pages, &catch_up.key).await?;
-    let rows = pages.above(&laid.everything(), *id, PAGE).await?;
+    let rows = pages.above(&laid.everything(), *id, *most).await?;
     let Some(last) = rows.last() else { return Ok(None) };
     *id = last.id;
+    *most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(PAGE);
     let events = laid.writer.write_again(values(&rows));
     catch_up.counts().repaired.add(events.len() as u64);
     catch_up.repaired.send(Repaired::Rows(events)).await.ok();

@@ -18,6 +18,7 @@ use super::{
     feed::Laid,
     follow::{Follower, Row},
     packet,
+    sockets::Turn,
     wire::LineRef,
 };
 use crate::{
@@ -35,12 +36,20 @@ pub(super) struct Replay {
     /// can be in it.
     pub(super) selection: Option<Box<Selection>>,
     pub(super) since: u64,
+    /// The rows of the next page.
+    pub(super) most: usize,
     /// Where it is seen how fast the client takes what it is sent; not known for long-polling.
     pub(super) line: Option<LineRef>,
 }
 
-/// The rows of one page: far fewer than a client's queue takes, live ones beside them.
+/// The most rows of one page: far fewer than a client's queue takes, live ones beside them.
 const PAGE: usize = 1_000;
+/// The same where it cannot be seen how fast the client takes them.
+const BLIND_PAGE: usize = 250;
+/// The rows of the first page, when it is not known yet how large they are.
+pub(super) const FIRST_PAGE: usize = 100;
+/// About the bytes of one page.
+pub(super) const PAGE_BYTES: usize = 4 << 20;
 /// How often it is looked whether a page was taken.
 const LOOK: Duration = Duration::from_millis(5);
 /// How long a page waits for the one before when it cannot be seen whether that was taken.
@@ -83,8 +92,17 @@ impl Replay {
         // our back, when the page in which it would have been is read already.
         let mark = self.follower.feed.mark();
         loop {
+            // One page at a time, of however many rooms.
+            let turn = self.follower.client.extensions.get::<Turn>().unwrap_or_default();
+            let _turn = turn.pages.lock().await;
+            let most = self.most;
             let rows = self.page(id).await;
             let Some(last) = rows.last().map(|row| row.id) else { return };
+            self.most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(if self.line.is_some() {
+                PAGE
+            } else {
+                BLIND_PAGE
+            });
             let before = self.follower.given();
             let written = self.line.as_ref().and_then(LineRef::written);
             let events = self.events(&rows);
@@ -97,7 +115,7 @@ impl Replay {
             if let Some(mark) = mark {
                 self.follower.advance(mark.min(id));
             }
-            if rows.len() < PAGE {
+            if rows.len() < most {
                 return;
             }
             self.taken(written, self.follower.given() - before).await;
@@ -134,7 +152,7 @@ impl Replay {
             self.selection = self.laid.of_room(&feed.route, room).map_err(Fault::Route)?.map(Box::new);
         }
         match &self.selection {
-            Some(selection) => pages.above(selection, id, PAGE).await,
+            Some(selection) => pages.above(selection, id, self.most).await,
             // No row can be in the room.
             None => Ok(Vec::new()),
         }

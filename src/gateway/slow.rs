@@ -31,11 +31,16 @@ impl Slow {
     pub(super) fn drop_those_behind(&self, adapter: &Arc<Adapter>, whom: BroadcastOptions) {
         let Some(namespace) = self.io.of(adapter.local().path().as_str()) else { return };
         for sid in adapter.local().sockets(whom) {
-            if let Some(client) = namespace.get_socket(sid)
-                && is_full(&client)
-            {
-                self.drop_client(client);
+            if let Some(client) = namespace.get_socket(sid) {
+                self.drop_if_behind(client);
             }
+        }
+    }
+
+    /// To be called right after something could not be sent to a client: it may have gone, which is no matter.
+    pub(super) fn drop_if_behind(&self, client: Client) {
+        if is_full(&client) {
+            self.drop_client(client);
         }
     }
 

@@ -9,6 +9,7 @@ use socketioxide::{
     handler::ConnectHandler,
 };
 use socketioxide_core::adapter::Room;
+use tokio::sync::Mutex;
 
 use super::{
     access::Access,
@@ -38,6 +39,15 @@ pub(super) struct Rules {
     pub(super) catch_up: Arc<CatchUp>,
 }
 
+/// What a client must wait for.
+#[derive(Clone, Default)]
+pub(super) struct Turn {
+    /// Its message before is answered.
+    messages: Arc<Mutex<()>>,
+    /// The page of rows that was sent to it before is taken.
+    pub(super) pages: Arc<Mutex<()>>,
+}
+
 /// Takes the clients of a namespace.
 pub(super) fn handler(rules: Rules) -> impl ConnectHandler<Adapter, (Client,)> {
     connected.with(async move |client: Client, TryData(auth): TryData<Value>| {
@@ -65,6 +75,10 @@ fn admit(client: &Client, rules: Rules) {
                 return;
             }
             let argument = argument.unwrap_or(Value::Null);
+            // What it says is done in its order: a room that it leaves stays left.
+            let turn = client.extensions.get::<Turn>().unwrap_or_default();
+            client.extensions.insert(turn.clone());
+            let _turn = turn.messages.lock().await;
             let answer = Answer::from(answer(&client, &rules, &event, &argument).await);
             if let Err(SendError::Socket(SocketError::InternalChannelFull)) = ack.send(&answer) {
                 rules.slow.drop_client(client);
@@ -103,8 +117,12 @@ async fn subscribe(client: &Client, rules: &Rules, asked: Vec<Asked>) -> Result<
     for one in asked.iter().filter(|one| one.is_followed()) {
         starts.push((one, rules.catch_up.prepare(client, one).await?));
     }
-    // Its token may have been replaced meanwhile.
+    // Its token may have been replaced meanwhile, and it may have gone: nobody would take it out again. From here on
+    // nothing is waited for.
     rules.access.permit(client, &asked)?;
+    if !client.connected() {
+        return Err(Refusal::gone());
+    }
     let own = client.id.to_string();
     let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
     for one in &asked {

@@ -171,6 +171,11 @@ impl Refusal {
         Self { code, message, room: Some(room.chars().take(100).collect()) }
     }
 
+    /// It has gone meanwhile, and does not hear this.
+    pub(super) fn gone() -> Self {
+        Self { code: "gone", message: "the client has gone".into(), room: None }
+    }
+
     fn malformed() -> Self {
         let message = "expected a room, or a list of rooms: \"a\", { room: \"a\" }, [\"a\", \"b\"]";
         Self { code: "bad_request", message: message.into(), room: None }

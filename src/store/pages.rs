@@ -4,10 +4,13 @@
 //! they were inserted in, as far as the column keeps it. Each page is a snapshot of its own: rows that are committed
 //! between two pages are in the second.
 
+use std::sync::Arc;
+
 use sqlx::{
     AssertSqlSafe, MySqlConnection, Row,
     mysql::{MySqlPool, MySqlPoolOptions, MySqlRow},
 };
+use tokio::sync::Semaphore;
 
 use super::{CONNECT, Column, ColumnKind, Fault, STATEMENT, TableSchema, Value, quote, session};
 use crate::{config::SecretUrl, route::Table};
@@ -16,6 +19,8 @@ use crate::{config::SecretUrl, route::Table};
 #[derive(Debug, Clone)]
 pub struct Pages {
     pool: MySqlPool,
+    /// Whoever reads waits here for a connection, without a limit and in order: that others read is no fault.
+    turns: Arc<Semaphore>,
 }
 
 /// Which rows of a table are read, and what of them.
@@ -56,6 +61,14 @@ pub struct StoredRow {
     pub values: Vec<Value<'static>>,
 }
 
+impl StoredRow {
+    /// How many rows like these take about so many bytes; one at least.
+    pub fn as_many_as(rows: &[Self], bytes: usize) -> usize {
+        let all: usize = rows.iter().flat_map(|row| &row.values).map(Value::size).sum();
+        (bytes * rows.len() / all.max(1)).max(1)
+    }
+}
+
 /// So many pages are read at the same time.
 const CONNECTIONS: u32 = 4;
 
@@ -67,7 +80,8 @@ impl Pages {
     pub fn new(url: &SecretUrl) -> sqlx::Result<Self> {
         let options = session::options(url)?;
         let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT);
-        Ok(Self { pool: pool.connect_lazy_with(options) })
+        let turns = Arc::new(Semaphore::new(CONNECTIONS as usize));
+        Ok(Self { pool: pool.connect_lazy_with(options), turns })
     }
 
     /// A table's schema, with the first columns of its indexes: the index's name and the column's.
@@ -75,6 +89,7 @@ impl Pages {
     /// # Errors
     /// [`Fault::Route`] when the table is not there or may not be seen, otherwise as the server says.
     pub async fn schema(&self, table: &Table) -> Result<(TableSchema, Vec<(String, String)>), Fault> {
+        let _turn = self.turns.acquire().await;
         let read = async {
             let mut connection = self.pool.acquire().await?;
             let Some(schema) = TableSchema::read(&mut connection, table).await? else { return Ok(None) };
@@ -96,6 +111,7 @@ impl Pages {
         let TableSchema { database, name, .. } = &selection.schema;
         let (id, database, table) = (quote(&selection.id), quote(database), quote(name));
         let sql = format!("SELECT CAST(COALESCE(MAX({id}), 0) AS UNSIGNED) FROM {database}.{table}");
+        let _turn = self.turns.acquire().await;
         in_time(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool)).await
     }
 
@@ -104,6 +120,7 @@ impl Pages {
     /// # Errors
     /// As the server says.
     pub async fn above(&self, selection: &Selection, id: u64, most: usize) -> Result<Vec<StoredRow>, Fault> {
+        let _turn = self.turns.acquire().await;
         in_time(async {
             let mut connection = self.pool.acquire().await?;
             page(&mut connection, selection, id, most).await

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use super::{Gateway, ask, event, publisher};
+use super::{Gateway, ask, event, publisher, slow::text_frame};
 use crate::{
     interop::Node,
     rows::values::{EVERY_KIND, KINDS},
-    support::{Env, Proxy, Running, running::stopped},
+    support::{Env, PATIENCE, Proxy, Running, eventually, running::stopped},
 };
 
 pub(super) const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
@@ -256,7 +260,7 @@ async fn what_cannot_be_caught_up_on_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_client_that_unsubscribes_or_goes_is_followed_no_more() {
+async fn a_client_that_unsubscribes_is_followed_no_more() {
     let env = with_rows(3_000).await;
     let gateway = Gateway::start(&env, &[ROOMS, ("ROWCAST_ROOMS_PER_SOCKET", "1")]).await;
     let (mut node, _) = gateway.clients(&["--transport", "websocket", CLIENT]).await;
@@ -325,4 +329,42 @@ async fn a_row_that_is_read_back_says_what_its_event_said() {
         assert_eq!(again["row"]["id"], live["id"]);
     }
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_it_subscribes_leaves_nothing() {
+    let env = with_rows(10).await;
+    let gateway = Gateway::start(&env, &[ROOMS, ("ROWCAST_MAX_CONNECTIONS", "3")]).await;
+    for _ in 0..20 {
+        // What is left of one that has gone would count as a connection for ever.
+        let mut stream = eventually(PATIENCE, "there is a place", async || {
+            let mut stream = TcpStream::connect(&gateway.address).await.unwrap();
+            let head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).await.unwrap();
+            if status.ends_with(b"101") { Ok(stream) } else { Err(String::from_utf8_lossy(&status).into_owned()) }
+        })
+        .await;
+        let subscribe = r#"42["subscribe",["a",{"room":"pre_qqaccount","since":0}]]"#;
+        let frames = [text_frame("40"), text_frame(subscribe)].concat();
+        stream.write_all(&frames).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_says_is_done_in_its_order() {
+    let env = with_rows(0).await;
+    let gateway = Gateway::start(&env, &[ROOMS]).await;
+    let (mut node, _) = gateway.clients(&["--transport", "websocket", CLIENT]).await;
+    // The first has to ask the database, the second has not.
+    node.tell(json!({"client": CLIENT, "emit": ["subscribe", {"room": ACCOUNT, "since": 0}]})).await;
+    node.tell(json!({"client": CLIENT, "emit": ["unsubscribe", ACCOUNT]})).await;
+    for _ in 0..2 {
+        while node.line().await["answer"].is_null() {}
+    }
+    publisher(&env).await.to(ACCOUNT).emit("lost", &0).await.unwrap();
+    publisher(&env).await.emit("next", &0).await.unwrap();
+    assert_eq!(node.line().await.to_string(), event(CLIENT, "next", json!([0])));
 }
