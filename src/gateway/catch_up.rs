@@ -78,7 +78,7 @@ pub(super) struct CatchUp {
     /// Whether rows can be read back.
     database: Mutex<Outage>,
     outlet: Outlet,
-    lines: Arc<Lines>,
+    pub(super) lines: Arc<Lines>,
 }
 
 impl CatchUp {
@@ -298,7 +298,10 @@ impl CatchUp {
             Follower::new(client, &asked.room, feed, follow, since, self.outlet.clone())
         };
         let catch_up = self.clone();
-        client.on_disconnect(async move |client: Client| catch_up.followers.remove_all(&client));
+        client.on_disconnect(async move |client: Client| {
+            catch_up.followers.remove_all(&client);
+            catch_up.lines.forget_fetching(&client);
+        });
         match start {
             Start::Live { feed, marks } => {
                 let follower = follower(&feed, None, marks, true);
@@ -312,16 +315,9 @@ impl CatchUp {
             Start::Replay { feed, laid, selection, since } => {
                 let follower = follower(&feed, Some(since), true, false);
                 self.followers.add(follower.clone());
-                let line = self.lines.of(client);
-                let replay = Replay {
-                    catch_up: self.clone(),
-                    follower,
-                    laid,
-                    selection,
-                    since,
-                    most: FIRST_PAGE,
-                    line,
-                };
+                self.lines.watch_fetching(client);
+                let replay =
+                    Replay { catch_up: self.clone(), follower, laid, selection, since, most: FIRST_PAGE };
                 drop(tokio::spawn(replay.run()));
             }
         }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{ids::Ids, marks::Rounds};
 use crate::{
@@ -26,6 +26,8 @@ pub(super) struct Feed {
     /// Why it cannot be read back, when a look at the routes shows it.
     unreadable: Option<String>,
     laid: tokio::sync::Mutex<Option<Arc<Laid>>>,
+    /// So many read its table at the same time: one that is locked must not hold up those of others.
+    pub(super) readers: Semaphore,
     /// All rows up to this id were heard, or came before the first mark.
     mark: watch::Sender<Option<u64>>,
     state: Mutex<State>,
@@ -36,7 +38,9 @@ pub(super) struct Feed {
 pub(super) struct State {
     pub(super) rounds: Rounds,
     /// The rows above the mark that were heard, where anybody here wanted them.
-    pub(super) heard: Ids,
+    heard: Ids,
+    /// Those that were read back for everybody: each of them may still be heard, because it is published late.
+    repaired: Ids,
     /// Since Redis was lost: what was missed is still to be read. The mark stands meanwhile; the newest waits here.
     pub(super) gap: Option<Option<u64>>,
 }
@@ -53,6 +57,8 @@ pub(super) struct Laid {
     read: Instant,
 }
 
+/// Far fewer than there are connections.
+const READERS: usize = 2;
 /// How old what is known of a table may be.
 const SCHEMA_AGE: Duration = Duration::from_secs(60);
 
@@ -79,14 +85,15 @@ impl Feed {
         // Nobody may read back what another route has put there for others, or for nobody.
         let differs = |other: &Route| *route != Route { queue: route.queue.clone(), ..other.clone() };
         let mixed = routes.iter().any(|other| may_be_same(route, other) && differs(other));
-        let why = || format!("routes that differ fill table {}", route.table);
+        let why = || format!("routes that differ fill tables of the name {}", route.table.name);
         Self {
             route: route.clone(),
             queues,
             unreadable: mixed.then(why),
             laid: tokio::sync::Mutex::default(),
+            readers: Semaphore::new(READERS),
             mark: watch::Sender::default(),
-            state: Mutex::new(State { rounds, heard: Ids::default(), gap: None }),
+            state: Mutex::new(State { rounds, heard: Ids::default(), repaired: Ids::default(), gap: None }),
         }
     }
 
@@ -132,11 +139,21 @@ impl Feed {
         *self.mark.borrow()
     }
 
-    /// Whether a row that was heard is new; it may have been read back before.
-    pub(super) fn note(&self, id: u64) -> bool {
-        let mut state = self.state();
-        let below = self.mark().is_some_and(|mark| id <= mark);
-        (below && state.gap.is_none()) || state.heard.insert(id)
+    /// Whether a row is new that is heard, or that is read back `again` for everybody. Who publishes twice is heard
+    /// twice: only what was read back and is heard, or the other way round, is one row.
+    pub(super) fn note(&self, id: u64, again: bool) -> bool {
+        let state = &mut *self.state();
+        if self.unreadable.is_some() {
+            return true;
+        }
+        if again {
+            return !state.heard.contains(id) && state.repaired.insert(id);
+        }
+        // What is below the mark was heard long since; a table that counts anew has such ids again.
+        if state.gap.is_some() || self.mark().is_none_or(|mark| id > mark) {
+            state.heard.insert(id);
+        }
+        !state.repaired.contains(id)
     }
 
     /// Sets the mark, unless a gap is still to be filled. Returns it when it stands.
@@ -147,6 +164,7 @@ impl Feed {
             return None;
         }
         state.heard.forget_up_to(mark);
+        state.repaired.forget_up_to(mark);
         self.mark.send_replace(Some(mark));
         Some(mark)
     }
@@ -167,6 +185,7 @@ impl Feed {
         if let Some(laid) = laid.as_ref().filter(|laid| laid.read.elapsed() < SCHEMA_AGE) {
             return Ok(laid.clone());
         }
+        let _reader = self.readers.acquire().await;
         let (schema, indexes) = pages.schema(&self.route.table).await?;
         let new = Arc::new(Laid::new(&self.route, schema, indexes, key).map_err(Fault::Route)?);
         *laid = Some(new.clone());
@@ -260,11 +279,9 @@ impl Laid {
     }
 }
 
-/// Whether two routes may fill the same table: one of them may leave its database to DATABASE_URL.
+/// Whether two routes may fill the same table, or tables that events do not tell apart: those say no database.
 fn may_be_same(one: &Route, other: &Route) -> bool {
-    let (one, other) = (&one.table, &other.table);
-    let different = one.database.is_some() && other.database.is_some() && one.database != other.database;
-    one.name.eq_ignore_ascii_case(&other.name) && !different
+    one.table.name.eq_ignore_ascii_case(&other.table.name)
 }
 
 /// The value whose text in a room's name is this one.
@@ -352,6 +369,7 @@ mod tests {
         for other in [
             Route { publish: false, ..queue("other", &one) },
             Route { namespace: "/private".into(), ..queue("other", &one) },
+            // Events do not say which database.
             Route { table: database, ..queue("other", &one) },
             queue("other", &route(&["secret"])),
         ] {
@@ -363,11 +381,12 @@ mod tests {
     #[test]
     fn a_row_that_was_read_back_is_not_new_when_it_is_heard() {
         let feed = Feed::all(&[route(&["{table}"])]).remove(0);
-        assert!(feed.note(5) && !feed.note(5));
+        assert!(feed.note(5, false) && feed.note(5, false), "whoever publishes it twice is heard twice");
+        assert!(!feed.note(5, true), "it was heard");
         assert_eq!(feed.set_mark(9), Some(9));
         feed.state().gap = Some(None);
         assert_eq!(feed.set_mark(12), None);
-        assert!(feed.note(11) && !feed.note(11));
+        assert!(feed.note(11, true) && !feed.note(11, true) && !feed.note(11, false));
         assert_eq!((feed.mark(), feed.state().gap), (Some(9), Some(Some(12))));
     }
 }

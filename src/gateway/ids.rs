@@ -26,6 +26,11 @@ impl Ids {
         true
     }
 
+    /// Whether the id is in the set.
+    pub(super) fn contains(&self, id: u64) -> bool {
+        self.0.range(..=id).next_back().is_some_and(|(_, last)| *last >= id)
+    }
+
     /// Takes out all ids up to this one.
     pub(super) fn forget_up_to(&mut self, id: u64) {
         while let Some(run) = self.0.first_entry()
@@ -57,6 +62,7 @@ mod tests {
                     ids.forget_up_to(id / 2);
                     plain = plain.split_off(&(id / 2 + 1));
                 } else {
+                    prop_assert_eq!(ids.contains(id), plain.contains(&id));
                     prop_assert_eq!(ids.insert(id), plain.insert(id));
                 }
                 prop_assert_eq!(ids.0.is_empty(), plain.is_empty());

@@ -41,6 +41,9 @@ pub(super) fn check(
         Some(given) if needed.iter().any(|token| token.as_ref().is_some_and(|token| token.is(given))) => {
             Ok(())
         }
+        Some(given) if operators.read.as_ref().is_some_and(|token| token.is(given)) => {
+            Err((StatusCode::FORBIDDEN, "ROWCAST_READ_TOKEN may look, and do nothing else"))
+        }
         Some(_) => Err((
             StatusCode::UNAUTHORIZED,
             "the token is not ROWCAST_ADMIN_TOKEN or, to look, ROWCAST_READ_TOKEN",
@@ -88,7 +91,7 @@ mod tests {
 
     #[test]
     fn with_tokens_each_opens_what_it_is_for() {
-        for (token, look, act) in [(ADMIN, 200, 200), (READ, 200, 401), ("wrong", 401, 401), ("", 401, 401)] {
+        for (token, look, act) in [(ADMIN, 200, 200), (READ, 200, 403), ("wrong", 401, 401), ("", 401, 401)] {
             let header = format!("Bearer {token}");
             let headers = [("authorization", header.as_str())];
             assert_eq!(status(true, Wants::Look, &headers, LOCAL), look, "{token}");

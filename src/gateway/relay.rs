@@ -45,6 +45,10 @@ impl Relay {
 
     /// Takes one message. What is not understood is told in the log and ignored.
     pub(super) fn hear(&mut self, channel: &str, payload: &[u8]) {
+        self.take(channel, payload, false);
+    }
+
+    fn take(&mut self, channel: &str, payload: &[u8], again: bool) {
         if channel == self.catch_up.channel {
             return self.catch_up.hear_mark(payload);
         }
@@ -60,7 +64,7 @@ impl Relay {
             Ok(Message::Broadcast(broadcast)) => {
                 let known = parts.room.is_some_and(|room| broadcast.rooms == [room]);
                 if known || self.is_wanted(&adapter, parts.nsp, &broadcast.rooms) {
-                    self.deliver(&adapter, channel, broadcast);
+                    self.deliver(&adapter, channel, broadcast, again);
                 }
             }
             Ok(Message::Request(request)) => self.requests.carry_out(&adapter, &request),
@@ -75,7 +79,7 @@ impl Relay {
     pub(super) fn hear_all(&mut self, events: &Events) {
         for (channel, payload) in events.iter() {
             if let Ok(channel) = std::str::from_utf8(channel) {
-                self.hear(channel, payload);
+                self.take(channel, payload, true);
             }
         }
     }
@@ -85,10 +89,10 @@ impl Relay {
         adapter.anyone_in(rooms) || self.catch_up.followers.follow(namespace, rooms)
     }
 
-    fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast) {
+    fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast, again: bool) {
         self.hub.counts.wanted.add(1);
         let row = self.catch_up.row(&broadcast);
-        if row.is_some_and(|(feed, id)| !feed.note(id)) {
+        if row.is_some_and(|(feed, id)| !feed.note(id, again)) {
             return;
         }
         // Who follows a room gets its rows one by one, and everything else like its members.

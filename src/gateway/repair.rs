@@ -73,7 +73,9 @@ async fn page(
         return Ok(None);
     };
     let laid = feed.lay(pages, &catch_up.key).await?;
+    let reader = feed.readers.acquire().await;
     let rows = pages.above(&laid.everything(), *id, *most).await?;
+    drop(reader);
     let Some(last) = rows.last() else { return Ok(None) };
     *id = last.id;
     *most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(PAGE);

@@ -19,7 +19,6 @@ use super::{
     follow::{Follower, Row},
     packet,
     sockets::Turn,
-    wire::LineRef,
 };
 use crate::{
     backoff::Backoff,
@@ -38,22 +37,16 @@ pub(super) struct Replay {
     pub(super) since: u64,
     /// The rows of the next page.
     pub(super) most: usize,
-    /// Where it is seen how fast the client takes what it is sent; not known for long-polling.
-    pub(super) line: Option<LineRef>,
 }
 
 /// The most rows of one page: far fewer than a client's queue takes, live ones beside them.
 const PAGE: usize = 1_000;
-/// The same where it cannot be seen how fast the client takes them.
-const BLIND_PAGE: usize = 250;
 /// The rows of the first page, when it is not known yet how large they are.
-pub(super) const FIRST_PAGE: usize = 100;
+pub(super) const FIRST_PAGE: usize = 16;
 /// About the bytes of one page.
 pub(super) const PAGE_BYTES: usize = 4 << 20;
 /// How often it is looked whether a page was taken.
 const LOOK: Duration = Duration::from_millis(5);
-/// How long a page waits for the one before when it cannot be seen whether that was taken.
-const BLIND: Duration = Duration::from_millis(100);
 
 impl Replay {
     /// Replays to the end, or until the client has gone.
@@ -98,13 +91,9 @@ impl Replay {
             let most = self.most;
             let rows = self.page(id).await;
             let Some(last) = rows.last().map(|row| row.id) else { return };
-            self.most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(if self.line.is_some() {
-                PAGE
-            } else {
-                BLIND_PAGE
-            });
+            self.most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(PAGE);
             let before = self.follower.given();
-            let written = self.line.as_ref().and_then(LineRef::written);
+            let seen = self.seen();
             let events = self.events(&rows);
             self.catch_up.counts().replayed.add(events.len() as u64);
             for row in events {
@@ -118,7 +107,7 @@ impl Replay {
             if rows.len() < most {
                 return;
             }
-            self.taken(written, self.follower.given() - before).await;
+            self.taken(&seen, self.follower.given() - before).await;
         }
     }
 
@@ -134,11 +123,14 @@ impl Replay {
                 }
                 Err(fault) => fault,
             };
+            self.follower.feed.forget_schema().await;
+            let laid_anew = self.selection.take().is_none();
             if passes(&trouble) {
                 self.catch_up.missed_database(asked, &trouble);
-            } else {
-                self.follower.feed.forget_schema().await;
-                self.selection = None;
+            } else if laid_anew && let Some(line) = self.catch_up.lines.of(&self.follower.client) {
+                // It comes back by itself, and is then refused with the reason.
+                tracing::info!(room = self.follower.room, "a client cannot catch up any more: {trouble}");
+                line.cut();
             }
             sleep(backoff.next(fastrand::f64())).await;
         }
@@ -152,7 +144,10 @@ impl Replay {
             self.selection = self.laid.of_room(&feed.route, room).map_err(Fault::Route)?.map(Box::new);
         }
         match &self.selection {
-            Some(selection) => pages.above(selection, id, self.most).await,
+            Some(selection) => {
+                let _reader = self.follower.feed.readers.acquire().await;
+                pages.above(selection, id, self.most).await
+            }
             // No row can be in the room.
             None => Ok(Vec::new()),
         }
@@ -171,13 +166,34 @@ impl Replay {
             .collect()
     }
 
-    /// Waits until the client has taken so many bytes.
-    async fn taken(&self, written: Option<u64>, bytes: u64) {
-        let (Some(line), Some(before)) = (&self.line, written) else { return sleep(BLIND).await };
-        while line.written().is_some_and(|written| written < before + bytes) {
+    /// Waits until the client has taken so many bytes; on long-polling, until it has come for what is queued.
+    async fn taken(&self, before: &Seen, bytes: u64) {
+        let all = |now: &Seen| match (before, now) {
+            (Seen::Written(before), Seen::Written(now)) => *now >= before + bytes,
+            (Seen::Fetched(before), Seen::Fetched(now)) => now > before,
+            // It has changed to WebSocket, or gone.
+            _ => true,
+        };
+        while !all(&self.seen()) {
             sleep(LOOK).await;
         }
     }
+
+    fn seen(&self) -> Seen {
+        match self.catch_up.lines.of(&self.follower.client) {
+            Some(line) => line.written().map_or(Seen::Gone, Seen::Written),
+            None => Seen::Fetched(self.catch_up.lines.fetched(&self.follower.client)),
+        }
+    }
+}
+
+/// What is seen of how fast a client takes what it is sent.
+enum Seen {
+    /// So many bytes went out on its connection.
+    Written(u64),
+    /// So often it has come for what is queued, which is long-polling.
+    Fetched(u64),
+    Gone,
 }
 
 /// Rows as the broadcasts that they were: through the same encoding, so that they do not differ.

@@ -21,6 +21,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State, connect_info::Connected},
+    http::Method,
     middleware::Next,
     response::Response,
     serve::{self, IncomingStream},
@@ -70,6 +71,8 @@ pub(super) struct Lines {
     /// Of these, the ones on which nothing has come yet.
     fresh: AtomicU64,
     upgraded: Mutex<HashMap<String, Weak<Line>>>,
+    /// How often those sessions have come for what is queued, with long-polling, of which somebody wants to know it.
+    fetched: Mutex<HashMap<String, u64>>,
 }
 
 impl LineRef {
@@ -131,7 +134,28 @@ impl Lines {
     }
 }
 
-/// Notes on which connection a session goes on with WebSocket.
+/// How fast clients of long-polling take what they are sent.
+impl Lines {
+    /// From now on it is counted how often this client comes for what is queued.
+    pub(super) fn watch_fetching(&self, client: &Client) {
+        self.fetches().entry(client.id.to_string()).or_default();
+    }
+
+    pub(super) fn forget_fetching(&self, client: &Client) {
+        self.fetches().remove(client.id.as_str());
+    }
+
+    /// How often it has come so far. Whoever comes takes all that is queued.
+    pub(super) fn fetched(&self, client: &Client) -> u64 {
+        self.fetches().get(client.id.as_str()).copied().unwrap_or_default()
+    }
+
+    fn fetches(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes on which connection a session goes on with WebSocket, and that one comes for what is queued.
 pub(super) async fn note_upgrade(
     State(lines): State<Arc<Lines>>,
     ConnectInfo(line): ConnectInfo<LineRef>,
@@ -144,13 +168,26 @@ pub(super) async fn note_upgrade(
     {
         lines.lock().insert(session.to_owned(), Arc::downgrade(&line));
     }
+    if let Some(session) = fetching(request.method(), request.uri().query().unwrap_or_default())
+        && let Some(times) = lines.fetches().get_mut(session)
+    {
+        *times += 1;
+    }
     next.run(request).await
+}
+
+/// The session that a request of long-polling comes for.
+fn fetching<'q>(method: &Method, query: &'q str) -> Option<&'q str> {
+    value(query, "sid").filter(|_| method == Method::GET && value(query, "transport") == Some("polling"))
 }
 
 /// The session that a request wants to go on with WebSocket.
 fn upgraded(query: &str) -> Option<&str> {
-    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    value("sid").filter(|_| value("transport") == Some("websocket"))
+    value(query, "sid").filter(|_| value(query, "transport") == Some("websocket"))
+}
+
+fn value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Accepts connections, until `stop`. From then on the port is closed, or whoever else holds it accepts them.
@@ -385,5 +422,8 @@ mod tests {
         assert_eq!(upgraded("sid=abc&EIO=4&transport=websocket&t=1"), Some("abc"));
         assert_eq!(upgraded("EIO=4&transport=polling&sid=abc"), None);
         assert_eq!(upgraded("EIO=4&transport=websocket"), None);
+        assert_eq!(fetching(&Method::GET, "EIO=4&transport=polling&sid=abc"), Some("abc"));
+        assert_eq!(fetching(&Method::POST, "EIO=4&transport=polling&sid=abc"), None);
+        assert_eq!(fetching(&Method::GET, "EIO=4&transport=websocket&sid=abc"), None);
     }
 }

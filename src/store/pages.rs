@@ -70,7 +70,7 @@ impl StoredRow {
 }
 
 /// So many pages are read at the same time.
-const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 8;
 
 impl Pages {
     /// Takes the address; nothing is connected yet.

@@ -24,7 +24,9 @@ pub(super) async fn with_rows(count: usize) -> Env {
     let env = Env::new().await;
     env.migrate().await;
     let worker = Running::worker(&env, &[ROOMS]);
-    push(&env, 0..count).await;
+    if count > 0 {
+        push(&env, 0..count).await;
+    }
     env.done(count as u64).await;
     worker.stop().await;
     env
