@@ -7,8 +7,8 @@
 //! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
 //!   read.
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
-//!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one by
-//!   one, `ids` which.
+//!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one
+//!   by one, `ids` which.
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.

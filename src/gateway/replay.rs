@@ -31,8 +31,8 @@ pub(super) struct Replay {
     pub(super) catch_up: Arc<CatchUp>,
     pub(super) follower: Arc<Follower>,
     pub(super) laid: Arc<Laid>,
-    /// The rows of the room, as the table was when it was last looked at; `None` where that is still to be done, or no row
-    /// can be in it.
+    /// The rows of the room, as the table was when it was last looked at; `None` where that is still to be done, or no
+    /// row can be in it.
     pub(super) selection: Option<Box<Selection>>,
     pub(super) since: u64,
     /// The rows of the next page.
