@@ -254,7 +254,7 @@ impl Follower {
     }
 
     fn flush(&self, state: &mut State) {
-        if state.bundle.is_empty() || self.gone.is_cancelled() {
+        if state.bundle.is_empty() {
             return;
         }
         let items = std::mem::take(&mut state.bundle);
@@ -265,6 +265,9 @@ impl Follower {
     }
 
     fn send(&self, state: &mut State, packet: Packet) {
+        if self.gone.is_cancelled() {
+            return;
+        }
         state.given += packet::size(&packet);
         self.to.send(&self.client, packet);
     }
