@@ -369,3 +369,32 @@ async fn what_a_client_says_is_done_in_its_order() {
     publisher(&env).await.emit("next", &0).await.unwrap();
     assert_eq!(node.line().await.to_string(), event(CLIENT, "next", json!([0])));
 }
+
+#[tokio::test]
+async fn a_table_that_has_changed_is_looked_at_anew_and_a_room_that_lost_its_index_is_told_so() {
+    let env = with_rows(100).await;
+    let gateway = Gateway::start(&env, &[ROOMS]).await;
+    let all = json!({"room": ACCOUNT, "since": 0});
+    let changes = [
+        "ALTER TABLE pre_qqaccount DROP KEY accountid, ADD KEY other (accountid)",
+        "ALTER TABLE pre_qqaccount DROP KEY other",
+    ];
+    // The first is there to have the table looked at.
+    let (mut node, _) = gateway.clients(&["--transport", "websocket", "/#first", CLIENT]).await;
+    subscribe(&mut node, "/#first", all.clone()).await;
+    Heard::default().until(&mut node, |heard| heard.live).await;
+    env.execute(changes[0]).await;
+    subscribe(&mut node, CLIENT, all.clone()).await;
+    let mut heard = Heard::default();
+    heard.until(&mut node, |heard| heard.rows.len() == 50 && heard.live).await;
+
+    env.execute(changes[1]).await;
+    let (mut node, _) = gateway.clients(&["--transport", "websocket", CLIENT]).await;
+    subscribe(&mut node, CLIENT, all.clone()).await;
+    let line = node.line().await;
+    assert!(line["disconnected"].is_string(), "{line}");
+    assert!(node.line().await["connected"].is_string());
+    let refused = ask(&mut node, CLIENT, json!(["subscribe", all])).await;
+    assert_eq!(refused["code"], "cannot_catch_up", "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("ADD INDEX (accountid)"), "{refused}");
+}
