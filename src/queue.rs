@@ -14,7 +14,7 @@ mod mark;
 mod registry;
 mod script;
 
-use redis::{RedisError, RedisResult};
+use redis::{Cmd, RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
 pub use events::Events;
@@ -24,7 +24,7 @@ pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
 pub use registry::{Member, Registry, about, resident_bytes};
-use script::Script;
+use script::{Call, Script};
 
 /// One route's queue, as one worker sees it.
 #[derive(Debug, Clone)]
@@ -128,37 +128,55 @@ impl Queue {
     /// # Errors
     /// Any error of Redis; the claim may have been made nevertheless, so ask again with the same `seq`.
     pub async fn claim(&self, seq: u64, limits: Limits, when: When) -> RedisResult<Claimed> {
+        let (call, jobs) = self.request(&self.link, seq, limits, when).await?;
+        let (reply, jobs) = call.send_and(&jobs).await?;
+        Ok(read_claim(seq, reply, jobs))
+    }
+
+    /// Blocks until a job lands for this worker or some seconds pass, and then claims. Both are one request, so that a
+    /// lone job does not wait for the way there and back between them. `None` when nothing is known of the claim: ask
+    /// for it, with the same `seq`.
+    /// To end it early call [`Queue::wake`] and await it: a job may be on its way.
+    ///
+    /// # Errors
+    /// Any error of Redis but the loss of the connection, after which the claim may have been made nevertheless: then
+    /// the next request looks, on its own connection.
+    pub async fn wait_and_claim(&self, seq: u64, limits: Limits) -> RedisResult<Option<Claimed>> {
+        let connected = self.blocking.client_id().is_some();
+        let (call, jobs) = self.request(&self.blocking, seq, limits, When::Next).await?;
+        let mut block = redis::cmd("BLMOVE");
+        block.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
+        block.arg(BLOCK_SECONDS);
+        match call.send_between(&block, &jobs).await {
+            Ok((reply, jobs)) => Ok(Some(read_claim(seq, reply, jobs))),
+            // This worker's tombstone, or a queue that is no list: the next request says which. Or a server that was
+            // restarted, and does not know the script.
+            Err(error) if has_code(&error, "WRONGTYPE") || has_code(&error, "NOSCRIPT") => Ok(None),
+            // It may have died while this worker was busy, and Redis be back long since.
+            Err(error) if connected && error.is_connection_dropped() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A call of the script that claims, and the command that reads what it has claimed.
+    async fn request<'a>(
+        &self,
+        link: &'a Link,
+        seq: u64,
+        limits: Limits,
+        when: When,
+    ) -> RedisResult<(Call<'a>, Cmd)> {
         static SCRIPT: Script = Script::new(include_str!("queue/claim.lua"));
         let claim = self.keys.claim(&self.worker, seq);
         let landing = self.keys.claim(&self.worker, 0);
         let Keys { queue, claims, suspects, totals, paused, highest, .. } = &self.keys;
         let keys: [&str; 8] = [queue, &claim, claims, suspects, totals, paused, &landing, highest];
-        let mut call = SCRIPT.on(&self.link, &keys).await?;
+        let mut call = SCRIPT.on(link, &keys).await?;
         call.arg(&self.worker).arg(seq).arg(limits.jobs).arg(limits.bytes);
         call.arg(if when == When::Ahead { "ahead" } else { "next" }).arg(&self.table);
         let mut jobs = redis::cmd("LRANGE");
         jobs.arg(&claim).arg(0).arg(-1);
-        let (reply, jobs) = call.send_and(&jobs).await?;
-        Ok(read_claim(seq, reply, jobs))
-    }
-
-    /// Blocks until a job lands for this worker or some seconds pass. Returns whether to look for one.
-    /// To end it early call [`Queue::wake`] and await it: a job may be on its way.
-    ///
-    /// # Errors
-    /// Any error of Redis but the loss of the connection, after which a job may have landed nevertheless: then the
-    /// next claim looks, on its own connection.
-    pub async fn block(&self) -> RedisResult<bool> {
-        let connected = self.blocking.client_id().is_some();
-        let mut command = redis::cmd("BLMOVE");
-        command.arg(&self.keys.queue).arg(self.keys.claim(&self.worker, 0)).arg("RIGHT").arg("RIGHT");
-        match self.blocking.query::<Option<redis::Value>>(command.arg(BLOCK_SECONDS)).await {
-            // This worker's tombstone, or a queue that is no list: the next claim says which.
-            Err(error) if has_code(&error, "WRONGTYPE") => Ok(true),
-            // It may have died while this worker was busy, and Redis be back long since.
-            Err(error) if connected && error.is_connection_dropped() => Ok(true),
-            landed => Ok(landed?.is_some()),
-        }
+        Ok((call, jobs))
     }
 
     /// Ends a blocking move of this worker, if there is one.

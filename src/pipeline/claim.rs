@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Pipeline, Step, Trouble};
 use crate::{
     fault,
-    queue::{Claim, Claimed, Limits, When},
+    queue::{Claim, Claimed, Limits, Queue, When},
     store::Fault,
 };
 
@@ -30,14 +30,12 @@ impl Pipeline {
         self.asked = true;
         self.settle().await?;
         let mut claimed = self.queue.claim(self.seq + 1, self.limits(), When::Next).await?;
-        if let Claimed::Empty = claimed
-            && self.block(stop).await?
-        {
-            // A lone job should not wait for two servers in turn: the transaction begins beside the claim. Where it
-            // cannot begin, the insert says so.
-            let claim = self.queue.claim(self.seq + 1, self.limits(), When::Next);
-            let (_begun, claim) = tokio::join!(self.store.begin(), claim);
-            claimed = claim?;
+        if let Claimed::Empty = claimed {
+            // A lone job should wait for nothing: the transaction is begun before it comes. Where it cannot begin, the
+            // insert says so.
+            let (limits, Self { queue, store, seq, .. }) = (self.limits(), &mut *self);
+            let (_begun, waited) = tokio::join!(store.begin(), wait_and_claim(queue, *seq + 1, limits, stop));
+            claimed = waited?;
         }
         match claimed {
             Claimed::Jobs(claim) => {
@@ -48,24 +46,6 @@ impl Pipeline {
             Claimed::Empty => Ok(Err(Step::Idle)),
             Claimed::Paused => Ok(Err(Step::Paused)),
             Claimed::Stale => Err(Fault::Fenced.into()),
-        }
-    }
-
-    /// Blocks until a job lands, some seconds pass, or `stop`. Returns whether a job landed.
-    async fn block(&self, stop: &CancellationToken) -> Result<bool, Trouble> {
-        let blocking = self.queue.block();
-        tokio::pin!(blocking);
-        tokio::select! {
-            landed = &mut blocking => return Ok(landed?),
-            () = stop.cancelled() => {}
-        }
-        // A job may be on its way to us: the move is ended, not dropped.
-        loop {
-            self.queue.wake().await?;
-            // It may not have begun to block when it was woken.
-            if let Ok(landed) = tokio::time::timeout(WAKE, &mut blocking).await {
-                return Ok(landed?);
-            }
         }
     }
 
@@ -80,5 +60,31 @@ impl Pipeline {
         // In the worst case every job is rejected, and all the reasons are one value of the checkpoint.
         let reasons = self.store.packet() / REASON_BYTES;
         Limits { jobs: self.settings.batch.min(reasons).max(1), bytes: CLAIM_BYTES }
+    }
+}
+
+/// Claims as soon as a job lands, or when some seconds have passed or `stop` comes: then most likely nothing.
+async fn wait_and_claim(
+    queue: &Queue,
+    seq: u64,
+    limits: Limits,
+    stop: &CancellationToken,
+) -> Result<Claimed, Trouble> {
+    let waiting = queue.wait_and_claim(seq, limits);
+    tokio::pin!(waiting);
+    let claimed = tokio::select! {
+        claimed = &mut waiting => claimed?,
+        () = stop.cancelled() => loop {
+            // A job may be on its way to us: the move is ended, not dropped.
+            queue.wake().await?;
+            // It may not have begun to block when it was woken.
+            if let Ok(claimed) = tokio::time::timeout(WAKE, &mut waiting).await {
+                break claimed?;
+            }
+        },
+    };
+    match claimed {
+        Some(claimed) => Ok(claimed),
+        None => Ok(queue.claim(seq, limits, When::Next).await?),
     }
 }

@@ -75,7 +75,7 @@ impl Link {
         self.ask(async |connection| command.query_async(connection).await).await
     }
 
-    /// Sends several commands as one transaction.
+    /// Sends several commands at once.
     ///
     /// # Errors
     /// As [`Link::query`].

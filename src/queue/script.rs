@@ -78,6 +78,19 @@ impl Call<'_> {
         }
     }
 
+    /// Sends a command, the call, and a command that reads what the script has written, in one round trip. Returns the
+    /// last two replies. Unlike the others it does not load a script that the server does not know.
+    pub(super) async fn send_between<T, U>(&self, before: &Cmd, after: &Cmd) -> RedisResult<(T, U)>
+    where
+        T: FromRedisValue,
+        U: FromRedisValue,
+    {
+        let mut all = redis::pipe();
+        all.add_command(before.clone()).ignore();
+        all.add_command(self.command.clone()).add_command(after.clone());
+        self.link.pipeline(&all).await
+    }
+
     /// The server does not know the script: it was restarted, or its scripts were flushed.
     fn is_missing(&self, error: &RedisError) -> bool {
         error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Fault, Store, errors, session};
+use super::{Fault, Store, Transaction, errors, session};
 
 /// A checkpoint as it stands in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +19,9 @@ pub struct Checkpoint {
     pub outcome: String,
 }
 
-/// An error unless the statement before it has changed one row, so that the server runs nothing after it. No other
-/// statement that both servers know fails on a condition; MariaDB's `DO` only warns.
-const MUST_HAVE_UPDATED: &str =
-    "SELECT (SELECT 1 FROM (SELECT 1 UNION ALL SELECT 2) AS fenced WHERE ROW_COUNT() <> 1)";
+/// An error unless the statement before it has changed one row, so that the server runs nothing after it: one more than
+/// the largest number is out of range. `SET`, because MariaDB's `DO` only warns and `SELECT` has a result to send.
+const MUST_HAVE_UPDATED: &str = "SET @rowcast_updated = 18446744073709551615 + (ROW_COUNT() <> 1)";
 
 impl Store {
     /// Registers a worker's checkpoint before its first claim.
@@ -84,7 +83,7 @@ impl Store {
             return Err(Fault::Fenced);
         }
         if let Some(live) = &mut self.live {
-            live.open = false;
+            live.transaction = Transaction::None;
         }
         Ok(())
     }
@@ -183,9 +182,10 @@ fn is_duplicate(error: &sqlx::Error) -> bool {
     session::database_error(error).is_some_and(|error| errors::is_duplicate(error.number()))
 }
 
-/// "Subquery returns more than 1 row": the word of [`MUST_HAVE_UPDATED`].
+/// "BIGINT UNSIGNED value is out of range": the word of [`MUST_HAVE_UPDATED`]. No number that the statement before it
+/// stores can be the reason.
 fn is_not_updated(error: &sqlx::Error) -> bool {
-    session::database_error(error).is_some_and(|error| errors::is_more_than_one_row(error.number()))
+    session::database_error(error).is_some_and(|error| errors::is_out_of_range(error.number()))
 }
 
 #[cfg(test)]

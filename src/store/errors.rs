@@ -162,9 +162,9 @@ pub fn is_out_of_numbers(number: u16, message: &str, table: &str) -> bool {
     number == 167 || number == 1062 && message.ends_with(&format!("for key '{table}.PRIMARY'"))
 }
 
-/// The code of a subquery with more than one row, by which a request stops itself.
-pub fn is_more_than_one_row(number: u16) -> bool {
-    number == 1242
+/// The code of a number that is out of range, by which a request stops itself.
+pub fn is_out_of_range(number: u16) -> bool {
+    number == 1690
 }
 
 /// A value that cannot be brought into a column's character set, where it is compared and not stored. MySQL, and

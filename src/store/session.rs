@@ -7,7 +7,7 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlDatabaseError},
 };
 
-use super::{CONNECT, Fault, Live, Server, refusal};
+use super::{CONNECT, Fault, Live, Server, Transaction, refusal};
 use crate::config::SecretUrl;
 
 /// The server closes a connection that has been silent for so long, and with it the transaction of a worker that was
@@ -51,7 +51,7 @@ pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<Live, Fault
             let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
             sqlx::raw_sql(isolation).execute(&mut connection).await?;
         }
-        Ok(Live { connection, server, open: false, used: Instant::now() })
+        Ok(Live { connection, server, transaction: Transaction::None, used: Instant::now() })
     };
     match tokio::time::timeout(CONNECT, set_up).await {
         Ok(result) => result.map_err(|error: sqlx::Error| Fault::Server(refusal::in_words(&error, options))),

@@ -144,7 +144,7 @@ async fn a_settling_whose_reply_is_lost_publishes_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_blocking_move_whose_reply_is_lost_loses_no_job() {
+async fn a_blocking_move_and_its_claim_whose_replies_are_lost_lose_no_job() {
     let scene = Scene::new().await;
     let (proxy, mut worker) = behind_redis(&scene).await;
     for round in 0..3 {
@@ -157,6 +157,27 @@ async fn a_blocking_move_whose_reply_is_lost_loses_no_job() {
         proxy.sprung(round + 1, LIMIT).await;
         scene.each_once(jobs + 2).await;
     }
+    worker.drain().await;
+}
+
+/// It was given up and sent again. Where it arrives nevertheless it takes a job, for which the worker has to look.
+#[tokio::test]
+async fn a_blocking_move_that_arrives_late_with_its_claim_loses_no_job() {
+    let scene = Scene::new().await;
+    let (proxy, mut worker) = behind_redis(&scene).await;
+    proxy.delay_request(b"BLMOVE");
+    scene.push(1..2).await;
+    proxy.sprung(1, LIMIT).await;
+    scene.each_once(2).await;
+    scene.blocks().await;
+    worker.signal(Signal::SIGSTOP);
+    stopped(worker.pid()).await;
+    // The first is for the move that waits, the second for the late one.
+    scene.push(2..4).await;
+    proxy.deliver(LIMIT).await;
+    assert_eq!(scene.admin.audit().await.unwrap().waiting, 0);
+    worker.signal(Signal::SIGCONT);
+    scene.each_once(4).await;
     worker.drain().await;
 }
 

@@ -14,7 +14,7 @@ use ulid::Ulid;
 
 use super::scene::{LIMIT, Scene, job, marker, sorted};
 use crate::support::running::stopped;
-use crate::support::{Proxy, within};
+use crate::support::within;
 
 /// A worker that died with two claims and a committed one.
 async fn dead_worker(scene: &Scene, place: &str) {
@@ -104,8 +104,7 @@ pub(super) fn pipeline(scene: &Scene, redis_url: &str) -> (Pipeline, String) {
 #[tokio::test]
 async fn a_rescue_after_a_failed_step_is_not_part_of_its_transaction() {
     let scene = Scene::new().await;
-    let proxy = Proxy::start(scene.env.redis.port()).await;
-    let (mut rescuer, _) = pipeline(&scene, &proxy.url(&scene.env.redis_url));
+    let (mut rescuer, _) = pipeline(&scene, &scene.env.redis_url);
     let (mut dead, name) = pipeline(&scene, &scene.env.redis_url);
     dead.register().await.unwrap();
     rescuer.register().await.unwrap();
@@ -113,12 +112,13 @@ async fn a_rescue_after_a_failed_step_is_not_part_of_its_transaction() {
     scene.push(0..1).await;
     within(LIMIT, "a step", rescuer.work_one(&stop)).await.unwrap();
 
-    let landing = async {
-        scene.blocks().await;
-        proxy.lose_reply_to(b"$4\r\nnext\r\n");
+    // The transaction is begun before a job lands.
+    let losing = async {
+        let connection = scene.blocked().await;
+        let () = scene.redis(redis::cmd("CLIENT").arg("KILL").arg("ID").arg(connection)).await;
         scene.push(1..2).await;
     };
-    let (step, ()) = tokio::join!(within(LIMIT, "a step", rescuer.work_one(&stop)), landing);
+    let (step, ()) = tokio::join!(within(LIMIT, "a step", rescuer.work_one(&stop)), losing);
     step.unwrap_err();
     rescuer.rescue(&name).await.unwrap();
     let left = scene.checkpoints().await;

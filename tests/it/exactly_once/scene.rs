@@ -211,12 +211,19 @@ impl Scene {
 
     /// Waits until a worker waits for jobs.
     pub(super) async fn blocks(&self) {
+        self.blocked().await;
+    }
+
+    /// The number of the connection on which a worker waits for jobs, once there is one.
+    pub(super) async fn blocked(&self) -> String {
         eventually(LIMIT, "a worker blocks", async || {
             let clients: String = self.redis(redis::cmd("CLIENT").arg("LIST")).await;
-            let blocked = clients.lines().any(|line| line.contains("cmd=blmove") && line.contains("flags=b"));
-            if blocked { Ok(()) } else { Err(clients) }
+            let blocks = |line: &&str| line.contains("cmd=blmove") && line.contains("flags=b");
+            let id =
+                clients.lines().find(blocks).and_then(|line| line.strip_prefix("id=")?.split(' ').next());
+            id.map(str::to_owned).ok_or_else(|| clients.clone())
         })
-        .await;
+        .await
     }
 
     /// Hears again after a restart of Redis, and connects anew.

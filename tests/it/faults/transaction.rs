@@ -107,3 +107,30 @@ async fn a_killed_connection_is_replaced() {
     let log = worker.stop().await;
     assert_eq!(said(&log, "waiting for").len(), said(&log, "MySQL is back").len(), "{log:#?}");
 }
+
+/// The worker has begun its next transaction, and waits for a job: nothing is at stake.
+#[tokio::test]
+async fn a_connection_that_is_lost_while_the_queue_is_quiet_is_no_outage() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let worker = Running::worker(&env, &[]);
+    env.push(&[r#"{"time":1,"stamp":"x"}"#]).await;
+    env.done(1).await;
+    let find = format!(
+        "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+         WHERE db = '{}' AND id <> CONNECTION_ID() AND command = 'Sleep' AND time >= 2",
+        env.database
+    );
+    let mut killer = env.sql_connection().await;
+    let quiet = eventually(PATIENCE, "the connection is quiet", async || {
+        let quiet =
+            sqlx::query_scalar::<_, i64>(AssertSqlSafe(find.clone())).fetch_optional(&mut killer).await;
+        quiet.unwrap().ok_or("it is not")
+    });
+    let quiet = quiet.await;
+    killer.execute(AssertSqlSafe(format!("KILL {quiet}"))).await.unwrap();
+    env.push(&[r#"{"time":2,"stamp":"x"}"#]).await;
+    env.done(2).await;
+    let log = worker.stop().await;
+    assert_eq!(said(&log, "waiting for").len(), 0, "{log:#?}");
+}
