@@ -108,3 +108,26 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::TcpStream};
+
+    use tokio::sync::mpsc;
+
+    use super::{super::Launch, *};
+    use crate::{config::SupervisorSettings, sandbox::free_ports};
+
+    #[tokio::test]
+    async fn a_gateway_that_cannot_be_spawned_leaves_no_port_open_behind_which_nobody_is() {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_ports(None, 1).unwrap()));
+        let settings = SupervisorSettings::from_vars(&BTreeMap::new()).unwrap();
+        let (program, environment) = ("/does/not/exist".into(), BTreeMap::new());
+        let launch = Launch { program, environment, settings, gateways: vec![address] };
+        let mut supervisor = Supervisor::new(launch, mpsc::unbounded_channel().0);
+        supervisor.reconcile();
+        let refusal = supervisor.gateways.slots[&1].refusal.as_deref().unwrap_or_default();
+        assert!(refusal.starts_with("cannot run /does/not/exist"), "{refusal}");
+        assert!(TcpStream::connect(address).is_err());
+    }
+}

@@ -27,8 +27,9 @@ fn hint(text: &str, error: &toml::de::Error) -> Option<String> {
     // The line that it is about, as far as it is a key.
     let line = text.get(error.span()?.start..)?.lines().next()?;
     let before = text.get(..error.span()?.start)?.rsplit('\n').next()?;
-    let key =
-        |line: &str| line.trim_matches(['[', ']', ' ', '\t']).split(['=', ' ']).next().map(str::to_owned);
+    let key = |line: &str| {
+        line.trim_matches(['[', ']', ' ', '\t']).split(['=', ' ', '\t']).next().map(str::to_owned)
+    };
     let key = key(before).filter(|key| !key.is_empty()).or_else(|| key(line))?;
     let is_top = file.contains_key(&key);
     match key.as_str() {
