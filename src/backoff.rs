@@ -43,7 +43,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wait_is_never_zero_nor_above_the_cap(first in 1u64..10_000, most in 1u64..100_000, random in 0.0f64..1.0, n in 1usize..200) {
+        fn a_wait_is_never_zero_nor_above_the_cap(
+            first in 1u64..10_000,
+            most in 1u64..100_000,
+            random in 0.0f64..1.0,
+            n in 1usize..200,
+        ) {
             let most = most.max(first);
             let mut backoff = Backoff::new(Duration::from_millis(first), Duration::from_millis(most));
             for _ in 0..n {

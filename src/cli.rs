@@ -19,15 +19,16 @@ pub mod migrate;
 pub mod pause;
 pub mod push;
 mod reach;
+pub mod settings;
 mod show;
 pub mod status;
 pub mod up;
 mod variables;
 pub mod worker;
 
-use std::{io, process::ExitCode};
+use std::{ffi::OsString, io, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use flags::Flags;
 pub use variables::Variables;
@@ -39,8 +40,9 @@ use crate::{
 
 /// LPUSH a JSON job to a Redis list: it becomes one MySQL row and one socket.io event, whatever crashes.
 ///
-/// Settings are environment variables, a `.env` file, or the flags below; a flag wins over the environment,
-/// and the environment over the file. The two that matter first are REDIS_URL and DATABASE_URL.
+/// Settings are environment variables, a `.env` file, or flags; a flag wins over the environment, and the environment
+/// over the file. The two that matter first are REDIS_URL and DATABASE_URL. `rowcast settings` lists all of them, and
+/// each command's --help those that have a flag.
 #[derive(Debug, Parser)]
 #[command(name = "rowcast", version, max_term_width = 100, propagate_version = true)]
 pub struct Cli {
@@ -71,6 +73,7 @@ pub enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Emit(emit::Args),
+    Settings(settings::Args),
 }
 
 /// Reads the command line and the variables, and starts the log.
@@ -78,11 +81,17 @@ pub enum Command {
 /// # Errors
 /// The exit code, when there is nothing to run: help was asked for, or something is wrong and has been said.
 pub fn start() -> Result<(Command, Variables), ExitCode> {
-    let cli = Cli::try_parse().map_err(|error| usage(&error))?;
+    let cli = parse(std::env::args_os()).map_err(|error| usage(&error))?;
     let variables = Variables::read(cli.flags.variables()).map_err(|error| finish(Err(error.into())))?;
     telemetry::init(&variables).map_err(|error| finish(Err(error.into())))?;
     variables.tell_unknown();
     Ok((cli.command, variables))
+}
+
+fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = flags::shown(Cli::command());
+    let matches = command.try_get_matches_from_mut(line)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// The exit code of a command; a failure becomes one line on standard error.
@@ -107,13 +116,11 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        flags::shown(Cli::command()).debug_assert();
     }
 
     #[test]
@@ -143,8 +150,30 @@ mod tests {
     #[test]
     fn a_flag_may_stand_before_or_after_the_command() {
         for line in ["rowcast --queue q up", "rowcast up --queue q"] {
-            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let cli = parse(line.split(' ').map(OsString::from)).unwrap();
             assert_eq!(cli.flags.variables()["ROWCAST_QUEUE"], "q");
         }
+    }
+
+    #[test]
+    fn a_command_takes_every_setting_and_shows_those_that_it_uses() {
+        let help = |line: &str| parse(line.split(' ').map(OsString::from)).unwrap_err().to_string();
+        for (line, shown, hidden) in [
+            ("rowcast --help", "settings", "--redis-url"),
+            ("rowcast up --help", "--workers", "--nothing"),
+            ("rowcast worker --help", "--batch", "--workers"),
+            ("rowcast status --help", "--queue", "--columns"),
+            ("rowcast dead list --help", "--redis-url", "--database-url"),
+            ("rowcast migrate --help", "--database-url", "--redis-url"),
+        ] {
+            let help = help(line);
+            assert!(help.contains(shown) && !help.contains(hidden), "{line}: {help}");
+        }
+        let line = "rowcast dead --log json list --database-url mysql://a@b/c".split(' ').map(OsString::from);
+        let flags = parse(line).unwrap().flags.variables();
+        assert_eq!(
+            (flags["ROWCAST_LOG"].as_str(), flags["DATABASE_URL"].as_str()),
+            ("json", "mysql://a@b/c")
+        );
     }
 }

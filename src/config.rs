@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 pub use addresses::gateway_addresses;
 pub use gateway::GatewaySettings;
 pub use limits::LimitSettings;
-pub use names::unknown;
+pub use names::{EXAMPLE, unknown};
 pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};

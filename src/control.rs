@@ -41,6 +41,9 @@ pub const SLOT: &str = "ROWCAST_SLOT";
 /// The ids of dead workers of the same place, separated by commas.
 pub const PREDECESSORS: &str = "ROWCAST_PREDECESSORS";
 
+/// The exit code of a worker that was fenced (`EX_TEMPFAIL` of sysexits.h): start another one.
+pub const EXIT_FENCED: u8 = 75;
+
 /// What a child tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -95,10 +98,12 @@ impl Control {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (outgoing, messages) = mpsc::channel(16);
         let end = End::new(role, stop, drain);
-        let thread = thread::Builder::new()
-            .name("control".into())
-            .stack_size(256 * 1024)
-            .spawn(move || runtime.block_on(end.attend(socket, signals, messages)))?;
+        // What it logs is this child's as well.
+        let span = tracing::Span::current();
+        let thread =
+            thread::Builder::new().name("control".into()).stack_size(256 * 1024).spawn(move || {
+                span.in_scope(|| runtime.block_on(end.attend(socket, signals, messages)));
+            })?;
         Ok(Self { outgoing, thread })
     }
 

@@ -58,7 +58,7 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{middleware, serve::Listener as _};
+use axum::{Router, middleware, serve::Listener as _};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketioxide::{SocketIo, SocketIoBuilder};
 use tokio::{net::TcpListener, sync::watch};
@@ -77,6 +77,7 @@ use chatter::Chatter;
 use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
+pub use feed::not_caught_up_on;
 use metrics::Metrics;
 use origin::Origins;
 use presence::Presence;
@@ -128,34 +129,25 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     }
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
+    let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
+    let app = http::router(readiness.clone(), stop.clone()).merge(for_programs(&settings, &redis, &hub));
     let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
-    let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
-    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
-    let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
-    let key = settings.publish.key.clone();
-    let api = api::router(Api { operators: settings.operators.clone(), redis: redis.clone(), key, metrics });
-    let app = http::router(readiness.clone(), stop.clone()).merge(api);
     let app = app.layer(layer).layer(upgrades).layer(guard).layer(origins);
 
-    let key = settings.publish.key.clone();
-    let relay = Relay::new(key, hub.clone(), slow, requests, catch_up.clone());
+    let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), repaired, state)?;
-    let registry = Registry::of_gateways(redis);
     let presence = Presence {
         identity,
         address: listener.local_addr()?,
         reports,
-        registry,
+        registry: Registry::of_gateways(redis),
         readiness,
         lines: lines.clone(),
         stop: stop.clone(),
     };
-    let last = CancellationToken::new();
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
-        .with_graceful_shutdown(last.clone().cancelled_owned());
-    let server = Server { task: tokio::spawn(server.into_future()), stop: last };
+    let server = serve(listener, app);
     // It hears to the last: not all clients go at once.
     tokio::select! {
         () = async {
@@ -169,6 +161,22 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     }
     presence.leave(drain / 20).await;
     Ok(())
+}
+
+/// The pages for programs: what operators ask and order.
+fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>) -> Router {
+    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
+    let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
+    let (operators, key) = (settings.operators.clone(), settings.publish.key.clone());
+    api::router(Api { operators, redis: redis.clone(), key, metrics })
+}
+
+/// Serves from now on, until the server is told to stop.
+fn serve(listener: Listener, app: Router) -> Server {
+    let stop = CancellationToken::new();
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    Server { task: tokio::spawn(server.into_future()), stop }
 }
 
 async fn listen(

@@ -22,5 +22,6 @@ fn main() -> ExitCode {
         Command::Pause(args) => cli::pause::pause(&args, &variables),
         Command::Resume(args) => cli::pause::resume(&args, &variables),
         Command::Emit(args) => cli::emit::run(&args, &variables),
+        Command::Settings(args) => cli::settings::run(&args),
     })
 }

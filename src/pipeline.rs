@@ -42,7 +42,8 @@ pub struct Pipeline {
     queue: Queue,
     store: Store,
     progress: Progress,
-    /// The route laid over the live schema; read at the first use, again after a fault of the route, and when it is old.
+    /// The route laid over the live schema; read at the first use, again after a fault of the route, and when it is
+    /// old.
     prepared: Option<Prepared>,
     /// Whether a claim was ever asked for: until then nothing in Redis is this worker's.
     asked: bool,

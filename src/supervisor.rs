@@ -1,8 +1,8 @@
 //! The supervisor: keeps as many workers and gateways running as are wanted, whatever becomes of them.
 //!
 //! It knows neither Redis nor MySQL, so it cannot fail for their reasons. It reconciles: whatever happens is written
-//! down in the `fleet` of its role, and then `policy` says what to do, until there is nothing left to do. In between it sleeps
-//! until the next event or the next deadline. It never gives up on a slot.
+//! down in the `fleet` of its role, and then `policy` says what to do, until there is nothing left to do. In between it
+//! sleeps until the next event or the next deadline. It never gives up on a slot.
 //!
 //! It does not rescue claims: it tells a new worker which ones died before it.
 
@@ -46,7 +46,8 @@ pub enum Ended {
     Unfinished,
 }
 
-/// Runs workers and gateways until asked to stop. `reload` reads the configuration again; what it refuses changes nothing.
+/// Runs workers and gateways until asked to stop. `reload` reads the configuration again; what it refuses changes
+/// nothing.
 pub async fn run(
     launch: Launch,
     reload: impl Fn() -> Result<Launch, ConfigError>,

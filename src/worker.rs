@@ -9,7 +9,7 @@ mod look;
 mod route;
 mod vitals;
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -34,6 +34,9 @@ pub enum Ended {
     Fenced,
 }
 
+/// How long leaving the registry may take.
+const LEAVE: Duration = Duration::from_secs(1);
+
 /// Works on all routes until `stop`.
 ///
 /// # Errors
@@ -52,7 +55,7 @@ pub async fn run(
     for route in &settings.routes {
         pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone())?);
     }
-    let ended = LocalSet::new()
+    let ended: anyhow::Result<Ended> = LocalSet::new()
         .run_until(async {
             // One fenced route ends the worker: the others finish what they hold.
             let stop = stop.child_token();
@@ -70,12 +73,11 @@ pub async fn run(
             look.abort();
             ended
         })
-        .await?;
-    if ended == Ended::Drained {
-        // Its lease would run out by itself; this only tells sooner that it has left.
-        registry.remove(&worker).await.ok();
-    }
-    Ok(ended)
+        .await;
+    // However it ended, it holds its lease no more: `rowcast status` need not wait until it runs out, nor whoever is to
+    // finish what it left. It is no more than that, so nobody waits for a Redis that is away.
+    tokio::time::timeout(LEAVE, registry.remove(&worker)).await.ok();
+    ended
 }
 
 async fn gather(

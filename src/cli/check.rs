@@ -18,14 +18,19 @@ use super::{
     Variables, reach,
     show::{say, say_json},
 };
-use crate::{config::Settings, queue::Link, store::Store};
+use crate::{
+    config::{Settings, gateway_addresses},
+    queue::Link,
+    store::Store,
+};
 use finding::{Finding, Findings, Level};
 use sample::Sample;
 
 /// Check the servers, the routes, and what a job would become
 ///
 /// Connects to both servers and lists everything that is wrong, each with what to do: versions, persistence, memory
-/// policy, rights, migrations, and each route against its live table. Then the oldest waiting job of each queue (or
+/// policy, rights, migrations, and each route against its live table, with the rooms that browsers could not catch up
+/// on (unless ROWCAST_GATEWAYS=0). Then the oldest waiting job of each queue (or
 /// the one of --sample) goes in as it would by a worker, in a transaction that is rolled back, and its columns,
 /// rooms and faults are shown. The SQL that would fix a table is printed at the end, for you to look at and run.
 ///
@@ -60,11 +65,13 @@ struct Report {
 /// A variable that cannot be used. What is wrong with a server is found, not failed at.
 pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = Settings::of_chosen_queue(variables)?;
+    // Where none is to run, nobody catches up.
+    let gateways = gateway_addresses(variables).map_or(true, |addresses| !addresses.is_empty());
     let report = reach::block_on(async {
         let (redis, mysql) = tokio::join!(redis::check(&settings), mysql::check(&settings));
         let ((link, mut found), (store, of_mysql)) = (redis, mysql);
         found.extend(of_mysql);
-        let samples = routes(&settings, args.sample.as_deref(), link, store, &mut found).await;
+        let samples = routes(&settings, args.sample.as_deref(), gateways, link, store, &mut found).await;
         Ok(Report { findings: found.0, samples })
     })?;
     if args.json {
@@ -80,6 +87,7 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
 async fn routes(
     settings: &Settings,
     sample: Option<&str>,
+    gateways: bool,
     link: Option<Link>,
     mut store: Option<Store>,
     found: &mut Findings,
@@ -93,6 +101,9 @@ async fn routes(
         }
         if let Some(store) = &mut store {
             let plan = route::check(route, settings, job.as_deref(), store, found).await;
+            if gateways && plan.is_some() {
+                route::check_rooms(route, settings, found).await;
+            }
             if let (Some(plan), Some(job)) = (plan, job) {
                 samples.extend(sample::dry_run(route, settings, &plan, job, store, found).await);
             }

@@ -21,8 +21,8 @@ use crate::{
 ///
 /// A socket.io server at http://ROWCAST_LISTEN/socket.io/, over WebSocket and long-polling, for clients of
 /// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
-/// With ROWCAST_JWT_SECRET or ROWCAST_JWT_PUBLIC_KEY, clients need a token that lists their rooms; without, it listens on
-/// loopback addresses only, unless ROWCAST_PUBLIC=true says that everybody may see everything.
+/// With ROWCAST_JWT_SECRET or ROWCAST_JWT_PUBLIC_KEY, clients need a token that lists their rooms; without, it listens
+/// on loopback addresses only, unless ROWCAST_PUBLIC=true says that everybody may see everything.
 /// With DATABASE_URL, which it needs for nothing else, clients that were away get the rows that they missed.
 /// /healthz answers while the process works; /readyz when it also hears Redis.
 ///
@@ -51,6 +51,8 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = GatewaySettings::from_vars(variables)?;
     let limits = SupervisorSettings::from_vars(variables)?;
     let identity = identity(variables)?;
+    // All of it runs on this thread.
+    let _every_line = identity.span(Role::Gateway).entered();
     let stop = CancellationToken::new();
     let supervised = variables.get(control::CONTROL).is_some();
     let control = Control::attend(Role::Gateway, supervised, limits.drain, stop.clone())

@@ -98,7 +98,11 @@ async fn in_sandbox(
     };
     let mut private = started.context("the sandbox does not start")?;
     say(private.greeting(program)?)?;
-    let code = supervise(args, &private.variables, program, requests).await;
+    let Private { sandbox, variables, .. } = &mut private;
+    let code = tokio::select! {
+        code = supervise(args, variables, program, requests) => code,
+        never = Private::watch(sandbox) => match never {},
+    };
     private.stop().await.context("the sandbox's servers do not stop")?;
     code
 }

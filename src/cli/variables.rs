@@ -60,7 +60,7 @@ impl Variables {
             return;
         }
         let mut names = Environment::names();
-        names.extend(self.0.vars.0.keys().cloned());
+        names.extend(self.0.vars.0.keys().chain(self.0.flags.keys()).cloned());
         names.sort_unstable();
         names.dedup();
         for sentence in unknown(names.iter().map(String::as_str)) {

@@ -13,12 +13,9 @@ use super::{
 };
 use crate::{
     config::{Settings, SupervisorSettings, Vars as _},
-    control::{self, Control, Report, Role},
+    control::{self, Control, EXIT_FENCED, Report, Role},
     worker::{self, Ended},
 };
-
-/// The exit code of a worker that was fenced (`EX_TEMPFAIL` of sysexits.h): start another one.
-const EXIT_FENCED: u8 = 75;
 
 /// Run one worker: take jobs, insert rows, publish events
 ///
@@ -43,6 +40,8 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_vars(variables)?;
     let limits = SupervisorSettings::from_vars(variables)?;
     let identity = identity(variables)?;
+    // All of it runs on this thread.
+    let _every_line = identity.span(Role::Worker).entered();
     let stop = CancellationToken::new();
     let supervised = variables.get(control::CONTROL).is_some();
     let control = Control::attend(Role::Worker, supervised, limits.drain, stop.clone())
@@ -57,7 +56,13 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     control.bye(matches!(ended, Ok(Ended::Drained)));
     Ok(match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
-        Ok(Ended::Fenced) => ExitCode::from(EXIT_FENCED),
+        Ok(Ended::Fenced) => {
+            tracing::warn!(
+                "fenced: this worker was silent for longer than its lease, and others have taken it for dead and \
+                 finished its work; nothing is lost, and it ends so that another one takes its place"
+            );
+            ExitCode::from(EXIT_FENCED)
+        }
         Err(error) => {
             tracing::error!("the worker ends: {error:#}");
             ExitCode::FAILURE

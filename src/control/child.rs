@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 use ulid::Ulid;
 
 /// What kind of child this is.
@@ -44,6 +45,18 @@ pub struct Report {
     pub address: Option<SocketAddr>,
     /// How many connections it holds open.
     pub connections: u64,
+}
+
+impl Identity {
+    /// What every line of this child's log stands in: its role, and its place where it has one.
+    pub fn span(&self, role: Role) -> Span {
+        let slot = self.slot;
+        // At the level of errors, so that no filter takes it from a line that is written.
+        match role {
+            Role::Worker => tracing::error_span!("worker", slot),
+            Role::Gateway => tracing::error_span!("gateway", slot),
+        }
+    }
 }
 
 impl fmt::Display for Role {

@@ -2,7 +2,8 @@
 //!
 //! Accepts what every emitter and adapter generation in use sends: both date extensions, a missing `except`, `flags`
 //! or `nsp`, an empty string where a list belongs (the Python emitter), rooms as integers, channels without
-//! their last `#`, JSON where an emitter was given a JSON parser. What is anything else is an error, in words; never a panic.
+//! their last `#`, JSON where an emitter was given a JSON parser. What is anything else is an error, in words; never a
+//! panic.
 //!
 //! It does not answer requests, and it does not know which messages are the reader's own: compare `uid`.
 

@@ -124,8 +124,8 @@ impl<'b> Reader<'b> {
     /// An extension, `fixed` when its length is part of its marker.
     ///
     /// notepack 2 writes all of its own as type 0: `undefined` as fixext 1, a date as fixext 8 with milliseconds, and
-    /// an ArrayBuffer, of whatever size, as ext 8, 16 or 32. Type -1 is MessagePack's own timestamp. Any other comes out
-    /// as notepack reads it: type and bytes.
+    /// an ArrayBuffer, of whatever size, as ext 8, 16 or 32. Type -1 is MessagePack's own timestamp. Any other comes
+    /// out as notepack reads it: type and bytes.
     fn extension(&mut self, length: usize, fixed: bool) -> Result<Value, UnpackError> {
         let kind = i8::from_be_bytes(self.array()?);
         let bytes = self.take(length)?;

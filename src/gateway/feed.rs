@@ -1,5 +1,7 @@
 //! Where the rows of a room come from: the route that publishes them, and the table that they can be read back from.
 
+mod readable;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,6 +9,8 @@ use std::{
 };
 
 use tokio::sync::{Semaphore, watch};
+
+pub use readable::not_caught_up_on;
 
 use super::{ids::Ids, marks::Rounds};
 use crate::{
@@ -304,7 +308,7 @@ mod tests {
     use super::*;
     use crate::route::{RoomTemplate, Table};
 
-    fn column(name: &str, kind: ColumnKind) -> Column {
+    pub(super) fn column(name: &str, kind: ColumnKind) -> Column {
         Column {
             name: name.into(),
             kind,
@@ -318,23 +322,28 @@ mod tests {
         }
     }
 
-    fn route(rooms: &[&str]) -> Route {
+    pub(super) fn route(rooms: &[&str]) -> Route {
         let rooms = rooms.iter().map(|room| RoomTemplate::parse(room).unwrap()).collect();
         Route { rooms, ..Route::new("q", Table::parse("orders").unwrap()) }
     }
 
-    fn laid(route: &Route) -> Laid {
+    pub(super) fn schema() -> TableSchema {
         let columns = vec![
             column("id", ColumnKind::Int),
             column("account", ColumnKind::Int),
             column("name", ColumnKind::Text),
             column("price", ColumnKind::Decimal { scale: 2 }),
         ];
-        let schema =
-            TableSchema { database: "d".into(), name: "orders".into(), columns, not_transactional: None };
+        TableSchema { database: "d".into(), name: "orders".into(), columns, not_transactional: None }
+    }
+
+    pub(super) fn indexes() -> Vec<(String, String)> {
         let indexes = [("PRIMARY", "id"), ("by_account", "account")];
-        let indexes = indexes.map(|(index, column)| (index.to_owned(), column.to_owned())).to_vec();
-        Laid::new(route, schema, indexes, "socket.io").unwrap()
+        indexes.map(|(index, column)| (index.to_owned(), column.to_owned())).to_vec()
+    }
+
+    fn laid(route: &Route) -> Laid {
+        Laid::new(route, schema(), indexes(), "socket.io").unwrap()
     }
 
     #[test]

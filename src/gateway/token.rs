@@ -24,7 +24,7 @@ const LEEWAY: u64 = 10;
 pub(super) struct Grant {
     /// The rooms that its bearer may join.
     pub(super) rooms: Rooms,
-    /// From this second since 1970 on it counts no more.
+    /// The last second since 1970 in which it counts.
     pub(super) ends: u64,
     /// Whose it is, for the log.
     pub(super) subject: Option<String>,

@@ -318,7 +318,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_decoding_panic(jobs in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
+        fn no_bytes_make_decoding_panic(
+            jobs in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
+        ) {
             let plan = plan(|_| ());
             let batch = Batch::decode(&plan, &jobs);
             prop_assert_eq!(batch.jobs.len(), jobs.len());

@@ -58,8 +58,8 @@ impl Pipeline {
                     self.settle_recorded(dead, claim, checkpoint).await?;
                     rescued.settled += 1;
                 }
-                // The worker held this claim in hand when it died, or was about to; what it held ahead of it, it had not
-                // looked at.
+                // The worker held this claim in hand when it died, or was about to; what it held ahead of it, it had
+                // not looked at.
                 _ if Some(seq) == first_uncommitted => self.isolate(dead, claim, &mut rescued).await?,
                 _ => rescued.handed_back += self.give_back(dead, claim, Blame::Nobody).await?,
             }

@@ -1,20 +1,24 @@
 //! The routes file: TOML, one `[[route]]` table for each route.
 
+mod slips;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use slips::{EACH_ROUTE, in_words};
+
 use super::{Conversion, Mapping, OnDuplicate, RoomTemplate, Route, Source, Table, Unknown};
-use crate::{emitter::with_slash, spelling::did_you_mean};
+use crate::emitter::with_slash;
 
 /// Parses the text of a routes file.
 ///
 /// # Errors
 /// A sentence that says which line or which route is wrong, and what would be right.
 pub fn parse_file(text: &str) -> Result<Vec<Route>, String> {
-    let file: File = toml::from_str(text).map_err(|e| in_words(&e))?;
+    let file: File = toml::from_str(text).map_err(|e| in_words(text, &e))?;
     if file.route.is_empty() {
-        return Err("it holds no [[route]]".into());
+        return Err(format!("it holds no [[route]]; {EACH_ROUTE}"));
     }
     let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
     for entry in file.route {
@@ -26,17 +30,6 @@ pub fn parse_file(text: &str) -> Result<Vec<Route>, String> {
         routes.push(route);
     }
     Ok(routes)
-}
-
-/// The library's words, which show the place; for a key that is not known also the one that was probably meant.
-fn in_words(error: &toml::de::Error) -> String {
-    let text = error.to_string().trim_end().to_owned();
-    // "unknown field `tabel`, expected one of `queue`, `table`": what stands between the quotes are names.
-    let mut names = error.message().split('`').skip(1).step_by(2);
-    match names.next().filter(|_| error.message().starts_with("unknown field")) {
-        Some(name) => text + &did_you_mean(name, names),
-        None => text,
-    }
 }
 
 #[derive(Deserialize)]
@@ -169,6 +162,16 @@ mod tests {
     "#;
 
     #[test]
+    fn tabs_and_the_ends_of_lines_of_other_systems_are_no_fault() {
+        let routes = parse_file("\t[[route]]\r\n\tqueue\t=\t'q'\r\n\ttable = 't'\t# end\r\n").unwrap();
+        assert_eq!((routes[0].queue.as_str(), routes[0].table.name.as_str()), ("q", "t"));
+        assert_eq!(
+            parse_file("\u{feff}[[route]]\nqueue = 'q'\ntable = 't'\n").map(|routes| routes.len()),
+            Ok(1)
+        );
+    }
+
+    #[test]
     fn the_full_example_is_read() {
         let routes = parse_file(FULL).unwrap();
         let route = &routes[0];
@@ -181,7 +184,17 @@ mod tests {
     #[test]
     fn a_mistake_is_named_with_its_place() {
         let cases = [
-            ("", "no [[route]]"),
+            ("", "no [[route]]; each route begins with a line [[route]]"),
+            ("# nothing\n\t\n", "no [[route]]"),
+            ("[route]\nqueue = \"q\"\ntable = \"t\"", "write [[route]] with two brackets"),
+            ("queue = \"q\"\ntable = \"t\"", "each route begins with a line [[route]]"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\n[columns]\na = \"b\"", "write [route.columns]"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\n[[route.columns]]\na = \"b\"", "columns is one table"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolumns = \"a=b\"", "the form of ROWCAST_COLUMNS"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\n\tcolumns\t=\t\"a=b\"", "the form of ROWCAST_COLUMNS"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nrooms = \"{table}\"", "rooms is a list"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nqueue = \"r\"", "duplicate key"),
+            ("[[route]]\nqueue = 7\ntable = \"t\"", "expected a string"),
             ("[[route]]\nqueue = \"q\"", "table"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolour = 1", "`unknown`"),
             ("[[route]]\nqueue = \"q\"\ntabel = \"t\"", "did you mean table?"),

@@ -44,8 +44,9 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_not_chosen() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
+        // Not one that the system chooses: that may be somebody's connection a moment later.
+        let port = free_ports(None, 2).unwrap() + 1;
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         assert_ne!(choose(Some(port)).unwrap(), port);
         assert_ne!(free_ports(Some(port - 1), 2).unwrap(), port - 1);
         drop(taken);

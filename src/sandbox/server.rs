@@ -20,6 +20,8 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Between two looks at something that gives no signal of its own.
 const POLL: Duration = Duration::from_millis(15);
+/// Between two looks at whether a server still runs.
+const LOOK: Duration = Duration::from_secs(1);
 /// How many ports to try at a first start.
 const PORTS_TO_TRY: usize = 20;
 
@@ -103,6 +105,26 @@ impl<K: Kind> Server<K> {
         match self.process.take() {
             Some(mut process) => process.kill9().await,
             None => Ok(()),
+        }
+    }
+
+    /// Waits until the server ends without having been told to, and says so for whoever must act.
+    pub async fn fallen(&mut self) -> String {
+        loop {
+            let ended = self.process.as_mut().map(|process| (process.pid(), process.ended()));
+            if let Some((pid, Ok(Some(status)))) = ended {
+                // A shell's words for the end by a signal.
+                let how = match status.code() {
+                    Some(code @ 129..) => format!("by signal {}", code - 128),
+                    _ => format!("with {status}"),
+                };
+                let (name, log) = (K::NAME, self.folder.log());
+                return format!(
+                    "{name} of the sandbox, process {pid}, has ended {how}; its log is {}",
+                    log.display()
+                );
+            }
+            sleep(LOOK).await;
         }
     }
 

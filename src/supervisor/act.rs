@@ -1,5 +1,7 @@
 //! What the policy decided, done: processes are spawned and sent off, and the log says so.
 
+use std::{net::SocketAddr, os::fd::OwnedFd};
+
 use anyhow::{Context as _, anyhow};
 use ulid::Ulid;
 
@@ -56,50 +58,47 @@ impl Supervisor {
         let place = self.fleet(role).slots.get(&slot);
         let predecessors = place.map(|place| place.predecessors.clone()).unwrap_or_default();
         let identity = Identity { id, slot: Some(slot), predecessors };
-        let door =
-            match role {
-                Role::Worker => None,
-                Role::Gateway => {
-                    let wanted = self.listens_on(slot).ok_or_else(|| anyhow!("it has no address"))?;
-                    let door = self.doors.open(slot, wanted);
-                    Some(door.with_context(|| {
-                        format!("cannot listen on {wanted}, which ROWCAST_LISTEN leads to")
-                    })?)
-                }
-            };
+        let door = match role {
+            Role::Worker => None,
+            Role::Gateway => Some(self.door(slot)?),
+        };
         let process = Process::spawn(&self.launch, role, &identity, door, self.events.clone());
+        if process.is_err() && role == Role::Gateway {
+            // Whoever connected meanwhile would wait for a process that is not there.
+            self.shut(slot);
+        }
         process.with_context(|| format!("cannot run {}", self.launch.program.display()))
     }
 
+    /// The socket that the gateway of a slot accepts from, and where it listens.
+    fn door(&mut self, slot: u32) -> anyhow::Result<(OwnedFd, SocketAddr)> {
+        let wanted = self.listens_on(slot).ok_or_else(|| anyhow!("it has no address"))?;
+        let door = self.doors.open(slot, wanted);
+        door.with_context(|| format!("cannot listen on {wanted}, which ROWCAST_LISTEN leads to"))
+    }
+
     fn drain(&mut self, who: Who, why: Why) {
-        let Some(process) = self.processes.get(&who.id) else { return };
-        let pid = process.pid;
-        tracing::info!(
-            slot = who.slot,
-            pid,
-            worker = who.worker(),
-            gateway = who.gateway(),
-            reason = %why,
-            "drain"
-        );
-        process.drain();
         let until = self.now() + self.launch.settings.drain;
-        self.fleet(who.role).sent_off(who.slot, who.id, Phase::Draining { until, why });
+        self.send_off(who, Phase::Draining { until, why }, why);
     }
 
     fn kill(&mut self, who: Who, why: Why) {
+        self.send_off(who, Phase::Killed { why }, why);
+    }
+
+    /// Sends a child away, gently or not, as its new phase says.
+    fn send_off(&mut self, who: Who, phase: Phase, why: Why) {
         let Some(process) = self.processes.get(&who.id) else { return };
-        let pid = process.pid;
-        tracing::warn!(
-            slot = who.slot,
-            pid,
-            worker = who.worker(),
-            gateway = who.gateway(),
-            reason = %why,
-            "kill"
-        );
-        process.kill();
-        self.fleet(who.role).sent_off(who.slot, who.id, Phase::Killed { why });
+        let Who { slot, .. } = who;
+        let (pid, worker, gateway) = (process.pid, who.worker(), who.gateway());
+        if let Phase::Killed { .. } = phase {
+            tracing::warn!(slot, pid, worker, gateway, reason = %why, "kill");
+            process.kill();
+        } else {
+            tracing::info!(slot, pid, worker, gateway, reason = %why, "drain");
+            process.drain();
+        }
+        self.fleet(who.role).sent_off(slot, who.id, phase);
     }
 
     fn recover(&mut self, role: Role, slot: u32) {
@@ -107,5 +106,28 @@ impl Supervisor {
         if self.fleet(role).slots.get_mut(&slot).is_some_and(|place| place.forget_old_troubles(now)) {
             tracing::info!(slot, "the slot is well again: its {role} has run for a minute");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::TcpStream};
+
+    use tokio::sync::mpsc;
+
+    use super::{super::Launch, *};
+    use crate::{config::SupervisorSettings, sandbox::free_ports};
+
+    #[tokio::test]
+    async fn a_gateway_that_cannot_be_spawned_leaves_no_port_open_behind_which_nobody_is() {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_ports(None, 1).unwrap()));
+        let settings = SupervisorSettings::from_vars(&BTreeMap::new()).unwrap();
+        let (program, environment) = ("/does/not/exist".into(), BTreeMap::new());
+        let launch = Launch { program, environment, settings, gateways: vec![address] };
+        let mut supervisor = Supervisor::new(launch, mpsc::unbounded_channel().0);
+        supervisor.reconcile();
+        let refusal = supervisor.gateways.slots[&1].refusal.as_deref().unwrap_or_default();
+        assert!(refusal.starts_with("cannot run /does/not/exist"), "{refusal}");
+        assert!(TcpStream::connect(address).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! All slots of one role, and what is wanted of them. What has happened is written down here; what to do about it is for `policy`.
+//! All slots of one role, and what is wanted of them. What has happened is written down here; what to do about it is
+//! for `policy`.
 
 use std::collections::BTreeMap;
 

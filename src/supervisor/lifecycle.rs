@@ -55,13 +55,14 @@ impl Supervisor {
             *unfinished += usize::from(!drained);
         }
         let reason = why.map(tracing::field::display);
+        let meaning = exit.meaning(role, why);
         match departure {
             Departure::Expected => {
-                tracing::info!(slot, pid, worker, gateway, code, signal, reason, "exit")
+                tracing::info!(slot, pid, worker, gateway, code, signal, reason, meaning, "exit")
             }
             Departure::Failed(setback) => {
                 let retry_ms = millis(setback.wait);
-                tracing::warn!(slot, pid, worker, gateway, code, signal, reason, retry_ms, "exit");
+                tracing::warn!(slot, pid, worker, gateway, code, signal, reason, meaning, retry_ms, "exit");
                 if setback.degrades && code == Some(i32::from(EXIT_CONFIG)) {
                     tracing::error!(
                         slot,
@@ -77,7 +78,7 @@ impl Supervisor {
     }
 
     /// Closes the port of a slot that is empty for a while.
-    fn shut(&mut self, slot: u32) {
+    pub(super) fn shut(&mut self, slot: u32) {
         let is_empty = self.gateways.slots.get(&slot).is_some_and(|place| place.children.is_empty());
         if let Some(wanted) = self.listens_on(slot).filter(|_| is_empty) {
             self.doors.close(slot, wanted);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use redis::RedisResult;
+use ulid::Ulid;
 
 use super::Vitals;
 use crate::{
@@ -14,37 +15,42 @@ use crate::{
     queue::{Registry, about, resident_bytes},
 };
 
-/// How soon it is tried again, and told when what the worker waits for has changed.
+/// How soon it is tried again.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Whom the account names when the lease cannot be renewed; no queue can have this name. Without a lease the routes
 /// claim nothing, so nobody else might notice.
 const LEASE: &str = "";
 
-/// Keeps the lease, without end. What fails is tried again every second.
+/// Keeps the lease, without end. What fails is tried again every second; what the worker waits for is told at once.
 pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vitals>) {
     let every = vitals.lease_length() / 3;
     let lease = Lease::new(registry, &identity, vitals.lease_length());
+    let mut reports = vitals.reports();
+    // What was told last, while Redis takes it.
     let (mut due, mut told) = (Instant::now(), None);
+    let mut dead = identity.predecessors;
     loop {
-        let report = vitals.report();
-        if Instant::now() >= due || report.waiting != told {
+        let report = reports.borrow_and_update().clone();
+        let is_news = told.as_ref().is_some_and(|told| *told != report.waiting);
+        if Instant::now() >= due || is_news {
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
             match lease.renew(&report, vitals.claims()).await {
                 Ok(()) => {
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
-                    (due, told) = (asked + every, report.waiting);
+                    (due, told) = (asked + every, Some(report.waiting));
+                    lease.bury(&mut dead).await;
                     lease.registry.forget_the_dead().await;
                 }
                 Err(error) => {
                     vitals.down(LEASE, asked, &error.into());
-                    due = asked + SOON;
+                    (due, told) = (asked + SOON, None);
                 }
             }
         }
-        tokio::time::sleep(SOON.min(every)).await;
+        tokio::time::timeout_at(due.into(), reports.changed()).await.ok();
     }
 }
 
@@ -60,6 +66,16 @@ impl Lease {
     fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
         let fields = about(identity.slot, length);
         Self { registry, worker: identity.id.to_string(), length, identity: fields }
+    }
+
+    /// Takes the leases of those who died in this worker's place, whom the supervisor has seen end: until they run out
+    /// `rowcast status` would show them at work.
+    async fn bury(&self, dead: &mut Vec<Ulid>) {
+        while let Some(last) = dead.last()
+            && self.registry.remove(&last.to_string()).await.is_ok()
+        {
+            dead.pop();
+        }
     }
 
     async fn renew(&self, report: &Report, (rows, seconds): (Histogram, Histogram)) -> RedisResult<()> {

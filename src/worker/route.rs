@@ -17,6 +17,7 @@ use crate::{
     backoff::Backoff,
     control::Identity,
     pipeline::{Pipeline, Step, Trouble},
+    progress::Peer,
     queue::Registry,
     store::Fault,
     telemetry::Outage,
@@ -218,7 +219,11 @@ impl Work {
             self.vitals.down(self.pipeline.route(), since, trouble);
         }
         let length = self.backoff.next(fastrand::f64());
-        self.rest(length, stop).await;
+        tokio::select! {
+            () = self.rest(length, stop) => {}
+            // Whoever keeps the lease tries more often. When Redis takes that, it may take this as well.
+            () = self.vitals.lease_renewed_again(), if peer(trouble) == Peer::Redis => {}
+        }
     }
 
     /// Does nothing for some time, unless it is time to stop.
@@ -254,3 +259,41 @@ impl Work {
 
 /// The worker can never commit again.
 struct Fenced;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{config::Settings, control::Report, queue::Link};
+
+    #[tokio::test]
+    async fn a_route_that_waits_for_redis_goes_on_as_soon_as_the_lease_is_renewed() {
+        let vars = [("DATABASE_URL", "mysql://a@127.0.0.1:1/b"), ("REDIS_URL", "redis://127.0.0.1:1")];
+        let vars: BTreeMap<String, String> = vars.map(|(name, value)| (name.into(), value.into())).into();
+        let settings = Settings::from_vars(&vars).unwrap();
+        let identity = Identity { id: Ulid::generate(), slot: None, predecessors: Vec::new() };
+        let link = Link::new(&settings.redis_url).unwrap();
+        let vitals = Rc::new(Vitals::new(watch::channel(Report::default()).0, 1, settings.lease));
+        let route = settings.routes[0].clone();
+        let pipeline = Pipeline::new(route, &identity.id.to_string(), &settings, link.clone()).unwrap();
+        let mut work = Work::new(pipeline, &identity, Registry::new(link), vitals.clone());
+        let stop = CancellationToken::new();
+        let mut waited = async |trouble: Trouble, length: Duration| {
+            // As after a long outage: the next attempt is seconds away.
+            work.backoff = Backoff::new(length, length);
+            let began = Instant::now();
+            tokio::join!(work.wait_for(&trouble, &stop), async { vitals.lease_renewed(Instant::now()) });
+            began.elapsed()
+        };
+        let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert!(
+            waited(Trouble::Redis(away.into()), Duration::from_secs(600)).await < Duration::from_secs(100)
+        );
+        // What Redis takes says nothing of MySQL.
+        let length = Duration::from_millis(40);
+        assert!(waited(Trouble::Store(Fault::Server("away".into())), length).await >= length / 2);
+    }
+}

@@ -69,9 +69,9 @@ impl Vitals {
         }
     }
 
-    /// What stands in the report now.
-    pub(super) fn report(&self) -> Report {
-        self.reports.borrow().clone()
+    /// What stands in the report, now and whenever that changes.
+    pub(super) fn reports(&self) -> watch::Receiver<Report> {
+        self.reports.subscribe()
     }
 
     pub(super) fn set_ready(&self) {
@@ -214,6 +214,12 @@ impl Vitals {
         (renewed.elapsed() < self.lease.length).then(|| since.elapsed())
     }
 
+    /// Waits until the lease is renewed the next time: Redis takes commands then.
+    pub(super) async fn lease_renewed_again(&self) {
+        // It cannot be closed: the sender is here.
+        self.lease.renewed.subscribe().changed().await.ok();
+    }
+
     /// Waits until the lease is held.
     pub(super) async fn lease_held(&self) {
         let mut renewed = self.lease.renewed.subscribe();
@@ -263,9 +269,9 @@ mod tests {
         let since = progress.silent(Peer::MySql).unwrap();
         vitals.down("q", since, &Trouble::Store(Fault::Server("no answer".into())));
         vitals.up("q");
-        assert!(vitals.report().waiting.unwrap().starts_with("waiting for MySQL since "));
+        assert!(vitals.reports().borrow().waiting.as_ref().unwrap().starts_with("waiting for MySQL since "));
         progress.ask(Peer::MySql).answered();
         vitals.up("q");
-        assert_eq!(vitals.report().waiting, None);
+        assert_eq!(vitals.reports().borrow().waiting, None);
     }
 }

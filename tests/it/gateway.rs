@@ -6,6 +6,7 @@ mod catch_up;
 mod client;
 mod cluster;
 mod deliver;
+mod forms;
 mod hostile;
 mod lifecycle;
 mod limits;
@@ -14,14 +15,15 @@ mod slow;
 mod storm;
 mod vectors;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Stdio};
 
 use redis::aio::MultiplexedConnection;
 use rowcast::emitter::Emitter;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
+    process::{Child, Command},
 };
 
 use crate::{
@@ -132,6 +134,22 @@ async fn ask(node: &mut Node, client: &str, emit: Value) -> Value {
         "{line}"
     );
     line["answer"][0].clone()
+}
+
+/// Starts a gateway by a command of the test's own, with its log as JSON; returns it with where it listens.
+async fn spawned(env: &Env, command: &mut Command) -> (Child, String) {
+    let mut gateway = command
+        .env_clear()
+        .env("REDIS_URL", &env.redis_url)
+        .envs([("ROWCAST_LISTEN", "127.0.0.1:0"), ("ROWCAST_LOG", "json")])
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(gateway.stderr.take().unwrap()).lines();
+    let line = within(PATIENCE, "it listens", log.next_line()).await.unwrap().unwrap();
+    let address = serde_json::from_str::<Value>(&line).unwrap()["address"].as_str().unwrap().to_owned();
+    (gateway, address)
 }
 
 /// A port that no connection takes while nobody listens on it: below Linux's range for those.

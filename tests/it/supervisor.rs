@@ -1,6 +1,8 @@
 //! The supervisor as a person meets it: real processes, real signals, and its log.
 
+mod exits;
 mod gateways;
+mod load;
 mod stuck;
 
 use std::{

@@ -127,7 +127,8 @@ mod tests {
         let mut route = Route::new("q", Table::parse("orders").unwrap());
         assert_eq!(create_table(&route, None), None);
         route.dedupe = Some("ref".into());
-        let sample = json!({"at": "2026-01-31T00:00:00Z", "big": u64::MAX, "meta": {}, "n": 1, "ok": true, "ref": "a", "x": 1.5});
+        let at = "2026-01-31T00:00:00Z";
+        let sample = json!({"at": at, "big": u64::MAX, "meta": {}, "n": 1, "ok": true, "ref": "a", "x": 1.5});
         let sql = create_table(&route, Some(&sample)).unwrap();
         for line in [
             "CREATE TABLE `orders` (",

@@ -63,7 +63,9 @@ fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
         ));
     }
     if facts.binlog_format.as_deref() == Some("STATEMENT") {
-        found.warning(ABOUT, "binlog_format is STATEMENT: workers lock more than they need to; SET GLOBAL binlog_format = 'ROW'");
+        let text = "binlog_format is STATEMENT: workers lock more than they need to; \
+                    SET GLOBAL binlog_format = 'ROW'";
+        found.warning(ABOUT, text);
     }
     if facts.flush_log == 1 {
         found.ok(
@@ -72,8 +74,8 @@ fn judge(facts: &SqlFacts, max_job: u64, found: &mut Findings) {
         );
     } else {
         found.warning(ABOUT, format!(
-            "innodb_flush_log_at_trx_commit is {}: a crash of the machine can lose the last second of committed rows, whose \
-             jobs are gone from Redis; SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+            "innodb_flush_log_at_trx_commit is {}: a crash of the machine can lose the last second of committed rows, \
+             whose jobs are gone from Redis; SET GLOBAL innodb_flush_log_at_trx_commit = 1",
             facts.flush_log
         ));
     }

@@ -55,14 +55,16 @@ fn judge(facts: &RedisFacts, found: &mut Findings) {
 fn judge_persistence(facts: &RedisFacts, found: &mut Findings) {
     match (facts.append_only, facts.append_fsync.as_deref()) {
         (true, Some("always")) => {
-            found.ok(ABOUT, "appendfsync always: every job survives a crash of Redis or of its machine, and none is done twice");
+            let text = "appendfsync always: every job survives a crash of Redis or of its machine, and none is done \
+                        twice";
+            found.ok(ABOUT, text);
         }
         (true, fsync) => {
             let fsync = fsync.unwrap_or("unknown, CONFIG is not allowed");
             found.warning(ABOUT, format!(
                 "appendonly is on, appendfsync is {fsync}: a crash of Redis alone loses nothing, but when its machine \
-                 crashes the last second (more with `no`) can be lost or done again; a dedupe column keeps a route exact even \
-                 then; CONFIG SET appendfsync always is exact everywhere"
+                 crashes the last second (more with `no`) can be lost or done again; a dedupe column keeps a route \
+                 exact even then; CONFIG SET appendfsync always is exact everywhere"
             ));
         }
         (false, _) => {
@@ -83,7 +85,8 @@ fn judge_eviction(facts: &RedisFacts, found: &mut Findings) {
     match (eviction.as_str(), max_memory) {
         ("noeviction" | "", _) => found.ok(ABOUT, "noeviction: a full Redis refuses new jobs and drops none"),
         (policy, 0) => found.warning(ABOUT, format!(
-            "maxmemory-policy {policy} could drop jobs once maxmemory is set (it is not); CONFIG SET maxmemory-policy noeviction"
+            "maxmemory-policy {policy} could drop jobs once maxmemory is set (it is not); \
+             CONFIG SET maxmemory-policy noeviction"
         )),
         (policy, _) if policy.starts_with("allkeys") => found.problem(ABOUT, format!(
             "maxmemory-policy {policy} drops whole queues when memory is out; CONFIG SET maxmemory-policy noeviction"

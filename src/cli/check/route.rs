@@ -3,9 +3,10 @@
 use super::{ddl, finding::Findings};
 use crate::{
     config::Settings,
+    gateway,
     pipeline::decode::{Misfit, Plan},
     route::{Mapping, OnDuplicate, Route},
-    store::{Column, Fault, Shape, Store, TableSchema},
+    store::{Column, Fault, Pages, Shape, Store, TableSchema},
 };
 
 /// Judges the route; its plan, when it can work.
@@ -41,6 +42,25 @@ pub(super) async fn check(
     }
     check_rights(route, plan.as_ref().ok(), &schema, store, found).await;
     plan.ok()
+}
+
+/// Whether a gateway could read the rows of the route's rooms back. Without that all else works.
+pub(super) async fn check_rooms(route: &Route, settings: &Settings, found: &mut Findings) {
+    let about = route.queue.as_str();
+    let read = match Pages::new(&settings.database_url) {
+        Ok(pages) => pages.schema(&route.table).await.map_err(|fault| fault.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match read {
+        Ok((schema, indexes)) => {
+            for text in gateway::not_caught_up_on(route, &settings.routes, schema, indexes) {
+                found.warning(about, text);
+            }
+        }
+        Err(sentence) => {
+            found.warning(about, format!("cannot tell which rooms can be caught up on: {sentence}"))
+        }
+    }
 }
 
 /// Tries the right to insert: into all columns of the plan, or where there is none, into those that the route names and

@@ -22,7 +22,8 @@ use crate::{config::QueueSettings, queue::DeadLetter};
 /// Show which dead letters there are
 ///
 /// Counts them by code, column and reason, so that one look tells what goes wrong most. Each group has the id of its
-/// oldest letter, for `rowcast dead show` and `retry`. With --all each letter has a line, oldest first: id, time, code, column and the beginning of the job.
+/// oldest letter, for `rowcast dead show` and `retry`. With --all each letter has a line, oldest first: id, time, code,
+/// column and the beginning of the job.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

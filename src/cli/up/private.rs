@@ -2,6 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
@@ -28,7 +31,7 @@ const DATABASE: &str = "rowcast";
 /// Private servers that run, and the variables that lead to them.
 #[derive(Debug)]
 pub(super) struct Private {
-    sandbox: Sandbox,
+    pub(super) sandbox: Sandbox,
     folder: PathBuf,
     /// What everything is run with.
     pub(super) variables: Variables,
@@ -58,6 +61,16 @@ fn with_free_address(variables: Variables) -> anyhow::Result<Variables> {
     };
     let port = free_ports(Some(first.port()), wanted.len())?;
     Ok(variables.with(BTreeMap::from([(LISTEN.to_owned(), format!("127.0.0.1:{port}"))])))
+}
+
+/// Where a gateway will listen; or that it cannot, because somebody else does.
+fn for_browsers(address: SocketAddr) -> String {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            format!("nothing, because {address} is taken by another program; free it, or set ROWCAST_LISTEN")
+        }
+        _ => format!("http://{address}/socket.io/"),
+    }
 }
 
 impl Private {
@@ -98,7 +111,7 @@ impl Private {
         let gateways: String = gateway_addresses(&self.variables)?
             .iter()
             .filter(|address| address.port() != 0)
-            .map(|address| format!("\n  For browsers:  http://{address}/socket.io/"))
+            .map(|address| format!("\n  For browsers:  {}", for_browsers(*address)))
             .collect();
         Ok(format!(
             "\n  Push a job:    {redis} LPUSH {} {}\
@@ -117,6 +130,20 @@ impl Private {
             quoted(&self.sandbox.sql.url(DATABASE)),
             quoted(&self.folder.to_string_lossy()),
         ))
+    }
+
+    /// Tells of a server that ends by itself, for as long as the others go on. It is not started again: why it ended
+    /// may be to be seen in what it left, and a person is there.
+    pub(super) async fn watch(sandbox: &mut Sandbox) -> Infallible {
+        let tell = async |fallen: String| {
+            tracing::error!("{fallen}; nothing is lost: Ctrl-C, and start again with the same command");
+            std::future::pending().await
+        };
+        let (redis, sql) = (&mut sandbox.redis, &mut sandbox.sql);
+        let redis = async { tell(redis.fallen().await).await };
+        let sql = async { tell(sql.fallen().await).await };
+        let (never, _): (Infallible, Infallible) = tokio::join!(redis, sql);
+        never
     }
 
     /// Stops both servers, and returns when they are gone.

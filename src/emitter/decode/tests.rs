@@ -36,7 +36,8 @@ fn what_old_and_foreign_emitters_leave_out_or_write_differently_is_accepted() {
         assert_eq!((read.event.as_str(), read.args.as_slice()), ("hello", [Value::Int(1)].as_slice()));
         assert_eq!(read.flags, Flags::default());
     }
-    let opts = json!({"rooms": [42, "a"], "except": "b", "flags": {"volatile": true, "compress": false, "local": true}});
+    let flags = json!({"volatile": true, "compress": false, "local": true});
+    let opts = json!({"rooms": [42, "a"], "except": "b", "flags": flags});
     let read = broadcast_of(WIDE, &json!(["x7Uq1z", {"type": 5, "data": ["e"], "nsp": "/"}, opts])).unwrap();
     assert_eq!(
         (read.uid.as_str(), read.rooms, read.except),

@@ -36,7 +36,11 @@ fn any_json() -> impl Strategy<Value = Json> {
 
 proptest! {
     #[test]
-    fn an_independent_reader_reads_what_was_written(text in any::<String>(), list in proptest::collection::vec(any::<i32>(), 0..70), float: f64) {
+    fn an_independent_reader_reads_what_was_written(
+        text in any::<String>(),
+        list in proptest::collection::vec(any::<i32>(), 0..70),
+        float: f64,
+    ) {
         let value = json!({"text": text, "list": list, "float": float, "nested": {"list": [null, true, list]}});
         let read: Json = rmp_serde::from_slice(&to_bytes(&value).unwrap()).unwrap();
         // An integral float comes back as an integer: JavaScript knows no difference.
@@ -59,7 +63,8 @@ proptest! {
         let read = serde_json::from_str::<Json>(&text);
         let differs = read.as_ref().is_err_and(|error| {
             let error = error.to_string();
-            error.contains("number out of range") || error.contains("surrogate") || error.contains("unexpected end of hex")
+            let others = ["number out of range", "surrogate", "unexpected end of hex"];
+            others.iter().any(|other| error.contains(other))
         });
         if !differs {
             prop_assert_eq!(transcoded(&text).is_ok(), read.is_ok(), "{:?} {:?}", text, read);

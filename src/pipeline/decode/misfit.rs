@@ -2,6 +2,7 @@
 
 use crate::{
     route::{Conversion, Route, Table},
+    spelling::did_you_mean,
     store::{Column, ColumnKind, TableSchema, advice},
 };
 
@@ -46,7 +47,9 @@ impl Misfit {
     pub(super) fn no_column(schema: &TableSchema, name: &str) -> Self {
         let known: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
         let TableSchema { database, name: table, .. } = schema;
-        let text = format!("table {database}.{table} has no column {name:?}; it has {}", known.join(", "));
+        let meant = did_you_mean(name, known.iter().copied());
+        let known = known.join(", ");
+        let text = format!("table {database}.{table} has no column {name:?}; it has {known}{meant}");
         Self { text, lacks: Lack::Column(name.to_owned()) }
     }
 

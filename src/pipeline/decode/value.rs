@@ -48,15 +48,19 @@ fn boolean(target: &Target, value: i64) -> Result<Value<'static>, Rejection> {
         ColumnKind::DateTime | ColumnKind::Date | ColumnKind::Time | ColumnKind::Member => {
             Err(wrong_type(target, "a boolean"))
         }
+        // In the form that the column gives back.
+        ColumnKind::Text => Ok(Value::Text(value.to_string().into())),
+        ColumnKind::Decimal { .. } | ColumnKind::Float => number(target, if value == 0 { "0" } else { "1" }),
         _ => Ok(Value::Int(value)),
     }
 }
 
 fn string<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejection> {
     match target.kind {
+        ColumnKind::Text if target.type_name.starts_with("char(") => Ok(Value::Text(unpadded(text))),
         ColumnKind::Text | ColumnKind::Member | ColumnKind::Time => Ok(Value::Text(text)),
         ColumnKind::Binary => match BASE64.decode(text.as_bytes()) {
-            Ok(bytes) => Ok(Value::Bytes(bytes)),
+            Ok(bytes) => Ok(Value::Bytes(filled(target, bytes))),
             Err(e) => Err(target.reject(Code::BadValue, format!("is not base64: {e}"))),
         },
         ColumnKind::DateTime => Ok(rfc3339(&text).map_or(Value::Text(text), Value::DateTime)),
@@ -75,12 +79,31 @@ fn string<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejectio
     }
 }
 
+/// A CHAR column gives no spaces back at the end, whoever put them there.
+fn unpadded(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => text.trim_end_matches(' ').into(),
+        Cow::Owned(mut text) => {
+            text.truncate(text.trim_end_matches(' ').len());
+            text.into()
+        }
+    }
+}
+
+/// A BINARY column fills up with zeros what is shorter than it.
+fn filled(target: &Target, mut bytes: Vec<u8>) -> Vec<u8> {
+    let length =
+        target.type_name.strip_prefix("binary(").and_then(|rest| rest.strip_suffix(')')?.parse().ok());
+    bytes.resize(length.unwrap_or(0).max(bytes.len()), 0);
+    bytes
+}
+
 fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     match target.kind {
         ColumnKind::Int => integer(target, text),
         ColumnKind::Decimal { scale } => decimal(target, text, scale),
         ColumnKind::Float => match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Value::Float(value)),
+            Ok(value) if value.is_finite() => Ok(Value::Float(as_kept(target, value))),
             _ => Err(target.reject(
                 Code::OutOfRange,
                 format!("{} is beyond what a {} holds", brief(text), target.type_name),
@@ -93,6 +116,15 @@ fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
         )),
         _ => Err(wrong_type(target, "a number")),
     }
+}
+
+/// A FLOAT column keeps single precision: the number that it gives back, which is the one that the events say.
+fn as_kept(target: &Target, value: f64) -> f64 {
+    let single = value as f32;
+    if !target.type_name.starts_with("float") || !single.is_finite() {
+        return value;
+    }
+    single.to_string().parse().unwrap_or(value)
 }
 
 fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
@@ -116,11 +148,14 @@ fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     }
 }
 
+/// In the form that the column gives back, with all its digits after the point: that is what events say, and rooms.
 fn decimal<'a>(target: &Target, text: &'a str, scale: u32) -> Result<Value<'a>, Rejection> {
-    // Most numbers say how many digits they have after the point.
+    // Most numbers have that form.
     let fraction = text.bytes().rev().position(|byte| byte == b'.').unwrap_or(0);
-    if fraction <= scale as usize && text.len() <= 64 && !text.contains(['e', 'E']) {
-        return Ok(Value::Digits(text.into()));
+    let plain = text.len() <= 64 && !text.contains(['e', 'E']) && !text.starts_with("-0");
+    if plain && fraction <= scale as usize {
+        let is_whole = fraction == scale as usize;
+        return Ok(Value::Digits(if is_whole { text.into() } else { padded(text.to_owned(), scale).into() }));
     }
     let Some(number) = Plain::parse(text) else {
         return Err(target.reject(
@@ -132,8 +167,17 @@ fn decimal<'a>(target: &Target, text: &'a str, scale: u32) -> Result<Value<'a>, 
         let problem = format!("{} has more digits after the point than {}", brief(text), target.type_name);
         return Err(target.reject(Code::NotExact, problem));
     }
-    let plain = !text.contains(['e', 'E']);
-    Ok(Value::Digits(if plain { text.into() } else { number.to_string().into() }))
+    Ok(Value::Digits(padded(number.to_string(), scale).into()))
+}
+
+/// Digits with as many after the point as the column has; there are not more.
+fn padded(mut digits: String, scale: u32) -> String {
+    let fraction = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    if fraction == 0 && scale > 0 {
+        digits.push('.');
+    }
+    digits.extend(std::iter::repeat_n('0', (scale as usize).saturating_sub(fraction)));
+    digits
 }
 
 fn json<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
@@ -159,11 +203,13 @@ fn named<'a>(target: &Target, conversion: Conversion, text: &'a str) -> Result<V
         Conversion::Base64 => {
             let text = unquote(target, text)?;
             let bytes = BASE64.decode(text.as_bytes());
-            bytes.map(Value::Bytes).map_err(|e| target.reject(Code::BadValue, format!("is not base64: {e}")))
+            let bytes = bytes.map(|bytes| Value::Bytes(filled(target, bytes)));
+            bytes.map_err(|e| target.reject(Code::BadValue, format!("is not base64: {e}")))
         }
         Conversion::Hex => {
             let bytes = unhex(&unquote(target, text)?);
-            bytes.map(Value::Bytes).ok_or_else(|| target.reject(Code::BadValue, "is not hexadecimal".into()))
+            let bytes = bytes.map(|bytes| Value::Bytes(filled(target, bytes)));
+            bytes.ok_or_else(|| target.reject(Code::BadValue, "is not hexadecimal".into()))
         }
     }
 }
@@ -292,8 +338,40 @@ mod tests {
         let decimal = ColumnKind::Decimal { scale: 2 };
         assert_eq!(read(decimal, "1.25"), Ok(Value::Digits("1.25".into())));
         assert_eq!(read(decimal, "125e-2"), Ok(Value::Digits("1.25".into())));
-        assert_eq!(read(decimal, "1.250"), Ok(Value::Digits("1.250".into())));
+        assert_eq!(read(decimal, "1.250"), Ok(Value::Digits("1.25".into())));
         assert_eq!(read(decimal, "1.255").unwrap_err().code, Code::NotExact.to_string());
+    }
+
+    #[test]
+    fn a_value_has_the_form_that_its_column_gives_back() {
+        let decimal = ColumnKind::Decimal { scale: 2 };
+        for (json, form) in [
+            ("1.5", "1.50"),
+            ("3", "3.00"),
+            ("-0.5", "-0.50"),
+            ("-0", "0.00"),
+            ("5e-1", "0.50"),
+            ("true", "1.00"),
+        ] {
+            assert_eq!(read(decimal, json), Ok(Value::Digits(form.into())), "{json}");
+        }
+        assert_eq!(read(ColumnKind::Decimal { scale: 0 }, "12"), Ok(Value::Digits("12".into())));
+        assert_eq!(read(ColumnKind::Text, "false"), Ok(Value::Text("0".into())));
+        assert_eq!(read(ColumnKind::Float, "true"), Ok(Value::Float(1.0)));
+        let of_type = |kind, type_name: &str, json: &str| {
+            let raw = RawValue::from_string(json.to_owned()).unwrap();
+            convert(&Target { type_name: type_name.into(), ..target(kind) }, &raw).map(Value::into_owned)
+        };
+        assert_eq!(of_type(ColumnKind::Float, "float", "16777217.25"), Ok(Value::Float(16_777_218.0)));
+        assert_eq!(of_type(ColumnKind::Float, "float", "0.1"), Ok(Value::Float(0.1)));
+        assert_eq!(of_type(ColumnKind::Float, "float", "1e39"), Ok(Value::Float(1e39)));
+        assert_eq!(of_type(ColumnKind::Float, "double", "16777217.25"), Ok(Value::Float(16_777_217.25)));
+        for (json, kept) in [("\"a b  \"", "a b"), ("\"\\u0061 \"", "a"), ("\"  \"", "")] {
+            assert_eq!(of_type(ColumnKind::Text, "char(5)", json), Ok(Value::Text(kept.into())));
+        }
+        assert_eq!(of_type(ColumnKind::Text, "varchar(5)", "\"a \""), Ok(Value::Text("a ".into())));
+        assert_eq!(of_type(ColumnKind::Binary, "binary(3)", "\"AQ\""), Ok(Value::Bytes(vec![1, 0, 0])));
+        assert_eq!(of_type(ColumnKind::Binary, "varbinary(3)", "\"AQ\""), Ok(Value::Bytes(vec![1])));
     }
 
     #[test]

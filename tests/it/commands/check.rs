@@ -210,3 +210,45 @@ async fn a_user_without_rights_is_told_which() {
         run(command).await.ended(1).says("cannot use rowcast_checkpoints").says("cannot insert into table");
     assert!(!ran.out.contains("hunter2"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn rooms_that_browsers_could_not_catch_up_on_are_warned_of_with_what_would_help() {
+    let env = migrated().await;
+    env.execute("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20), price DECIMAL(9,2))")
+        .await;
+    let check = async |variables: &[(&str, &str)]| {
+        let mut command = on(&env);
+        command
+            .args(["check", "--json", "--table", "n"])
+            .env("ROWCAST_ROOMS", "{table},name:{name},p:{price}");
+        run({
+            command.envs(variables.iter().copied());
+            command
+        })
+        .await
+        .ended(0)
+    };
+    let told = |ran: &Ran| -> Vec<String> {
+        let warnings = findings(ran, "warning");
+        let texts = warnings.iter().map(|finding| finding["text"].as_str().unwrap().to_owned());
+        texts.filter(|text| text.contains("catch up")).collect()
+    };
+    let warnings = told(&check(&[]).await);
+    let [index, kind] = warnings.as_slice() else { panic!("{warnings:#?}") };
+    assert!(
+        index.contains("rooms \"name:{name}\": no index of table n begins with name; ALTER TABLE"),
+        "{index}"
+    );
+    assert!(kind.contains("rooms \"p:{price}\": column price is a decimal(9,2)"), "{kind}");
+    env.execute(index.split_once("; ").unwrap().1).await;
+    assert_eq!(told(&check(&[]).await), std::slice::from_ref(kind));
+    // Where nobody is to catch up, nobody is told.
+    assert_eq!(told(&check(&[("ROWCAST_GATEWAYS", "0")]).await), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_misspelt_column_is_told_with_the_one_that_was_meant() {
+    let env = migrated().await;
+    let ran = rowcast(&env, &["check", "--columns", "acountid=time,openid=stamp"]).await.ended(1);
+    ran.says("has no column \"acountid\"; it has id, accountid, openid; did you mean accountid?");
+}

@@ -14,7 +14,7 @@ use super::run::{bare, run};
 use crate::gateway::clients_at;
 use crate::support::{
     PATIENCE, Running, eventually, new_folder,
-    running::{empty_folder, is_gone},
+    running::{empty_folder, is_gone, send},
     sql_binary,
 };
 
@@ -198,5 +198,49 @@ async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
         up.interrupt();
         assert_eq!(up.ended().await, 0);
     }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_ends_by_itself_is_told_with_its_log_and_what_to_do() {
+    let folder = new_folder("up-fallen");
+    let mut up = Sandbox::start(&folder, &["--log", "json"]);
+    up.line("Push a job:").await;
+    let sql = sql_binary().flavour.name();
+    for (server, name) in up.servers().into_iter().zip(["redis-server", "the SQL server"]) {
+        send(server, Signal::SIGKILL);
+        let told =
+            up.up.says(&format!("{name} of the sandbox, process {server}, has ended by signal 9"), 1).await;
+        let text = told[0]["message"].as_str().unwrap();
+        let log = folder
+            .canonicalize()
+            .unwrap()
+            .join(if name == "redis-server" { "redis" } else { sql })
+            .join("log");
+        assert!(text.contains(log.to_str().unwrap()) && text.contains("start again"), "{text}");
+    }
+    up.interrupt();
+    up.ended().await;
+    let mut up = Sandbox::start(&folder, &[]);
+    shell(&up.line("Push a job:").await).await;
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_else_has_is_not_offered_to_browsers() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = new_folder("up-taken");
+    let variables = [("ROWCAST_LISTEN", address.as_str()), ("ROWCAST_WORKERS", "1")];
+    let mut up = Sandbox::start_with(&folder, &[], &variables);
+    let said = up.line("For browsers:").await;
+    assert_eq!(
+        said,
+        format!("nothing, because {address} is taken by another program; free it, or set ROWCAST_LISTEN")
+    );
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
     fs::remove_dir_all(folder).unwrap();
 }

@@ -257,3 +257,44 @@ async fn waiting_for_a_job_or_for_redis_is_never_taken_for_standing_still() {
     let log = up.stop().await;
     assert_eq!(said(&log, "exit").iter().filter(|line| line["reason"] != "stopping").count(), 0, "{log:#?}");
 }
+
+/// Sixty seconds and more are longer than each request's, connection's and lease's own limit.
+#[tokio::test]
+#[ignore = "it takes more than a minute: `make outages` runs it"]
+async fn a_campaign_of_outages_longer_than_every_time_limit_loses_and_doubles_nothing() {
+    tokio::join!(long_outage(true), long_outage(false));
+}
+
+/// One of the servers is away for longer than every time limit, while two workers have work.
+async fn long_outage(of_redis: bool) {
+    let mut env = Env::own_servers().await;
+    env.migrate().await;
+    let queue = env.queue.clone();
+    let variables = [("ROWCAST_BATCH", "50"), ("ROWCAST_WORKERS", "2"), ("ROWCAST_QUEUE", queue.as_str())];
+    let up = Running::on(&env, "up", "", &variables);
+    env.push_raw("", &jobs(0..4_000)).await;
+    at_least(&env, 500).await;
+    let server = if of_redis { "Redis" } else { "MySQL" };
+    if of_redis {
+        env.redis.kill9().await.unwrap()
+    } else {
+        env.sql().kill9().await.unwrap()
+    }
+    up.says(&format!("waiting for {server}"), 2).await;
+    // The length of the outage is what is tested.
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    if of_redis {
+        env.redis.restart().await.unwrap()
+    } else {
+        env.sql().restart().await.unwrap()
+    }
+    env.push_raw("", &jobs(4_000..5_000)).await;
+    env.done(5_000).await;
+    assert_exactly_once(&env, 5_000).await;
+    up.says(&format!("{server} is back"), 2).await;
+    let log = up.stop().await;
+    assert_eq!(outages(&log, server), (2, 2), "one line down and one up of each worker: {log:#?}");
+    assert!(said(&log, "exit").iter().all(|line| line["reason"] == "stopping"), "{log:#?}");
+    let lengths = said(&log, &format!("{server} is back"));
+    assert!(lengths.iter().all(|line| line["duration_ms"].as_u64().unwrap() >= 60_000), "{lengths:#?}");
+}

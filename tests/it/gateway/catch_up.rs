@@ -317,13 +317,7 @@ async fn a_row_that_is_read_back_says_what_its_event_said() {
     for (live, again) in live.iter().zip(&one) {
         assert_eq!((&live["table"], &live["id"]), (&again["table"], &again["id"]));
         for (column, value) in live["row"].as_object().unwrap() {
-            let said = match column.as_str() {
-                // What the column itself keeps: single precision, and bytes up to its length.
-                "f" if value == 16_777_217.25 => json!(16_777_218),
-                "bin" if value["data"] == json!([0]) => json!({"type": "Buffer", "data": [0, 0, 0, 0]}),
-                _ => value.clone(),
-            };
-            assert_eq!(again["row"][column], said, "{column}");
+            assert_eq!(&again["row"][column], value, "{column}");
         }
         // What the job left out is what the table has.
         assert_eq!(again["row"]["id"], live["id"]);

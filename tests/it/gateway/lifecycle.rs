@@ -1,16 +1,16 @@
 //! Starting, being ready, losing Redis, ending.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     process::Command,
 };
 
-use super::{Gateway, event, publisher};
+use super::{Gateway, event, publisher, spawned};
 use crate::support::{Env, PATIENCE, Running, eventually, within};
 
 #[tokio::test]
@@ -145,17 +145,9 @@ async fn a_stuck_client_does_not_hold_up_the_end() {
 async fn it_takes_as_many_connections_as_the_system_lets_it() {
     let env = Env::new().await;
     let program = env!("CARGO_BIN_EXE_rowcast");
-    let mut gateway = Command::new("/bin/sh")
-        .args(["-c", &format!("ulimit -Sn 64 && exec {program} gateway")])
-        .env_clear()
-        .envs([("REDIS_URL", env.redis_url.as_str()), ("ROWCAST_LISTEN", "127.0.0.1:0")])
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(gateway.stderr.take().unwrap()).lines();
-    let line = within(PATIENCE, "it listens", log.next_line()).await.unwrap().unwrap();
-    assert!(line.contains("listening"), "{line}");
+    let mut shell = Command::new("/bin/sh");
+    let (gateway, _) =
+        spawned(&env, shell.args(["-c", &format!("ulimit -Sn 64 && exec {program} gateway")])).await;
     let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.id().unwrap())).unwrap();
     let files: Vec<&str> = limits
         .lines()

@@ -21,7 +21,7 @@ async fn an_event_carries_table_id_and_row_with_large_numbers_as_strings() {
     assert_eq!(
         rows[0],
         json!({"table": "n", "id": 1, "row": {
-            "account": "18446744073709551615", "name": "日本🚀", "price": "12.50", "at": "2024-02-29T22:59:59.5Z",
+            "account": "18446744073709551615", "name": "日本🚀", "price": "12.5000", "at": "2024-02-29T22:59:59.5Z",
             "doc": {"n": "9007199254740993", "list": [1.5, null]}, "pic": [0, 255], "yes": 1, "f": 0.1, "d": 4,
         }})
     );
@@ -147,5 +147,19 @@ async fn a_row_beyond_the_limit_of_an_event_is_told_by_its_table_and_id() {
     let channels: Vec<String> = heard.messages().into_iter().map(|message| message.channel).collect();
     assert_eq!(channels, [1, 2, 3, 4].map(|k| format!("socket.io#/#k:{k}#")));
     assert_eq!(env.lines("SELECT LENGTH(text) FROM n WHERE k = 3").await, [(9 << 20).to_string()]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_of_ones_own_is_where_the_channels_of_all_events_begin() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let worker = Running::worker(&env, &[("ROWCAST_EMITTER_KEY", "my app")]);
+    let heard = env.subscribe("*").await;
+    assert_eq!(env.run(&[r#"{"time":1,"stamp":"a"}"#]).await, []);
+    let message = heard.exactly(1, PATIENCE).await.remove(0);
+    assert_eq!(message.channel, "my app#/#pre_qqaccount#");
+    let read = decode("my app", &message.channel, &message.payload).unwrap();
+    assert!(matches!(read, Message::Broadcast(broadcast) if broadcast.rooms == ["pre_qqaccount"]));
     worker.stop().await;
 }

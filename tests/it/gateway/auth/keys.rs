@@ -1,16 +1,16 @@
 //! The keys that tokens are checked with, and what else the settings say of tokens.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Stdio};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     process::Command,
 };
 
 use super::{
-    super::{Gateway, ask},
+    super::{Gateway, ask, spawned},
     NAME, clients, refusals,
     tokens::{self, KeyPair, SECRET, now, secret, signed, token},
 };
@@ -88,22 +88,11 @@ async fn tokens_of_another_audience_or_issuer_are_refused() {
 #[tokio::test]
 async fn a_secret_that_is_no_text_does_not_leave_the_doors_open() {
     let env = Env::new().await;
-    let mut gateway = Command::new(env!("CARGO_BIN_EXE_rowcast"))
-        .arg("gateway")
-        .env_clear()
-        .envs([
-            ("REDIS_URL", env.redis_url.as_str()),
-            ("ROWCAST_LISTEN", "127.0.0.1:0"),
-            ("ROWCAST_LOG", "json"),
-        ])
-        .env(NAME, OsStr::from_bytes(&[0xff; 40]))
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(gateway.stderr.take().unwrap()).lines();
-    let line = within(PATIENCE, "it listens", log.next_line()).await.unwrap().unwrap();
-    let address = serde_json::from_str::<Value>(&line).unwrap()["address"].as_str().unwrap().to_owned();
+    let mut command = Command::new("/usr/bin/env");
+    // Behind `env`, because the variables of the command itself are set anew.
+    let secret = [NAME.as_bytes(), b"=", &[0xff; 40]].concat();
+    command.arg(OsStr::from_bytes(&secret)).args([env!("CARGO_BIN_EXE_rowcast"), "gateway"]);
+    let (_gateway, address) = spawned(&env, &mut command).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /socket.io/?EIO=3&transport=polling HTTP/1.0\r\n\r\n").await.unwrap();
     let mut answer = String::new();

@@ -1,0 +1,46 @@
+//! What is wrong with a routes file, for whoever wrote it: the library's words, and what was probably meant. Pure.
+
+use crate::spelling::did_you_mean;
+
+/// How a routes file is written, in one sentence.
+pub(super) const EACH_ROUTE: &str =
+    "each route begins with a line [[route]], and queue = \"...\" and table = \"...\" stand below it";
+
+/// The library's words, which show the place, with what was probably meant.
+pub(super) fn in_words(text: &str, error: &toml::de::Error) -> String {
+    let words = error.to_string().trim_end().to_owned();
+    let hint = hint(text, error).map(|hint| format!("; {hint}"));
+    // "unknown field `tabel`, expected one of `queue`, `table`": what stands between the quotes are names.
+    let mut names = error.message().split('`').skip(1).step_by(2);
+    let meant = names.next().filter(|_| error.message().starts_with("unknown field"));
+    words + &hint.or_else(|| meant.map(|name| did_you_mean(name, names))).unwrap_or_default()
+}
+
+/// What is right, for slips that the library has other words for.
+fn hint(text: &str, error: &toml::de::Error) -> Option<String> {
+    let file: toml::Table = text.parse().ok()?;
+    if file.get("route").is_some_and(|route| !route.is_array()) {
+        return Some(format!(
+            "write [[route]] with two brackets, because there may be several: {EACH_ROUTE}"
+        ));
+    }
+    // The line that it is about, as far as it is a key.
+    let line = text.get(error.span()?.start..)?.lines().next()?;
+    let before = text.get(..error.span()?.start)?.rsplit('\n').next()?;
+    let key = |line: &str| {
+        line.trim_matches(['[', ']', ' ', '\t']).split(['=', ' ', '\t']).next().map(str::to_owned)
+    };
+    let key = key(before).filter(|key| !key.is_empty()).or_else(|| key(line))?;
+    let is_top = file.contains_key(&key);
+    match key.as_str() {
+        "columns" if is_top => Some("it belongs to a route: write [route.columns] below that route".into()),
+        "queue" | "table" | "rooms" | "event" if is_top => Some(EACH_ROUTE.into()),
+        "columns" | "route.columns" => Some(
+            "columns is one table: [route.columns], and below it lines like accountid = \"time\"; \
+             accountid=time,openid=stamp is the form of ROWCAST_COLUMNS"
+                .into(),
+        ),
+        "rooms" => Some("rooms is a list: rooms = [\"{table}\", \"account:{accountid}\"]".into()),
+        _ => None,
+    }
+}
