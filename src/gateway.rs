@@ -12,8 +12,7 @@
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
-//!   `metrics` are for programs, `operators` says for which.
+//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and `metrics` are for programs, `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -77,7 +76,6 @@ use chatter::Chatter;
 use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
-use metrics::Metrics;
 use origin::Origins;
 use presence::Presence;
 use relay::Relay;
@@ -132,10 +130,14 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
-    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
-    let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
-    let key = settings.publish.key.clone();
-    let api = api::router(Api { operators: settings.operators.clone(), redis: redis.clone(), key, metrics });
+    let api = api::router(Api {
+        operators: settings.operators.clone(),
+        redis: redis.clone(),
+        key: settings.publish.key.clone(),
+        routes: settings.routes.clone(),
+        hub: hub.clone(),
+        lines: lines.clone(),
+    });
     let app = http::router(readiness.clone(), stop.clone()).merge(api);
     let app = app.layer(layer).layer(upgrades).layer(guard).layer(origins);
 

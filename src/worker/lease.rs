@@ -11,7 +11,8 @@ use super::Vitals;
 use crate::{
     control::{Identity, Report},
     histogram::Histogram,
-    queue::{Registry, about, resident_bytes},
+    memory::resident_bytes,
+    queue::{Registry, about},
 };
 
 /// How soon it is tried again, and told when what the worker waits for has changed.
@@ -58,7 +59,7 @@ struct Lease {
 
 impl Lease {
     fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
-        let fields = about(identity.slot, length);
+        let fields = about(identity.slot, identity.restarts, length);
         Self { registry, worker: identity.id.to_string(), length, identity: fields }
     }
 
@@ -73,7 +74,7 @@ impl Lease {
             ("state", state.to_owned()),
             ("jobs", report.jobs.to_string()),
             ("rows", report.rows.to_string()),
-            ("memory", resident_bytes().to_string()),
+            ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
             ("claim_rows", rows.to_string()),
             ("claim_seconds", seconds.to_string()),
