@@ -12,7 +12,8 @@
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and `metrics` are for programs, `operators` says for which.
+//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `assets` is
+//!   socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -25,6 +26,7 @@ mod access;
 mod adapter;
 mod allowance;
 mod api;
+mod assets;
 mod catch_up;
 mod chatter;
 mod close;
@@ -139,7 +141,9 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         lines: lines.clone(),
     });
     let app = http::router(readiness.clone(), stop.clone()).merge(api);
-    let app = app.layer(layer).layer(upgrades).layer(guard).layer(origins);
+    let app = app.layer(layer).layer(upgrades).layer(guard);
+    // Whoever fetches a file opens no session, and is not counted as a client.
+    let app = app.layer(middleware::from_fn(assets::serve)).layer(origins);
 
     let key = settings.publish.key.clone();
     let relay = Relay::new(key, hub.clone(), slow, requests, catch_up.clone());

@@ -1,6 +1,7 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
 mod api;
+mod assets;
 mod auth;
 mod catch_up;
 mod client;
