@@ -10,6 +10,7 @@ mod deliver;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod python;
 mod rooms;
 mod slow;
 mod storm;
