@@ -13,7 +13,8 @@
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
 //! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `assets` is
-//!   socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for which.
+//!   socket.io's client for browsers, `heads` what a session keeps of its request. `api` and `metrics` are for programs,
+//!   `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -35,6 +36,7 @@ mod dismiss;
 mod doors;
 mod feed;
 mod follow;
+mod heads;
 mod http;
 mod ids;
 mod marks;
@@ -141,7 +143,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         lines: lines.clone(),
     });
     let app = http::router(readiness.clone(), stop.clone()).merge(api);
-    let app = app.layer(layer).layer(upgrades).layer(guard);
+    let app = app.layer(layer).layer(middleware::from_fn(heads::shorten)).layer(upgrades).layer(guard);
     // Whoever fetches a file opens no session, and is not counted as a client.
     let app = app.layer(middleware::from_fn(assets::serve)).layer(origins);
 
