@@ -214,7 +214,8 @@ async fn without_redis_the_status_is_an_answer_within_seconds() {
     send(pid, Signal::SIGCONT);
     assert_eq!((status, &answer["code"]), (503, &json!("unavailable")), "{answer}");
     assert_eq!(answer["message"], "Redis does not answer");
-    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    // The connection itself would wait for 12 seconds.
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
     eventually(PATIENCE, "it is told again", async || match gateway.status().await {
         (200, _) => Ok(()),
         other => Err(other),
