@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rowcast::{
     config::SecretUrl,
     queue::{Link, Registry},
