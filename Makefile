@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything else is done by cargo and by scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit integration outages storms release-check bench check clean-sandbox
+.PHONY: help run test unit integration outages storms release-check bench bench-gateway check clean-sandbox
 SHELL := /bin/sh
 
 # A real MySQL, if there is one: unpacked by scripts/install-mysql, or the machine's own. Debian's MariaDB is called
@@ -51,6 +51,10 @@ release-check: ## Prove that a release build holds no fault point.
 bench: ## Measure beside the bulk loader, on each SQL server that is there; minutes. Quiet machine, please.
 	@scripts/install-tools run
 	cargo bench --bench end_to_end
+
+bench-gateway: ## Measure the gateway beside Node's socket.io server; minutes. Quiet machine, please.
+	@scripts/install-tools test
+	cargo bench --bench gateway
 
 check: ## Formatting, lints, types, documentation and packaging, warnings denied.
 	cargo fmt --check

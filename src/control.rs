@@ -38,6 +38,8 @@ pub const CONTROL: &str = "ROWCAST_CONTROL";
 pub const WORKER_ID: &str = "ROWCAST_WORKER_ID";
 /// The number of the supervisor's place for it.
 pub const SLOT: &str = "ROWCAST_SLOT";
+/// How many processes the supervisor has started in this place before.
+pub const RESTARTS: &str = "ROWCAST_RESTARTS";
 /// The ids of dead workers of the same place, separated by commas.
 pub const PREDECESSORS: &str = "ROWCAST_PREDECESSORS";
 

@@ -12,8 +12,9 @@
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
-//!   `metrics` are for programs, `operators` says for which.
+//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `assets` is
+//!   socket.io's client for browsers, `heads` what a session keeps of its request. `api` and `metrics` are for programs,
+//!   `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -26,6 +27,7 @@ mod access;
 mod adapter;
 mod allowance;
 mod api;
+mod assets;
 mod catch_up;
 mod chatter;
 mod close;
@@ -34,6 +36,7 @@ mod dismiss;
 mod doors;
 mod feed;
 mod follow;
+mod heads;
 mod http;
 mod ids;
 mod marks;
@@ -78,7 +81,6 @@ use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
 pub use feed::not_caught_up_on;
-use metrics::Metrics;
 use origin::Origins;
 use presence::Presence;
 use relay::Relay;
@@ -130,11 +132,14 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
-    let app = http::router(readiness.clone(), stop.clone()).merge(for_programs(&settings, &redis, &hub));
+    let app =
+        http::router(readiness.clone(), stop.clone()).merge(for_programs(&settings, &redis, &hub, &lines));
     let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
-    let app = app.layer(layer).layer(upgrades).layer(guard).layer(origins);
+    let app = app.layer(layer).layer(middleware::from_fn(heads::shorten)).layer(upgrades).layer(guard);
+    // Whoever fetches a file opens no session, and is not counted as a client.
+    let app = app.layer(middleware::from_fn(assets::serve)).layer(origins);
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), repaired, state)?;
@@ -164,11 +169,15 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
 }
 
 /// The pages for programs: what operators ask and order.
-fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>) -> Router {
-    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
-    let metrics = Metrics { redis: redis.clone(), queues, hub: hub.clone() };
-    let (operators, key) = (settings.operators.clone(), settings.publish.key.clone());
-    api::router(Api { operators, redis: redis.clone(), key, metrics })
+fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines: &Arc<Lines>) -> Router {
+    api::router(Api {
+        operators: settings.operators.clone(),
+        redis: redis.clone(),
+        key: settings.publish.key.clone(),
+        routes: settings.routes.clone(),
+        hub: hub.clone(),
+        lines: lines.clone(),
+    })
 }
 
 /// Serves from now on, until the server is told to stop.

@@ -21,7 +21,11 @@ pub mod queue;
 pub mod store;
 pub mod emitter;
 
+// What people are shown.
+pub mod status;
+
 // What all of them use.
+pub mod memory;
 pub mod backoff;
 pub mod progress;
 pub mod spelling;

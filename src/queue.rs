@@ -23,7 +23,7 @@ pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
-pub use registry::{Member, Registry, about, resident_bytes};
+pub use registry::{Member, Registry, about};
 use script::{Call, Script};
 
 /// One route's queue, as one worker sees it.

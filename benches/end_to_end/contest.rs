@@ -13,6 +13,7 @@ use rowcast::{
 };
 
 use crate::{
+    figures::median,
     processes::{Usage, Workers, usage},
     rows,
     servers::{QUEUE, Servers},
@@ -177,12 +178,6 @@ fn print(results: &[Vec<Round>], rows: u64, rounds: u64) {
         );
     }
     println!();
-}
-
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn variable(name: &str, default: u64) -> u64 {

@@ -11,7 +11,7 @@ use rowcast::emitter::{self, Message};
 use sqlx::{Executor, MySqlConnection};
 
 use crate::{
-    contest::median,
+    figures::percentile,
     processes::Workers,
     rows,
     servers::{QUEUE, Servers},
@@ -155,15 +155,6 @@ async fn idle(servers: &Servers) -> Result<()> {
 
 fn both(latencies: &[f64]) -> String {
     format!("{:.2} / {:.2}", percentile(latencies, 50), percentile(latencies, 99))
-}
-
-fn percentile(values: &[f64], percent: usize) -> f64 {
-    if percent == 50 {
-        return median(values.iter().copied());
-    }
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[(values.len() * percent / 100).min(values.len() - 1)]
 }
 
 fn now() -> f64 {

@@ -1,4 +1,4 @@
-//! rowcast's workers as processes of their own, and what a process has used.
+//! rowcast's workers as processes of their own.
 
 use std::{
     fs,
@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rowcast::{
     config::SecretUrl,
     queue::{Link, Registry},
 };
 
-use crate::servers::{QUEUE, Servers};
+use crate::{
+    figures::cpu,
+    servers::{QUEUE, Servers},
+};
 
 /// Workers that are ready; they end with the value.
 pub(crate) struct Workers {
@@ -109,14 +112,8 @@ impl Drop for Workers {
 
 /// The CPU time and peak memory of a process, as the kernel counts them.
 pub(crate) fn usage(pid: i32) -> Result<Usage> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit(") ").next().context("stat")?.split(' ').collect();
-    let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
-    Ok(Usage {
-        // The kernel's clock tick for user space is a hundredth of a second on every Linux platform.
-        cpu: Duration::from_millis(ticks * 10),
-        peak_memory: peak.trim().trim_end_matches(" kB").trim().parse::<u64>()? << 10,
-    })
+    let peak_memory = peak.trim().trim_end_matches(" kB").trim().parse::<u64>()? << 10;
+    Ok(Usage { cpu: cpu(u32::try_from(pid)?)?, peak_memory })
 }

@@ -64,9 +64,8 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
         .map_err(|error| ConfigError::new("EVENT", Some(event), format!("cannot be sent: {error}")))?;
     reach::block_on(async {
         let link = reach::redis(&settings.redis_url).await?;
-        let mut publish = redis::cmd("PUBLISH");
-        publish.arg(message.channel).arg(message.payload);
-        let heard: u64 = link.query(&publish).await.in_words(|| "cannot publish".to_owned())?;
+        let heard = link.publish(&message.channel, &message.payload).await;
+        let heard = heard.in_words(|| "cannot publish".to_owned())?;
         say(format!("published; {} heard it", count(heard, "server")))?;
         Ok(ExitCode::SUCCESS)
     })

@@ -1,6 +1,6 @@
 //! Who the supervisor says that this process is.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use ulid::Ulid;
 
@@ -14,21 +14,25 @@ pub(super) fn identity(vars: &dyn Vars) -> Result<Identity, ConfigError> {
     let id = |name, text: &str| {
         text.parse::<Ulid>().map_err(|_| ConfigError::new(name, Some(text), "expected a ULID"))
     };
-    let slot = |text: String| {
-        text.parse().map_err(|_| ConfigError::new(control::SLOT, Some(&text), "expected a number"))
-    };
     let predecessors = vars.get(control::PREDECESSORS).unwrap_or_default();
     Ok(Identity {
         id: vars
             .get(control::WORKER_ID)
             .map_or_else(|| Ok(Ulid::generate()), |text| id(control::WORKER_ID, &text))?,
-        slot: vars.get(control::SLOT).map(slot).transpose()?,
+        slot: number(vars, control::SLOT)?,
+        restarts: number(vars, control::RESTARTS)?,
         predecessors: predecessors
             .split(',')
             .filter(|text| !text.is_empty())
             .map(|text| id(control::PREDECESSORS, text))
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn number<N: FromStr>(vars: &dyn Vars, name: &'static str) -> Result<Option<N>, ConfigError> {
+    let number =
+        |text: String| text.parse().map_err(|_| ConfigError::new(name, Some(&text), "expected a number"));
+    vars.get(name).map(number).transpose()
 }
 
 /// Often enough that several beats may be late before the process counts as hung.
@@ -48,9 +52,10 @@ mod tests {
         let vars = BTreeMap::from([
             (control::WORKER_ID.to_owned(), me.to_string()),
             (control::SLOT.to_owned(), "3".to_owned()),
+            (control::RESTARTS.to_owned(), "7".to_owned()),
             (control::PREDECESSORS.to_owned(), format!("{dead},{me}")),
         ]);
-        let expected = Identity { id: me, slot: Some(3), predecessors: vec![dead, me] };
+        let expected = Identity { id: me, slot: Some(3), restarts: Some(7), predecessors: vec![dead, me] };
         assert_eq!(identity(&vars).unwrap(), expected);
     }
 

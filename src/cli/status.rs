@@ -1,7 +1,4 @@
-//! `rowcast status`: who works, and how the queues stand.
-//!
-//! Everything is read from Redis, so it shows the processes of all hosts. Each writes about itself when it renews its
-//! lease; the queues' numbers are of this instant.
+//! `rowcast status`: who works, and how the queues stand, as tables.
 
 mod gateway;
 mod life;
@@ -15,21 +12,15 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
-use time::OffsetDateTime;
-
 use super::{
-    Variables,
-    reach::{self, InWords as _},
+    Variables, reach,
     show::{say, say_json, table},
 };
 use crate::{
     config::QueueSettings,
-    queue::{Admin, Link, Registry, describe, has_code},
+    queue::Link,
+    status::{Life, Status},
 };
-use gateway::GatewayLine;
-use queue::QueueLine;
-use worker::WorkerLine;
 
 /// Show the workers, the gateways and the queues
 ///
@@ -57,14 +48,6 @@ pub struct Args {
     watch: Option<u64>,
 }
 
-/// All that is shown.
-#[derive(Debug, Serialize)]
-struct Status {
-    workers: Vec<WorkerLine>,
-    gateways: Vec<GatewayLine>,
-    queues: Vec<QueueLine>,
-}
-
 /// Shows the status, once or again and again.
 ///
 /// # Errors
@@ -75,8 +58,8 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
         let link = reach::redis(&settings.redis_url).await?;
         match args.watch.map(Duration::from_secs) {
             None => {
-                let status = Status::read(&settings, &link).await?;
-                if args.json { say_json(&status)? } else { say(status.text())? }
+                let status = Status::read(&settings.routes, &link).await?;
+                if args.json { say_json(&status)? } else { say(text(&status))? }
             }
             Some(every) => watch(&settings, &link, every, args.json).await?,
         }
@@ -89,13 +72,15 @@ async fn watch(settings: &QueueSettings, link: &Link, every: Duration, json: boo
     let in_place = !json && io::stdout().is_terminal();
     let mut before: Option<Status> = None;
     loop {
-        let mut status = Status::read(settings, link).await;
+        let mut status = Status::read(&settings.routes, link).await;
         if let (Ok(status), Some(before)) = (&mut status, &before) {
-            status.rates_since(before, every);
+            for (now, before) in status.queues.iter_mut().zip(&before.queues) {
+                now.rate_since(before, every);
+            }
         }
-        let text = match &status {
+        let shown = match &status {
             Ok(status) if json => serde_json::to_string(status)?,
-            Ok(status) => status.text(),
+            Ok(status) => text(status),
             Err(error) if json => serde_json::json!({ "error": format!("{error:#}") }).to_string(),
             Err(error) => format!("{error:#}; trying again"),
         };
@@ -103,78 +88,42 @@ async fn watch(settings: &QueueSettings, link: &Link, every: Duration, json: boo
             // Home, and clear what is below: no flicker, and the scrollback stays clean.
             write!(io::stdout(), "\x1b[H\x1b[2J")?;
         }
-        say(text)?;
+        say(shown)?;
         before = status.ok();
         tokio::time::sleep(every).await;
     }
 }
 
-impl Status {
-    async fn read(settings: &QueueSettings, link: &Link) -> anyhow::Result<Self> {
-        let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
-        let now = u64::try_from(now).unwrap_or(0);
-        let workers =
-            Registry::new(link.clone()).members().await.in_words(|| "cannot read the workers".into())?;
-        let gateways = Registry::of_gateways(link.clone()).members().await;
-        let gateways = gateways.in_words(|| "cannot read the gateways".into())?;
-        let mut queues = Vec::new();
-        for route in &settings.routes {
-            let words = || format!("cannot read queue {:?}", route.queue);
-            queues.push(match Admin::new(&route.queue, link.clone()).audit().await {
-                // Of this queue alone: the others, and the workers, are what is asked for at such a time.
-                Err(error) if has_code(&error, "WRONGTYPE") => {
-                    let problem = format!("{}: {}", words(), describe(&error));
-                    QueueLine::unreadable(route, problem)
-                }
-                audit => QueueLine::new(route, audit.in_words(words)?),
-            });
-        }
-        Ok(Self {
-            workers: workers.iter().map(|member| WorkerLine::new(member, now)).collect(),
-            gateways: gateways.iter().map(|member| GatewayLine::new(member, now)).collect(),
-            queues,
-        })
-    }
+fn text(status: &Status) -> String {
+    let workers = match status.workers.as_slice() {
+        [] => "No worker runs. `rowcast up` starts some.".to_owned(),
+        workers => titled(worker::TITLES, workers.iter().map(worker::cells)),
+    };
+    let gateways = match status.gateways.as_slice() {
+        [] => String::new(),
+        gateways => format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(gateway::cells))),
+    };
+    let queues = titled(queue::TITLES, status.queues.iter().map(queue::cells));
+    let problems = status.queues.iter().filter_map(|queue| queue.problem.as_ref());
+    let problems: String = problems.map(|text| format!("\n{text}")).collect();
+    format!("{workers}{gateways}{}\n\n{queues}{problems}", reasons(status))
+}
 
-    fn rates_since(&mut self, before: &Self, elapsed: Duration) {
-        for (now, before) in self.queues.iter_mut().zip(&before.queues) {
-            now.rate_since(before, elapsed);
+/// Why workers and gateways wait, whole: a terminal breaks long lines by itself. Many wait for the same reason.
+fn reasons(status: &Status) -> String {
+    let workers = status.workers.iter().map(|worker| &worker.life);
+    let lives = workers.chain(status.gateways.iter().map(|gateway| &gateway.life));
+    let mut reasons: BTreeMap<String, Vec<&Life>> = BTreeMap::new();
+    for life in lives {
+        if let Some(reason) = life::reason(life) {
+            reasons.entry(reason).or_default().push(life);
         }
     }
-
-    fn text(&self) -> String {
-        let workers = match self.workers.as_slice() {
-            [] => "No worker runs. `rowcast up` starts some.".to_owned(),
-            workers => titled(worker::TITLES, workers.iter().map(WorkerLine::cells)),
-        };
-        let gateways = match self.gateways.as_slice() {
-            [] => String::new(),
-            gateways => {
-                format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(GatewayLine::cells)))
-            }
-        };
-        let queues = titled(queue::TITLES, self.queues.iter().map(QueueLine::cells));
-        let problems: String =
-            self.queues.iter().filter_map(QueueLine::problem).map(|text| format!("\n{text}")).collect();
-        format!("{workers}{gateways}{}\n\n{queues}{problems}", self.reasons())
-    }
-
-    /// Why workers and gateways wait, whole: a terminal breaks long lines by itself. Many wait for the same reason.
-    fn reasons(&self) -> String {
-        let lives =
-            self.workers.iter().map(WorkerLine::life).chain(self.gateways.iter().map(GatewayLine::life));
-        let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for life in lives {
-            if let Some(reason) = life.reason() {
-                reasons.entry(reason).or_default().push(life.id());
-            }
-        }
-        let who = |ids: &[&str]| match ids {
-            [id] => (*id).to_owned(),
-            ids => format!("{} and {} more", ids[0], ids.len() - 1),
-        };
-        reasons.iter().map(|(reason, ids)| format!("\n{}: {reason}", who(ids))).collect()
-    }
+    let who = |lives: &[&Life]| match lives {
+        [life] => life.id.clone(),
+        lives => format!("{} and {} more", lives[0].id, lives.len() - 1),
+    };
+    reasons.iter().map(|(reason, lives)| format!("\n{}: {reason}", who(lives))).collect()
 }
 
 fn titled<const COLUMNS: usize>(titles: [&str; COLUMNS], lines: impl Iterator<Item = Vec<String>>) -> String {

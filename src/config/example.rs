@@ -12,10 +12,11 @@ use super::{
 };
 
 /// What processes of rowcast tell each other, and what tests use: nobody sets these by hand.
-const INTERNAL: [&str; 6] = [
+const INTERNAL: [&str; 7] = [
     "ROWCAST_CONTROL",
     "ROWCAST_WORKER_ID",
     "ROWCAST_SLOT",
+    "ROWCAST_RESTARTS",
     "ROWCAST_PREDECESSORS",
     "ROWCAST_FAULT",
     "ROWCAST_FAULT_POISON",

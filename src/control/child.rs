@@ -22,6 +22,8 @@ pub struct Identity {
     pub id: Ulid,
     /// The supervisor's place for it; none without a supervisor.
     pub slot: Option<u32>,
+    /// How many the supervisor has started in this place before; none without a supervisor.
+    pub restarts: Option<u64>,
     /// Dead workers of the same place, to rescue before the first claim. A gateway leaves nothing to rescue.
     pub predecessors: Vec<Ulid>,
 }

@@ -1,6 +1,6 @@
-//! What programs ask over HTTP: to send an event, and for the numbers.
+//! What programs ask over HTTP: to send an event, how the cluster stands, and for the numbers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -12,17 +12,24 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
-    metrics::Metrics,
+    adapter::Hub,
+    metrics::Numbers,
     operators::{self, Wants},
-    wire::LineRef,
+    wire::{LineRef, Lines},
 };
 use crate::{
     config::Operators,
-    emitter::Target,
+    emitter::{Outgoing, Target},
     queue::{Link, describe},
+    route::Route,
+    status::{Cluster, Status},
 };
+
+/// How long Redis may take to tell how the cluster stands: less than whoever asks waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the API works with.
 pub(super) struct Api {
@@ -30,15 +37,18 @@ pub(super) struct Api {
     pub(super) redis: Link,
     /// The prefix of the channels.
     pub(super) key: String,
-    pub(super) metrics: Metrics,
+    pub(super) routes: Vec<Route>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) lines: Arc<Lines>,
 }
 
-/// `POST /api/emit` and `GET /metrics`.
+/// `POST /api/emit`, `GET /api/status` and `GET /metrics`.
 pub(super) fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let of = |wants| (api.clone(), wants);
     let looking = Router::new()
         .route("/metrics", get(metrics))
+        .route("/api/status", get(status))
         .layer(middleware::from_fn_with_state(of(Wants::Look), permitted));
     let acting = Router::new()
         .route("/api/emit", post(emit))
@@ -73,47 +83,73 @@ struct Emit {
     namespace: Option<String>,
 }
 
+impl Emit {
+    /// The message for the channels with this prefix, or why there can be none.
+    fn message(self, key: &str) -> Result<Outgoing, String> {
+        let rooms: Vec<String> = match (self.room, self.all) {
+            (Some(room), false) if !room.is_empty() => vec![room],
+            (None, true) => Vec::new(),
+            _ => return Err("expected a room, or \"all\": true without one".to_owned()),
+        };
+        let target = Target::new().with_key(key).of(self.namespace.as_deref().unwrap_or("/")).to(rooms);
+        let message = match &self.data {
+            Some(data) => target.event(&self.event, data),
+            None => target.event_args(&self.event, &()),
+        };
+        message.map_err(|error| error.to_string())
+    }
+}
+
 async fn emit(State(api): State<Arc<Api>>, emit: Result<Json<Emit>, JsonRejection>) -> Response {
-    let emit = match emit {
-        Ok(Json(emit)) => emit,
+    let message = match emit {
+        Ok(Json(emit)) => emit.message(&api.key),
         Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
     };
-    let rooms: Vec<String> = match (emit.room, emit.all) {
-        (Some(room), false) if !room.is_empty() => vec![room],
-        (None, true) => Vec::new(),
-        _ => {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                "expected a room, or \"all\": true without one",
-            );
-        }
-    };
-    let target = Target::new().with_key(&api.key).of(emit.namespace.as_deref().unwrap_or("/")).to(rooms);
-    let message = match &emit.data {
-        Some(data) => target.event(&emit.event, data),
-        None => target.event_args(&emit.event, &()),
-    };
-    let message = match message {
-        Ok(message) => message,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, "bad_request", &error.to_string()),
-    };
-    let mut publish = redis::cmd("PUBLISH");
-    publish.arg(message.channel).arg(message.payload);
-    match api.redis.query::<u64>(&publish).await {
+    match message {
+        Ok(message) => publish(&api.redis, &message).await,
+        Err(why) => refuse(StatusCode::BAD_REQUEST, "bad_request", &why),
+    }
+}
+
+async fn publish(redis: &Link, message: &Outgoing) -> Response {
+    match redis.publish(&message.channel, &message.payload).await {
         Ok(heard) => Json(json!({ "ok": true, "heard": heard })).into_response(),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &describe(&error)),
+        Err(error) => unavailable(&describe(&error)),
+    }
+}
+
+impl Api {
+    /// What Redis tells, within seconds.
+    async fn cluster(&self) -> Result<Cluster, String> {
+        match timeout(PATIENCE, Cluster::read(&self.routes, &self.redis)).await {
+            Ok(cluster) => cluster.map_err(|error| format!("{error:#}")),
+            Err(_) => Err("Redis does not answer".to_owned()),
+        }
+    }
+}
+
+async fn status(State(api): State<Arc<Api>>) -> Response {
+    match api.cluster().await {
+        Ok(cluster) => Json(Status::now(&cluster)).into_response(),
+        Err(why) => unavailable(&why),
     }
 }
 
 async fn metrics(State(api): State<Arc<Api>>) -> Response {
-    match api.metrics.text().await {
+    let cluster = api.cluster().await;
+    let cluster = cluster.inspect_err(|why| tracing::debug!("metrics without the cluster's: {why}")).ok();
+    let numbers = Numbers { hub: api.hub.clone(), lines: api.lines.clone(), cluster };
+    match numbers.text() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "unavailable", &error.to_string()),
     }
+}
+
+fn unavailable(why: &str) -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why)
 }
 
 fn refuse(status: StatusCode, code: &str, message: &str) -> Response {

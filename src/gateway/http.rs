@@ -18,7 +18,10 @@ pub(super) fn router(readiness: watch::Receiver<Readiness>, stop: CancellationTo
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .fallback(async || {
-            (StatusCode::NOT_FOUND, "there is /socket.io/, /api/emit, /metrics, /healthz and /readyz\n")
+            (
+                StatusCode::NOT_FOUND,
+                "there is /socket.io/, /api/emit, /api/status, /metrics, /healthz and /readyz\n",
+            )
         })
         .with_state((readiness, stop))
 }

@@ -3,86 +3,81 @@
 //! What is of the whole cluster is read from Redis when it is asked for, so that any gateway can be asked. While Redis
 //! is away only the gateway's own numbers are told, and that Redis is away.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod family;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, text},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    encoding::{DescriptorEncoder, EncodeLabelSet, text},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
 
-use tokio::time::timeout;
-
-use super::adapter::Hub;
+use super::{adapter::Hub, wire::Lines};
 use crate::{
     histogram::{self, Histogram},
-    queue::{self, Admin, Audit, Link, Member},
+    queue::{Audit, Member},
+    status::Cluster,
 };
-
-/// How long Redis may take: less than whoever asks waits.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Where the numbers come from.
-pub(super) struct Metrics {
-    pub(super) redis: Link,
-    pub(super) queues: Vec<String>,
-    pub(super) hub: Arc<Hub>,
-}
+use family::Family;
 
 /// All numbers of one moment.
-#[derive(Debug)]
-struct Numbers {
-    gateway: Own,
+pub(super) struct Numbers {
+    pub(super) hub: Arc<Hub>,
+    pub(super) lines: Arc<Lines>,
     /// `None` while Redis is away.
-    cluster: Option<Cluster>,
+    pub(super) cluster: Option<Cluster>,
 }
 
-/// What is of all hosts.
-#[derive(Debug)]
-struct Cluster {
-    queues: Vec<(String, Audit)>,
-    workers: Vec<Member>,
-}
-
-struct Own {
-    hub: Arc<Hub>,
-}
-
-impl fmt::Debug for Own {
+impl fmt::Debug for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.hub.counts.fmt(f)
     }
 }
 
-impl Metrics {
+impl Numbers {
     /// The text, in the format OpenMetrics 1.0.
     ///
     /// # Errors
     /// None that is known.
-    pub(super) async fn text(&self) -> Result<String, fmt::Error> {
-        let cluster = match timeout(PATIENCE, self.cluster()).await {
-            Ok(Ok(cluster)) => Some(cluster),
-            Ok(Err(error)) => {
-                tracing::debug!("metrics without the cluster's: {}", queue::describe(&error));
-                None
-            }
-            Err(_) => None,
-        };
-        let gateway = Own { hub: self.hub.clone() };
+    pub(super) fn text(self) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Numbers { gateway, cluster }));
+        registry.register_collector(Box::new(self));
         let mut text = String::new();
         text::encode(&mut text, &registry)?;
         Ok(text)
     }
 
-    async fn cluster(&self) -> redis::RedisResult<Cluster> {
-        let mut queues = Vec::new();
-        for name in &self.queues {
-            queues.push((name.clone(), Admin::new(name, self.redis.clone()).audit().await?));
+    fn encode_own(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let ((clients, rooms), counts) = (self.hub.size(), &self.hub.counts);
+        for (name, help, number) in [
+            ("rowcast_gateway_connections", "TCP connections that are open.", self.lines.open()),
+            ("rowcast_gateway_clients", "Clients that are connected, in all namespaces.", clients),
+            ("rowcast_gateway_rooms", "Rooms with a client in them, each client's own room aside.", rooms),
+        ] {
+            Family::new(name, help).one(encoder, ConstGauge::new(number as i64))?;
         }
-        Ok(Cluster { queues, workers: queue::Registry::new(self.redis.clone()).members().await? })
+        for (name, help, count) in [
+            ("rowcast_gateway_messages_heard", "Messages heard on the channels.", &counts.heard),
+            ("rowcast_gateway_messages_wanted", "Messages that somebody here wanted.", &counts.wanted),
+            ("rowcast_gateway_messages_ignored", "Messages that were not understood.", &counts.ignored),
+            (
+                "rowcast_gateway_clients_dropped",
+                "Clients dropped because they did not read.",
+                &counts.dropped,
+            ),
+            ("rowcast_gateway_rows_replayed", "Rows read back for clients that caught up.", &counts.replayed),
+            (
+                "rowcast_gateway_rows_repaired",
+                "Rows read back for all after Redis was away.",
+                &counts.repaired,
+            ),
+        ] {
+            Family::new(name, help).one(encoder, ConstCounter::new(count.get()))?;
+        }
+        let up = ConstGauge::new(i64::from(self.cluster.is_some()));
+        Family::new("rowcast_redis_up", "Whether Redis could be asked, 1 or 0.").one(encoder, up)
     }
 }
 
@@ -110,49 +105,28 @@ struct OfWorker {
     worker: String,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+struct OfSlot {
+    role: &'static str,
+    host: String,
+    slot: String,
+}
+
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.gateway.encode(&mut encoder)?;
-        let up = i64::from(self.cluster.is_some());
-        single_gauge(&mut encoder, "rowcast_redis_up", "Whether Redis could be asked, 1 or 0.", up)?;
-        let Some(Cluster { queues, workers }) = &self.cluster else { return Ok(()) };
-        encode_queues(&mut encoder, queues)?;
-        encode_workers(&mut encoder, workers)
+        self.encode_own(&mut encoder)?;
+        let Some(cluster) = &self.cluster else { return Ok(()) };
+        // One whose lists cannot be read has no numbers.
+        let read =
+            cluster.queues.iter().filter_map(|(route, audit)| Some((&*route.queue, audit.as_ref().ok()?)));
+        encode_queues(&mut encoder, &read.collect::<Vec<_>>())?;
+        encode_workers(&mut encoder, &cluster.workers)?;
+        encode_restarts(&mut encoder, cluster)
     }
 }
 
-impl Own {
-    fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let ((clients, rooms), counts) = (self.hub.size(), &self.hub.counts);
-        let help = "Clients that are connected, in all namespaces.";
-        single_gauge(encoder, "rowcast_gateway_clients", help, clients as i64)?;
-        let help = "Rooms with a client in them, each client's own room aside.";
-        single_gauge(encoder, "rowcast_gateway_rooms", help, rooms as i64)?;
-        for (name, help, count) in [
-            ("rowcast_gateway_messages_heard", "Messages heard on the channels.", &counts.heard),
-            ("rowcast_gateway_messages_wanted", "Messages that somebody here wanted.", &counts.wanted),
-            ("rowcast_gateway_messages_ignored", "Messages that were not understood.", &counts.ignored),
-            (
-                "rowcast_gateway_clients_dropped",
-                "Clients dropped because they did not read.",
-                &counts.dropped,
-            ),
-            ("rowcast_gateway_rows_replayed", "Rows read back for clients that caught up.", &counts.replayed),
-            (
-                "rowcast_gateway_rows_repaired",
-                "Rows read back for all after Redis was away.",
-                &counts.repaired,
-            ),
-        ] {
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            ConstCounter::new(count.get()).encode(metric)?;
-        }
-        Ok(())
-    }
-}
-
-fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(String, Audit)]) -> fmt::Result {
-    let of = |queue: &String| OfQueue { queue: queue.clone() };
+fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(&str, &Audit)]) -> fmt::Result {
+    let of = |queue: &str| OfQueue { queue: queue.to_owned() };
     let jobs = queues.iter().flat_map(|(queue, audit)| {
         let states = [
             ("waiting", audit.waiting),
@@ -160,15 +134,18 @@ fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(String, Audit)]
             ("suspect", audit.suspects),
             ("dead", audit.dead_letters),
         ];
-        states.map(|(state, jobs)| (OfState { queue: queue.clone(), state }, jobs as i64))
+        states.map(|(state, jobs)| {
+            (OfState { queue: (*queue).to_owned(), state }, ConstGauge::new(jobs as i64))
+        })
     });
-    gauge(encoder, "rowcast_queue_jobs", "Jobs by where they are now.", None, jobs)?;
-    let paused = queues.iter().map(|(queue, audit)| (of(queue), i64::from(audit.paused)));
-    gauge(encoder, "rowcast_queue_paused", "Whether the queue is paused, 1 or 0.", None, paused)?;
-    let ages =
-        queues.iter().map(|(queue, audit)| (of(queue), audit.oldest_claim_ms.unwrap_or(0) as f64 / 1_000.0));
-    let help = "Age of the oldest open claim; 0 without one.";
-    gauge(encoder, "rowcast_queue_oldest_claim_age", help, Some(&Unit::Seconds), ages)?;
+    Family::new("rowcast_queue_jobs", "Jobs by where they are now.").each(encoder, jobs)?;
+    let paused = queues.iter().map(|(queue, audit)| (of(queue), ConstGauge::new(i64::from(audit.paused))));
+    Family::new("rowcast_queue_paused", "Whether the queue is paused, 1 or 0.").each(encoder, paused)?;
+    let age = |audit: &Audit| audit.oldest_claim_ms.unwrap_or(0) as f64 / 1_000.0;
+    let ages = queues.iter().map(|(queue, audit)| (of(queue), ConstGauge::new(age(audit))));
+    Family::new("rowcast_queue_oldest_claim_age", "Age of the oldest open claim; 0 without one.")
+        .in_unit(Unit::Seconds)
+        .each(encoder, ages)?;
     let jobs = queues.iter().flat_map(|(queue, audit)| {
         let outcomes = [
             ("inserted", audit.inserted),
@@ -176,15 +153,13 @@ fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(String, Audit)]
             ("dead", audit.dead),
             ("handed_back", audit.handed_back),
         ];
-        outcomes.map(|(outcome, jobs)| (OfOutcome { queue: queue.clone(), outcome }, jobs))
+        outcomes.map(|(outcome, jobs)| {
+            (OfOutcome { queue: (*queue).to_owned(), outcome }, ConstCounter::new(jobs))
+        })
     });
-    counter(encoder, "rowcast_jobs", "Claimed jobs by what became of them.", jobs)?;
-    counter(
-        encoder,
-        "rowcast_rows",
-        "Rows inserted.",
-        queues.iter().map(|(queue, audit)| (of(queue), audit.rows)),
-    )
+    Family::new("rowcast_jobs", "Claimed jobs by what became of them.").each(encoder, jobs)?;
+    let rows = queues.iter().map(|(queue, audit)| (of(queue), ConstCounter::new(audit.rows)));
+    Family::new("rowcast_rows", "Rows inserted.").each(encoder, rows)
 }
 
 fn field(member: &Member, name: &str) -> String {
@@ -195,76 +170,50 @@ fn of(member: &Member) -> OfWorker {
     OfWorker { host: field(member, "host"), slot: field(member, "slot"), worker: member.id.clone() }
 }
 
-/// What the workers tell of themselves in a histogram.
-fn told(members: &[Member], name: &str, bounds: &'static [f64]) -> Vec<(OfWorker, Histogram)> {
-    let of = |member| Some((of(member), Histogram::parse(bounds, &field(member, name))?));
-    members.iter().filter_map(of).collect()
-}
-
 fn encode_workers(encoder: &mut DescriptorEncoder<'_>, members: &[Member]) -> fmt::Result {
     let number = |member: &Member, name: &str| field(member, name).parse::<i64>().unwrap_or(0);
     let alive = || members.iter().filter(|member| !member.fields.is_empty());
-    let waits = alive().map(|member| (of(member), i64::from(!field(member, "waiting").is_empty())));
+    let waits = |member: &Member| ConstGauge::new(i64::from(!field(member, "waiting").is_empty()));
     let help = "Whether the worker waits for a server or for its table, 1 or 0; one that is gone is missing.";
-    gauge(encoder, "rowcast_worker_waiting", help, None, waits)?;
-    let memory = alive().map(|member| (of(member), number(member, "memory")));
-    gauge(encoder, "rowcast_worker_memory", "Resident memory.", Some(&Unit::Bytes), memory)?;
-    let sizes = "Rows of the claims that the worker has committed.";
-    histogram(encoder, "rowcast_claim_rows", sizes, None, told(members, "claim_rows", histogram::ROWS))?;
-    let times = "How long the worker had its claims in hand until they were committed.";
-    let seconds = told(members, "claim_seconds", histogram::SECONDS);
-    histogram(encoder, "rowcast_claim_duration", times, Some(&Unit::Seconds), seconds)?;
-    let since = alive().map(|member| (of(member), number(member, "since") as f64 / 1_000.0));
-    gauge(encoder, "rowcast_worker_start_time", "When it began, since 1970.", Some(&Unit::Seconds), since)
+    Family::new("rowcast_worker_waiting", help)
+        .each(encoder, alive().map(|member| (of(member), waits(member))))?;
+    let memory = alive().map(|member| (of(member), ConstGauge::new(number(member, "memory"))));
+    Family::new("rowcast_worker_memory", "Resident memory.").in_unit(Unit::Bytes).each(encoder, memory)?;
+    let told = |name, bounds| {
+        let told = move |member| Some((of(member), Histogram::parse(bounds, &field(member, name))?));
+        members.iter().filter_map(told)
+    };
+    Family::new("rowcast_claim_rows", "Rows of the claims that the worker has committed.")
+        .each(encoder, told("claim_rows", histogram::ROWS))?;
+    let help = "How long the worker had its claims in hand until they were committed.";
+    Family::new("rowcast_claim_duration", help)
+        .in_unit(Unit::Seconds)
+        .each(encoder, told("claim_seconds", histogram::SECONDS))?;
+    let since = |member| ConstGauge::new(number(member, "since") as f64 / 1_000.0);
+    Family::new("rowcast_worker_start_time", "When it began, since 1970.")
+        .in_unit(Unit::Seconds)
+        .each(encoder, alive().map(|member| (of(member), since(member))))
 }
 
-trait Number: prometheus_client::encoding::EncodeGaugeValue + Copy + Send + Sync + fmt::Debug + 'static {}
-impl Number for i64 {}
-impl Number for f64 {}
-
-fn single_gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
-    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    ConstGauge::new(value).encode(metric)
-}
-
-fn gauge<L: EncodeLabelSet, N: Number>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    unit: Option<&Unit>,
-    values: impl IntoIterator<Item = (L, N)>,
-) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-    for (labels, value) in values {
-        ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+/// By slot, because a process is gone when it has been replaced. While one replaces another there are two in it: the
+/// newer one knows.
+fn encode_restarts(encoder: &mut DescriptorEncoder<'_>, cluster: &Cluster) -> fmt::Result {
+    let of_role = |role, members: &'_ [Member]| -> Vec<(OfSlot, u64)> {
+        let told = members.iter().filter_map(|member| {
+            let restarts = field(member, "restarts").parse().ok()?;
+            Some((OfSlot { role, host: field(member, "host"), slot: field(member, "slot") }, restarts))
+        });
+        told.collect()
+    };
+    let mut slots: BTreeMap<OfSlot, u64> = BTreeMap::new();
+    for (slot, restarts) in
+        of_role("worker", &cluster.workers).into_iter().chain(of_role("gateway", &cluster.gateways))
+    {
+        let most = slots.entry(slot).or_default();
+        *most = restarts.max(*most);
     }
-    Ok(())
-}
-
-fn histogram<L: EncodeLabelSet>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    unit: Option<&Unit>,
-    values: Vec<(L, Histogram)>,
-) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
-    for (labels, value) in values {
-        let mut metric = metric.encode_family(&labels)?;
-        metric.encode_histogram::<[(&str, &str); 0]>(value.sum(), value.count(), &value.buckets(), None)?;
-    }
-    Ok(())
-}
-
-fn counter<L: EncodeLabelSet>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    values: impl IntoIterator<Item = (L, u64)>,
-) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (labels, value) in values {
-        ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
-    }
-    Ok(())
+    let help = "Processes that a supervisor has started in a slot in the place of another, for whatever reason; told \
+                by the one that is there now.";
+    let restarts = slots.into_iter().map(|(slot, restarts)| (slot, ConstCounter::new(restarts)));
+    Family::new("rowcast_restarts", help).each(encoder, restarts)
 }

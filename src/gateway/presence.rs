@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{subscription::Readiness, wire::Lines};
 use crate::{
     control::{Identity, Report},
-    queue::{Registry, about, describe, resident_bytes},
+    memory::resident_bytes,
+    queue::{Registry, about, describe},
 };
 
 /// How long it is listed after its last sign of life, and how often it gives one.
@@ -58,7 +59,7 @@ impl Presence {
     }
 
     async fn register(&self) -> Infallible {
-        let same = about(self.identity.slot, LEASE);
+        let same = about(self.identity.slot, self.identity.restarts, LEASE);
         let mut reports = self.reports.subscribe();
         loop {
             let mut fields = same.clone();
@@ -90,7 +91,7 @@ impl Presence {
             ("state", state.to_owned()),
             ("address", self.address.to_string()),
             ("connections", report.connections.to_string()),
-            ("memory", resident_bytes().to_string()),
+            ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
         ]
     }

@@ -75,6 +75,14 @@ impl Link {
         self.ask(async |connection| command.query_async(connection).await).await
     }
 
+    /// Publishes a message. Returns how many subscribers heard it: of servers, each is one.
+    ///
+    /// # Errors
+    /// As [`Link::query`]; after one it is not known whether the message was published.
+    pub async fn publish(&self, channel: &str, payload: &[u8]) -> RedisResult<u64> {
+        self.query(redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+    }
+
     /// Sends several commands at once.
     ///
     /// # Errors

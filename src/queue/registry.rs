@@ -131,22 +131,16 @@ impl Registry {
 }
 
 /// What a process says of itself as long as it lives.
-pub fn about(slot: Option<u32>, lease: Duration) -> Vec<(&'static str, String)> {
+pub fn about(slot: Option<u32>, restarts: Option<u64>, lease: Duration) -> Vec<(&'static str, String)> {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     vec![
         ("host", host.unwrap_or_default()),
         ("pid", std::process::id().to_string()),
         ("slot", slot.map(|slot| slot.to_string()).unwrap_or_default()),
+        ("restarts", restarts.map(|restarts| restarts.to_string()).unwrap_or_default()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("since", since.to_string()),
         ("lease", lease.as_millis().to_string()),
     ]
-}
-
-/// The resident memory of this process, as the kernel counts it; 0 where it does not.
-pub fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }

@@ -56,8 +56,9 @@ impl Supervisor {
 
     fn start(&mut self, Who { role, slot, id }: Who) -> anyhow::Result<Process> {
         let place = self.fleet(role).slots.get(&slot);
-        let predecessors = place.map(|place| place.predecessors.clone()).unwrap_or_default();
-        let identity = Identity { id, slot: Some(slot), predecessors };
+        let (predecessors, restarts) =
+            place.map(|place| (place.predecessors.clone(), place.spawned)).unwrap_or_default();
+        let identity = Identity { id, slot: Some(slot), restarts: Some(restarts), predecessors };
         let door = match role {
             Role::Worker => None,
             Role::Gateway => Some(self.door(slot)?),

@@ -105,6 +105,7 @@ impl Fleet {
         let child = Child::new(id, self.generation, now);
         let slot = self.slots.entry(number).or_default();
         slot.refusal = None;
+        slot.spawned += 1;
         slot.children.push(child);
     }
 

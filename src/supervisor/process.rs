@@ -26,6 +26,7 @@ use super::{
 use crate::{
     config::SupervisorSettings,
     control::{self, FromChild, FromSupervisor, Identity, Role},
+    memory::resident_bytes,
 };
 
 /// What the children are started with, and how they are watched.
@@ -157,6 +158,7 @@ fn command(launch: &Launch, role: Role, identity: &Identity) -> Command {
         .env(control::CONTROL, "stdin")
         .env(control::WORKER_ID, identity.id.to_string())
         .env(control::SLOT, identity.slot.unwrap_or_default().to_string())
+        .env(control::RESTARTS, identity.restarts.unwrap_or_default().to_string())
         .env(control::PREDECESSORS, predecessors.join(","))
         // Ctrl-C goes to the supervisor alone, which then drains its children in order. And where the kernel sees an
         // orphaned group when the supervisor is killed, it wakes and hangs up the child that was stopped.
@@ -215,27 +217,5 @@ fn exit(status: io::Result<ExitStatus>) -> Exit {
             tracing::error!("cannot learn how a child ended: {error}");
             Exit { code: None, signal: None }
         }
-    }
-}
-
-/// `VmRSS` of proc(5); 0 when the process is gone.
-fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kilobytes = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_memory_of_this_process_is_a_plausible_number() {
-        let bytes = resident_bytes(std::process::id());
-        assert!((1 << 20..1 << 33).contains(&bytes), "{bytes}");
-        assert_eq!(resident_bytes(u32::MAX), 0);
     }
 }

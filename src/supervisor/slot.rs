@@ -21,6 +21,8 @@ const MOST_PREDECESSORS: usize = 32;
 pub struct Slot {
     /// The processes in it, oldest first.
     pub children: Vec<Child>,
+    /// How many there have been in it, ever.
+    pub spawned: u64,
     /// Dead workers of this slot that no worker has reported as rescued.
     pub predecessors: Vec<Ulid>,
     /// Failures in a row, and when to try again.
@@ -148,7 +150,13 @@ pub enum Departure {
 impl Slot {
     /// An empty slot.
     pub fn new() -> Self {
-        Self { children: Vec::new(), predecessors: Vec::new(), troubles: Troubles::new(), refusal: None }
+        Self {
+            children: Vec::new(),
+            spawned: 0,
+            predecessors: Vec::new(),
+            troubles: Troubles::new(),
+            refusal: None,
+        }
     }
 
     /// Takes out a process that has exited.

@@ -12,7 +12,8 @@ use super::Vitals;
 use crate::{
     control::{Identity, Report},
     histogram::Histogram,
-    queue::{Registry, about, resident_bytes},
+    memory::resident_bytes,
+    queue::{Registry, about},
 };
 
 /// How soon it is tried again.
@@ -64,7 +65,7 @@ struct Lease {
 
 impl Lease {
     fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
-        let fields = about(identity.slot, length);
+        let fields = about(identity.slot, identity.restarts, length);
         Self { registry, worker: identity.id.to_string(), length, identity: fields }
     }
 
@@ -89,7 +90,7 @@ impl Lease {
             ("state", state.to_owned()),
             ("jobs", report.jobs.to_string()),
             ("rows", report.rows.to_string()),
-            ("memory", resident_bytes().to_string()),
+            ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
             ("claim_rows", rows.to_string()),
             ("claim_seconds", seconds.to_string()),

@@ -1,6 +1,7 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
 mod api;
+mod assets;
 mod auth;
 mod catch_up;
 mod client;
@@ -10,6 +11,7 @@ mod forms;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod python;
 mod rooms;
 mod slow;
 mod storm;
@@ -70,17 +72,22 @@ impl Gateway {
 
     /// What a request is answered with, until the connection ends.
     async fn request(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        within(PATIENCE, "the end of the answer", stream.read_to_end(&mut answer)).await.unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+        request_of(&self.address, request).await
     }
 
     /// Clients of it, and their sockets' ids; see `clients.mjs`.
     async fn clients(&self, args: &[&str]) -> (Node, BTreeMap<String, String>) {
         clients_at(&self.address, args).await
     }
+}
+
+/// What a request is answered with by whoever listens there, until the connection ends.
+async fn request_of(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    within(PATIENCE, "the end of the answer", stream.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Clients of whichever gateway listens there.

@@ -25,7 +25,7 @@ use tokio::{
 /// Far longer than anything here takes; only a failure waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const INTEROP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
+pub(crate) const INTEROP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
 
 /// A private Redis that ends with the test.
 async fn start_redis() -> (Child, String) {
@@ -48,7 +48,7 @@ async fn start_redis() -> (Child, String) {
 pub(crate) fn require_node() {
     let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm), its packages, and the \
                    built client; run `scripts/install-tools test`";
-    for needed in ["node_modules/socket.io", "../../client/dist/index.js"] {
+    for needed in ["node_modules/socket.io", "node_modules/playwright-core", "../../client/dist/index.js"] {
         assert!(std::path::Path::new(INTEROP).join(needed).exists(), "{install}");
     }
     std::process::Command::new("node").arg("--version").output().expect(install);
@@ -74,9 +74,14 @@ impl Node {
     /// Starts a program; what it prints first is still to be read.
     pub(crate) fn spawn(program: &str, args: &[&str]) -> Self {
         require_node();
-        let mut process = Command::new("node")
-            .arg(program)
-            .args(args)
+        let mut command = Command::new("node");
+        command.arg(program).args(args);
+        Self::of(command)
+    }
+
+    /// Starts any command there that speaks in the same way.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut process = command
             .current_dir(INTEROP)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,0 +1,117 @@
+//! Many clients in one room, on a thread of their own, and what they have heard.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::task::JoinSet;
+
+use crate::client::Client;
+
+/// So many connect at once.
+const AT_ONCE: usize = 64;
+
+/// Clients that listen; they go with the value.
+pub(crate) struct Crowd {
+    heard: Arc<Heard>,
+    /// The thread ends when this is gone.
+    _stay: tokio::sync::oneshot::Sender<()>,
+}
+
+#[derive(Default)]
+struct Heard {
+    count: AtomicU64,
+    /// Milliseconds from PUBLISH to the client, of each.
+    delays: Mutex<Vec<f64>>,
+}
+
+impl Crowd {
+    /// Returns when all have subscribed. `started` is when the clock of the messages began.
+    pub(crate) fn gather(address: &str, room: &str, count: usize, started: Instant) -> Result<Self> {
+        let heard = Arc::new(Heard::default());
+        let (stay, gone) = tokio::sync::oneshot::channel();
+        let (ready, all) = mpsc::channel();
+        let (address, room, own) = (address.to_owned(), room.to_owned(), heard.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                let clients = gather(&address, &room, count).await;
+                let clients = match clients {
+                    Ok(clients) => clients,
+                    Err(error) => return ready.send(Err(error)).ok(),
+                };
+                ready.send(Ok(())).ok();
+                let mut listening = JoinSet::new();
+                for client in clients {
+                    let heard = own.clone();
+                    listening.spawn(client.listen(move |text| heard.hear(text, started)));
+                }
+                tokio::select! {
+                    Some(ended) = listening.join_next() => eprintln!("a client has ended: {ended:?}"),
+                    _ = gone => {}
+                }
+                Some(())
+            })
+        });
+        all.recv().context("the clients' thread")??;
+        Ok(Self { heard, _stay: stay })
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.heard.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many messages were heard.
+    pub(crate) async fn hears(&self, count: u64) -> Result<()> {
+        let began = Instant::now();
+        while self.count() < count {
+            ensure!(began.elapsed() < Duration::from_secs(60), "{} of {count} were heard", self.count());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        ensure!(self.count() == count, "{} instead of {count} were heard", self.count());
+        Ok(())
+    }
+
+    /// The delays since the last time, in milliseconds.
+    pub(crate) fn delays(&self) -> Vec<f64> {
+        std::mem::take(&mut *self.heard.lock())
+    }
+}
+
+async fn gather(address: &str, room: &str, count: usize) -> Result<Vec<Client>> {
+    let (mut connecting, mut clients) = (JoinSet::new(), Vec::with_capacity(count));
+    for _ in 0..count {
+        if connecting.len() == AT_ONCE {
+            clients.push(connecting.join_next().await.context("a client")???);
+        }
+        let (address, room) = (address.to_owned(), room.to_owned());
+        connecting.spawn(async move { Client::connect(&address, &room).await });
+    }
+    while let Some(client) = connecting.join_next().await {
+        clients.push(client??);
+    }
+    Ok(clients)
+}
+
+impl Heard {
+    /// An event begins with the time of its PUBLISH: `42["row",{"at":123,`.
+    fn hear(&self, text: &[u8], started: Instant) {
+        const START: &[u8] = b"42[\"row\",{\"at\":";
+        let digits = text.strip_prefix(START).unwrap_or_default();
+        let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+        let at = digits.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'));
+        let delay = started.elapsed().as_secs_f64() * 1e3 - at as f64 / 1e3;
+        self.lock().push(delay);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<f64>> {
+        self.delays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,94 @@
+//! How the whole cluster stands, as Redis tells: what `rowcast status` shows and `/api/status` answers.
+//!
+//! Everything is read from Redis, so it covers the processes of all hosts. Each writes about itself when it renews its
+//! lease; the queues' numbers are of this instant. [`Cluster`] is what was read, [`Status`] what it means.
+
+mod gateway;
+mod life;
+mod queue;
+mod worker;
+
+use anyhow::anyhow;
+use redis::RedisError;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::{
+    queue::{Admin, Audit, Link, Member, Registry, describe, has_code},
+    route::Route,
+};
+
+pub use gateway::Gateway;
+pub use life::Life;
+pub use queue::Queue;
+pub use worker::Worker;
+
+/// What Redis tells of all hosts.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The workers.
+    pub workers: Vec<Member>,
+    /// The gateways.
+    pub gateways: Vec<Member>,
+    /// The queue of each route: its numbers, or why its lists cannot be read.
+    pub queues: Vec<(Route, Result<Audit, String>)>,
+}
+
+/// How the cluster stands.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The workers of all hosts.
+    pub workers: Vec<Worker>,
+    /// The gateways of all hosts.
+    pub gateways: Vec<Gateway>,
+    /// The queues of the routes.
+    pub queues: Vec<Queue>,
+}
+
+impl Cluster {
+    /// Asks Redis.
+    ///
+    /// # Errors
+    /// Redis is away, or refuses: a sentence that says what could not be read, and why.
+    pub async fn read(routes: &[Route], link: &Link) -> anyhow::Result<Self> {
+        let words = |what: &str, error: &RedisError| format!("cannot read {what}: {}", describe(error));
+        let failed = |what: &str| {
+            let what = what.to_owned();
+            move |error: RedisError| anyhow!(words(&what, &error))
+        };
+        let workers = Registry::new(link.clone()).members().await.map_err(failed("the workers"))?;
+        let gateways = Registry::of_gateways(link.clone()).members().await.map_err(failed("the gateways"))?;
+        let mut queues = Vec::new();
+        for route in routes {
+            let name = format!("queue {:?}", route.queue);
+            let audit = match Admin::new(&route.queue, link.clone()).audit().await {
+                // Of this queue alone: the others, and the workers, are what is asked for at such a time.
+                Err(error) if has_code(&error, "WRONGTYPE") => Err(words(&name, &error)),
+                audit => Ok(audit.map_err(failed(&name))?),
+            };
+            queues.push((route.clone(), audit));
+        }
+        Ok(Self { workers, gateways, queues })
+    }
+}
+
+impl Status {
+    /// Asks Redis how the cluster stands now.
+    ///
+    /// # Errors
+    /// As [`Cluster::read`].
+    pub async fn read(routes: &[Route], link: &Link) -> anyhow::Result<Self> {
+        Ok(Self::now(&Cluster::read(routes, link).await?))
+    }
+
+    /// What was read just now.
+    pub fn now(cluster: &Cluster) -> Self {
+        let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        let now = u64::try_from(now).unwrap_or(0);
+        Self {
+            workers: cluster.workers.iter().map(|member| Worker::new(member, now)).collect(),
+            gateways: cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect(),
+            queues: cluster.queues.iter().map(|(route, audit)| Queue::new(route, audit)).collect(),
+        }
+    }
+}
