@@ -7,7 +7,7 @@
 //! contestants alternate, and the medians are compared: the ratio survives a noisy machine, the figures do not.
 
 mod contest;
-#[path = "../figures.rs"]
+#[path = "../support/figures.rs"]
 mod figures;
 mod latency;
 mod processes;

@@ -1,6 +1,7 @@
 //! Many clients in one room, on a thread of their own, and what they have heard.
 
 use std::{
+    process::Command,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -40,6 +41,9 @@ impl Crowd {
         let (address, room, own) = (address.to_owned(), room.to_owned(), heard.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
+            if let Err(error) = keep_aside() {
+                eprintln!("the clients may disturb the server: {error:#}");
+            }
             runtime.block_on(async {
                 let clients = gather(&address, &room, count).await;
                 let clients = match clients {
@@ -82,6 +86,18 @@ impl Crowd {
     pub(crate) fn delays(&self) -> Vec<f64> {
         std::mem::take(&mut *self.heard.lock())
     }
+}
+
+/// Keeps this thread on the last core. Otherwise the server would be interrupted by the very clients that it writes to,
+/// and pay for it, now more and now less.
+fn keep_aside() -> Result<()> {
+    let last = std::thread::available_parallelism()?.get() - 1;
+    let thread = std::fs::read_link("/proc/thread-self")?;
+    let thread = thread.file_name().context("a thread")?;
+    let done =
+        Command::new("taskset").args(["-cp", &last.to_string()]).arg(thread).output().context("taskset")?;
+    ensure!(done.status.success(), "taskset: {}", String::from_utf8_lossy(&done.stderr));
+    Ok(())
 }
 
 async fn gather(address: &str, room: &str, count: usize) -> Result<Vec<Client>> {

@@ -9,7 +9,7 @@
 
 mod client;
 mod crowd;
-#[path = "../figures.rs"]
+#[path = "../support/figures.rs"]
 mod figures;
 mod measure;
 mod server;
