@@ -12,8 +12,8 @@
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `api` and
-//!   `metrics` are for programs, `operators` says for which.
+//! * `wire` is the TCP side, `lines` knows whose connection is whose. `http` is what is served beside socket.io, `origin`
+//!   which pages may connect. `api` and `metrics` are for programs, `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -36,6 +36,7 @@ mod feed;
 mod follow;
 mod http;
 mod ids;
+mod lines;
 mod marks;
 mod metrics;
 mod operators;
@@ -77,6 +78,7 @@ use chatter::Chatter;
 use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
+use lines::{LineRef, Lines};
 use metrics::Metrics;
 use origin::Origins;
 use presence::Presence;
@@ -84,7 +86,7 @@ use relay::Relay;
 use requests::Requests;
 use slow::Slow;
 use sockets::Rules;
-use wire::{Lines, Listener};
+use wire::Listener;
 
 /// What a gateway is given by whoever runs it.
 #[derive(Debug)]
@@ -128,7 +130,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     }
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
-    let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
+    let upgrades = middleware::from_fn_with_state(lines.clone(), lines::note);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
@@ -153,7 +155,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         stop: stop.clone(),
     };
     let last = CancellationToken::new();
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<LineRef>())
         .with_graceful_shutdown(last.clone().cancelled_owned());
     let server = Server { task: tokio::spawn(server.into_future()), stop: last };
     // It hears to the last: not all clients go at once.

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    lines::LineRef,
     metrics::Metrics,
     operators::{self, Wants},
-    wire::LineRef,
 };
 use crate::{
     config::Operators,

@@ -26,12 +26,12 @@ use super::{
     counts::Counts,
     feed::{Feed, Laid},
     follow::{Follow, Follower, Followers, Outlet, Row},
+    lines::Lines,
     packet::Item,
     repair,
     replay::{FIRST_PAGE, Replay},
     slow::Slow,
     subscribe::{Asked, Refusal, Since},
-    wire::Lines,
 };
 use crate::{
     config::GatewaySettings,

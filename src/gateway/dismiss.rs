@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 use super::{
     adapter::{Client, Hub},
+    lines::Lines,
     slow::Slow,
-    wire::Lines,
 };
 
 /// The event that says why a connection ends. No event of an application has such a name by accident.

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::{
     adapter::{Adapter, Client, Hub, Io, whom},
     catch_up::CatchUp,
+    lines::Lines,
     slow::Slow,
-    wire::Lines,
 };
 use crate::emitter::Request;
 

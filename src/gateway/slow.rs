@@ -11,7 +11,7 @@ use socketioxide_core::adapter::BroadcastOptions;
 
 use super::{
     adapter::{Adapter, Client, DROPPED, Hub, Io},
-    wire::Lines,
+    lines::Lines,
 };
 
 /// Ends the connections of clients that are behind.
