@@ -4,15 +4,15 @@
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
-//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
-//!   read.
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is how events go out, and what becomes
+//!   of a client that does not read; `debts` counts what each has not taken.
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
 //!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one
 //!   by one, `ids` which.
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `lines` knows whose connection is whose. `http` is what is served beside socket.io, `origin`
+//! * `wire` is the TCP side, `lines` knows whose connection is whose, `polling` is for clients that have none. `http` is what is served beside socket.io, `origin`
 //!   which pages may connect. `api` and `metrics` are for programs, `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
@@ -30,6 +30,7 @@ mod catch_up;
 mod chatter;
 mod close;
 mod counts;
+mod debts;
 mod dismiss;
 mod doors;
 mod feed;
@@ -42,6 +43,7 @@ mod metrics;
 mod operators;
 mod origin;
 mod packet;
+mod polling;
 mod presence;
 mod proxies;
 mod relay;
@@ -81,6 +83,7 @@ use doors::{Doors, Guard};
 use lines::{LineRef, Lines};
 use metrics::Metrics;
 use origin::Origins;
+use polling::FROM_CLIENT;
 use presence::Presence;
 use relay::Relay;
 use requests::Requests;
@@ -108,7 +111,7 @@ pub struct Place {
 pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
     let Place { identity, listener, drain, reports } = place;
-    let lines = Arc::new(Lines::default());
+    let lines = Arc::new(Lines::new(settings.limits.bytes_behind));
     let listener = listen(&settings, listener).await?;
     let listener = Listener::new(listener, lines.clone(), doors.clone(), stop.clone());
     let hub = Arc::new(Hub::default());
@@ -130,7 +133,8 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     }
     let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
-    let upgrades = middleware::from_fn_with_state(lines.clone(), lines::note);
+    let notes = middleware::from_fn_with_state(lines.clone(), lines::note);
+    let polls = middleware::from_fn_with_state(lines.clone(), polling::check);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
@@ -139,7 +143,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let key = settings.publish.key.clone();
     let api = api::router(Api { operators: settings.operators.clone(), redis: redis.clone(), key, metrics });
     let app = http::router(readiness.clone(), stop.clone()).merge(api);
-    let app = app.layer(layer).layer(upgrades).layer(guard).layer(origins);
+    let app = app.layer(layer).layer(polls).layer(notes).layer(guard).layer(origins);
 
     let key = settings.publish.key.clone();
     let relay = Relay::new(key, hub.clone(), slow, requests, catch_up.clone());
@@ -205,11 +209,10 @@ fn allow_many_connections() -> usize {
 
 /// What a client may cost. Clients of ours send small things and are sent much.
 fn limits(builder: SocketIoBuilder) -> SocketIoBuilder {
-    const FROM_CLIENT: usize = 100_000;
     builder
-        // A client that is this many messages behind is dropped: see `slow`. The messages are shared.
+        // A client that is this many messages behind is dropped: see `slow`.
         .max_buffer_size(4096)
-        .max_payload(FROM_CLIENT as u64)
+        .max_payload(polling::ALL)
         .ws_max_message_size(FROM_CLIENT)
         .ws_max_frame_size(FROM_CLIENT)
         .ws_read_buffer_size(1024)

@@ -300,7 +300,6 @@ impl CatchUp {
         let catch_up = self.clone();
         client.on_disconnect(async move |client: Client| {
             catch_up.followers.remove_all(&client);
-            catch_up.lines.forget_fetching(&client);
         });
         match start {
             Start::Live { feed, marks } => {
@@ -315,7 +314,6 @@ impl CatchUp {
             Start::Replay { feed, laid, selection, since } => {
                 let follower = follower(&feed, Some(since), true, false);
                 self.followers.add(follower.clone());
-                self.lines.watch_fetching(client);
                 let replay =
                     Replay { catch_up: self.clone(), follower, laid, selection, since, most: FIRST_PAGE };
                 drop(tokio::spawn(replay.run()));

@@ -94,9 +94,7 @@ impl Outlet {
         let Some(adapter) = self.hub.of(client.ns()) else { return };
         let nobody: [&str; 0] = [];
         // Each client is in the room of its own id.
-        if adapter.local().broadcast(packet, whom(&[client.id.as_str()], &nobody)).is_err() {
-            self.slow.drop_if_behind(client.clone());
-        }
+        self.slow.send(&adapter, packet, whom(&[client.id.as_str()], &nobody));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The connections that are open, and which of them belongs to which client.
+//! The connections that are open, which of them belongs to which client, and what goes out on them.
 //!
 //! A session that began with long-polling and went on with WebSocket is on another connection than the one on which it
 //! was opened: its request says so, and is noted here.
@@ -15,7 +15,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::Method,
+    http::Uri,
     middleware::Next,
     response::Response,
 };
@@ -23,13 +23,17 @@ use nix::sys::socket::{Shutdown, shutdown};
 use socketioxide::TransportType;
 use tokio::net::TcpStream;
 
-use super::{adapter::Client, seats::Seat};
+use super::{
+    adapter::Client,
+    debts::{Debt, Debtor, Debts},
+    seats::Seat,
+};
 
 /// A TCP connection, shared by whoever reads and writes and whoever may cut it.
 pub(super) struct Line {
     pub(super) stream: TcpStream,
-    /// So many bytes were handed to the kernel.
-    written: AtomicU64,
+    /// Whose WebSocket it is: what goes out was taken from what that client is owed.
+    debt: OnceLock<Arc<Debt>>,
     /// The session that was upgraded to WebSocket on this connection.
     session: OnceLock<String>,
     peer: IpAddr,
@@ -38,12 +42,20 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(stream: TcpStream, peer: IpAddr, seat: Seat) -> Self {
-        Self { stream, written: AtomicU64::new(0), session: OnceLock::new(), peer, _seat: seat }
+        Self { stream, debt: OnceLock::new(), session: OnceLock::new(), peer, _seat: seat }
     }
 
     /// So many bytes were handed to the kernel.
     pub(super) fn wrote(&self, bytes: usize) {
-        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Some(debt) = self.debt.get() {
+            debt.pay(bytes as u64);
+        }
+    }
+
+    /// It is the WebSocket of whom this is owed.
+    fn carries(&self, debt: &Arc<Debt>) {
+        // Once, and for good.
+        self.debt.set(debt.clone()).ok();
     }
 }
 
@@ -53,14 +65,13 @@ pub(super) struct LineRef(Weak<Line>);
 
 /// The connections: how many there are, and those of sessions that began with long-polling and went on with WebSocket,
 /// by the session's id.
-#[derive(Default)]
 pub(super) struct Lines {
+    /// What their clients are owed.
+    pub(super) debts: Arc<Debts>,
     open: AtomicU64,
     /// Of these, the ones on which nothing has come yet.
     fresh: AtomicU64,
     upgraded: Mutex<HashMap<String, Weak<Line>>>,
-    /// How often those sessions have come for what is queued, with long-polling, of which somebody wants to know it.
-    fetched: Mutex<HashMap<String, u64>>,
 }
 
 impl LineRef {
@@ -71,11 +82,6 @@ impl LineRef {
     /// Whose connection it is; nothing when it has ended.
     pub(super) fn peer(&self) -> Option<IpAddr> {
         self.0.upgrade().map(|line| line.peer)
-    }
-
-    /// How many bytes were handed to the kernel so far; `None` when the connection has ended.
-    pub(super) fn written(&self) -> Option<u64> {
-        self.0.upgrade().map(|line| line.written.load(Ordering::Relaxed))
     }
 
     /// Ends it, whatever is still to be written.
@@ -98,6 +104,12 @@ impl LineRef {
 }
 
 impl Lines {
+    /// A client with more bytes than this before it is behind.
+    pub(super) fn new(most_behind: u64) -> Self {
+        let (open, fresh) = Default::default();
+        Self { debts: Debts::new(most_behind), open, fresh, upgraded: Mutex::default() }
+    }
+
     /// A connection more, on which nothing has come yet.
     pub(super) fn opened(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -148,60 +160,54 @@ impl Lines {
     }
 }
 
-/// How fast clients of long-polling take what they are sent.
+/// Whose connection is whose.
 impl Lines {
-    /// From now on it is counted how often this client comes for what is queued.
-    pub(super) fn watch_fetching(&self, client: &Client) {
-        self.fetches().entry(client.id.to_string()).or_default();
+    /// Before a client hears that it is connected: from now on it is counted what it is owed.
+    pub(super) fn enter(&self, client: &Client) {
+        // It may have changed to WebSocket already.
+        let line = self.lock().get(client.id.as_str()).and_then(Weak::upgrade);
+        if let (Some(debt), Some(line)) = (self.debts.list(client), line) {
+            line.carries(debt);
+        }
     }
 
-    pub(super) fn forget_fetching(&self, client: &Client) {
-        self.fetches().remove(client.id.as_str());
-    }
-
-    /// How often it has come so far. Whoever comes takes all that is queued.
-    pub(super) fn fetched(&self, client: &Client) -> u64 {
-        self.fetches().get(client.id.as_str()).copied().unwrap_or_default()
-    }
-
-    fn fetches(&self) -> MutexGuard<'_, HashMap<String, u64>> {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The session goes on with WebSocket on this connection.
+    fn move_to(&self, line: &Arc<Line>, session: &str) {
+        if line.session.set(session.to_owned()).is_err() {
+            return;
+        }
+        self.lock().insert(session.to_owned(), Arc::downgrade(line));
+        if let Some(debt) = session.parse().ok().and_then(|session| self.debts.of(session)) {
+            line.carries(&debt);
+        }
     }
 }
 
-/// Notes on which connection a session goes on with WebSocket, and that one comes for what is queued.
+/// Notes of a session which connection carries it, and what it is owed.
 pub(super) async fn note(
     State(lines): State<Arc<Lines>>,
     ConnectInfo(line): ConnectInfo<LineRef>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(session) = upgraded(request.uri().query().unwrap_or_default())
-        && let Some(line) = line.0.upgrade()
-        && line.session.set(session.to_owned()).is_ok()
-    {
-        lines.lock().insert(session.to_owned(), Arc::downgrade(&line));
-    }
-    if let Some(session) = fetching(request.method(), request.uri().query().unwrap_or_default())
-        && let Some(times) = lines.fetches().get_mut(session)
-    {
-        *times += 1;
+    let line = line.0.upgrade().filter(|_| value(request.uri(), "transport") == Some("websocket"));
+    match (value(request.uri(), "sid"), line) {
+        (Some(session), Some(line)) => lines.move_to(&line, session),
+        (Some(_), None) => {}
+        (None, line) => {
+            let debtor = Arc::<Debtor>::default();
+            if let Some(line) = line {
+                line.carries(&debtor.debt);
+            }
+            request.extensions_mut().insert(debtor);
+        }
     }
     next.run(request).await
 }
 
-/// The session that a request of long-polling comes for.
-fn fetching<'q>(method: &Method, query: &'q str) -> Option<&'q str> {
-    value(query, "sid").filter(|_| method == Method::GET && value(query, "transport") == Some("polling"))
-}
-
-/// The session that a request wants to go on with WebSocket.
-fn upgraded(query: &str) -> Option<&str> {
-    value(query, "sid").filter(|_| value(query, "transport") == Some("websocket"))
-}
-
-fn value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
-    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+/// What a request's query says of this, by the library's own reading.
+pub(super) fn value<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 #[cfg(test)]
@@ -209,13 +215,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_request_that_changes_the_transport_names_a_session() {
-        assert_eq!(upgraded("EIO=4&transport=websocket&sid=abc"), Some("abc"));
-        assert_eq!(upgraded("sid=abc&EIO=4&transport=websocket&t=1"), Some("abc"));
-        assert_eq!(upgraded("EIO=4&transport=polling&sid=abc"), None);
-        assert_eq!(upgraded("EIO=4&transport=websocket"), None);
-        assert_eq!(fetching(&Method::GET, "EIO=4&transport=polling&sid=abc"), Some("abc"));
-        assert_eq!(fetching(&Method::POST, "EIO=4&transport=polling&sid=abc"), None);
-        assert_eq!(fetching(&Method::GET, "EIO=4&transport=websocket&sid=abc"), None);
+    fn a_query_says_what_stands_behind_a_name_in_whichever_order() {
+        for query in ["EIO=4&transport=websocket&sid=abc", "sid=abc&EIO=4&transport=websocket&t=1&sid=d"] {
+            let uri: Uri = format!("/socket.io/?{query}").parse().unwrap();
+            assert_eq!((value(&uri, "sid"), value(&uri, "transport")), (Some("abc"), Some("websocket")));
+        }
+        assert_eq!(value(&"/socket.io/?asid=1&sid".parse().unwrap(), "sid"), None);
+        assert_eq!(value(&"/socket.io/".parse().unwrap(), "sid"), None);
     }
 }

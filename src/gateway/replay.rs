@@ -44,7 +44,7 @@ const PAGE: usize = 1_000;
 /// The rows of the first page, when it is not known yet how large they are.
 pub(super) const FIRST_PAGE: usize = 16;
 /// About the bytes of one page.
-pub(super) const PAGE_BYTES: usize = 4 << 20;
+pub(super) const PAGE_BYTES: usize = 1 << 20;
 /// How often it is looked whether a page was taken.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -93,7 +93,7 @@ impl Replay {
             let Some(last) = rows.last().map(|row| row.id) else { return };
             self.most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(PAGE);
             let before = self.follower.given();
-            let seen = self.seen();
+            let paid = self.paid();
             let events = self.events(&rows);
             self.catch_up.counts().replayed.add(events.len() as u64);
             for row in events {
@@ -107,7 +107,7 @@ impl Replay {
             if rows.len() < most {
                 return;
             }
-            self.taken(&seen, self.follower.given() - before).await;
+            self.taken(paid.saturating_add(self.follower.given() - before)).await;
         }
     }
 
@@ -166,34 +166,18 @@ impl Replay {
             .collect()
     }
 
-    /// Waits until the client has taken so many bytes; on long-polling, until it has come for what is queued.
-    async fn taken(&self, before: &Seen, bytes: u64) {
-        let all = |now: &Seen| match (before, now) {
-            (Seen::Written(before), Seen::Written(now)) => *now >= before + bytes,
-            (Seen::Fetched(before), Seen::Fetched(now)) => now > before,
-            // It has changed to WebSocket, or gone.
-            _ => true,
-        };
-        while !all(&self.seen()) {
+    /// Waits until the client has taken so many bytes altogether: its next page would only lie here.
+    async fn taken(&self, bytes: u64) {
+        while self.paid() < bytes {
             sleep(LOOK).await;
         }
     }
 
-    fn seen(&self) -> Seen {
-        match self.catch_up.lines.of(&self.follower.client) {
-            Some(line) => line.written().map_or(Seen::Gone, Seen::Written),
-            None => Seen::Fetched(self.catch_up.lines.fetched(&self.follower.client)),
-        }
+    /// All that the client has taken so far.
+    fn paid(&self) -> u64 {
+        let debt = self.catch_up.lines.debts.of(self.follower.client.id);
+        debt.map_or(u64::MAX, |debt| debt.paid())
     }
-}
-
-/// What is seen of how fast a client takes what it is sent.
-enum Seen {
-    /// So many bytes went out on its connection.
-    Written(u64),
-    /// So often it has come for what is queued, which is long-polling.
-    Fetched(u64),
-    Gone,
 }
 
 /// Rows as the broadcasts that they were: through the same encoding, so that they do not differ.

@@ -39,6 +39,8 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 /// So many messages are taken before the clients' writers have their turn. Far below what a client's queue holds, so
 /// that a burst does not fill it before anybody could write.
 const IN_A_ROW: usize = 64;
+/// And so many bytes, or a burst of large ones would find everybody behind.
+const BYTES_IN_A_ROW: usize = 1 << 20;
 
 /// Whether messages are heard; otherwise why not.
 pub(super) type Readiness = Option<String>;
@@ -122,11 +124,14 @@ async fn take(
     relay: &mut Relay,
     catch_up: &Arc<CatchUp>,
 ) -> RedisError {
-    let mut in_a_row = 0;
+    let (mut in_a_row, mut bytes) = (0, 0);
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => relay.hear(message.get_channel_name(), message.get_payload_bytes()),
+                Some(message) => {
+                    bytes += message.get_payload_bytes().len();
+                    relay.hear(message.get_channel_name(), message.get_payload_bytes());
+                }
                 None => break,
             },
             Some(repaired) = repaired.recv() => match repaired {
@@ -135,8 +140,8 @@ async fn take(
             },
         }
         in_a_row += 1;
-        if in_a_row == IN_A_ROW {
-            in_a_row = 0;
+        if in_a_row == IN_A_ROW || bytes >= BYTES_IN_A_ROW {
+            (in_a_row, bytes) = (0, 0);
             tokio::task::yield_now().await;
         }
     }
