@@ -20,6 +20,7 @@ use axum::{
     serve::{self, IncomingStream},
 };
 use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -37,6 +38,10 @@ use super::{
 const SILENCE: Duration = Duration::from_secs(20);
 /// Data that the other side has not taken for so long ends the connection, in milliseconds.
 const NOT_TAKEN: u32 = 10_000;
+
+/// No more than so many bytes wait in the kernel until they are sent: what a client does not take would lie there as
+/// megabytes, which nobody counts. What is sent and not confirmed does not count, so that distance costs no speed.
+const NOT_SENT: u32 = 128 << 10;
 
 /// So many bytes a second are read of a connection, whatever they are; what is more waits with the sender. The library
 /// answers some packets by itself, so that it is not enough to count events.
@@ -85,10 +90,7 @@ impl serve::Listener for Listener {
                 break (stream, address, seat);
             }
         };
-        let prepared = stream
-            .set_nodelay(true)
-            .and_then(|()| setsockopt(&stream, sockopt::TcpUserTimeout, &NOT_TAKEN).map_err(io::Error::from));
-        if let Err(error) = prepared {
+        if let Err(error) = prepare(&stream) {
             // It may have ended already, which shows as soon as it is read.
             tracing::debug!("a connection cannot be prepared: {error}");
         }
@@ -99,6 +101,12 @@ impl serve::Listener for Listener {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.as_ref().ok_or(io::ErrorKind::NotConnected)?.local_addr()
     }
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT)?;
+    Ok(setsockopt(stream, sockopt::TcpUserTimeout, &NOT_TAKEN)?)
 }
 
 impl Connected<IncomingStream<'_, Listener>> for LineRef {
