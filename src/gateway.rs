@@ -4,7 +4,8 @@
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
-//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is how events go out, and what becomes
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure, and `refusal` why it
+//!   does not get it. `slow` is how events go out, and what becomes
 //!   of a client that does not read; `debts` counts what each has not taken.
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
 //!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one
@@ -35,8 +36,10 @@ mod dismiss;
 mod doors;
 mod feed;
 mod follow;
+mod followers;
 mod http;
 mod ids;
+mod laid;
 mod lines;
 mod marks;
 mod metrics;
@@ -46,6 +49,7 @@ mod packet;
 mod polling;
 mod presence;
 mod proxies;
+mod refusal;
 mod relay;
 mod repair;
 mod replay;
@@ -53,6 +57,7 @@ mod requests;
 mod seats;
 mod slow;
 mod sockets;
+mod start;
 mod subscribe;
 mod subscription;
 mod token;
@@ -119,7 +124,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let slow = Arc::new(Slow::new(io.clone(), hub.clone(), lines.clone()));
     let (catch_up, repaired) = CatchUp::new(&settings, &hub, &slow, &lines)?;
     let access = Arc::new(Access::new(settings.tokens.as_ref()));
-    let dismiss = Arc::new(Dismiss::new(hub.clone(), lines.clone(), slow.clone()));
+    let dismiss = Arc::new(Dismiss::new(io.clone(), hub.clone(), lines.clone(), slow.clone()));
     let rules = Rules {
         rooms: settings.rooms_per_socket,
         hub: hub.clone(),
@@ -131,7 +136,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
-    let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
+    let requests = Requests::new(io.clone(), dismiss.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let notes = middleware::from_fn_with_state(lines.clone(), lines::note);
     let polls = middleware::from_fn_with_state(lines.clone(), polling::check);

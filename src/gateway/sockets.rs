@@ -16,9 +16,10 @@ use super::{
     adapter::{Adapter, Client, Hub},
     catch_up::CatchUp,
     chatter::Chatter,
-    follow::aside,
+    followers::aside,
+    refusal::{Answer, Refusal},
     slow::Slow,
-    subscribe::{self, Answer, Asked, Refusal},
+    subscribe::{self, Asked},
     token::Denied,
 };
 
