@@ -4,17 +4,18 @@
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
-//! * `sockets` is what a client may do, `subscribe` what it asks for, pure. `slow` is what becomes of one that does not
-//!   read.
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure, and `refusal` why it
+//!   does not get it. `slow` is how events go out, and what becomes
+//!   of a client that does not read; `debts` counts what each has not taken.
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
 //!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one
 //!   by one, `ids` which.
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `http` what is served beside socket.io, `origin` which pages may connect. `assets` is
-//!   socket.io's client for browsers, `heads` what a session keeps of its request. `api` and `metrics` are for programs,
-//!   `operators` says for which.
+//! * `wire` is the TCP side, `lines` knows whose connection is whose, `polling` is for clients that have none. `http` is
+//!   what is served beside socket.io, `origin` which pages may connect. `assets` is socket.io's client for browsers,
+//!   `heads` what a session keeps of its request. `api` and `metrics` are for programs, `operators` says for which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -32,20 +33,27 @@ mod catch_up;
 mod chatter;
 mod close;
 mod counts;
+mod debts;
 mod dismiss;
 mod doors;
 mod feed;
 mod follow;
+mod followers;
 mod heads;
 mod http;
 mod ids;
+mod laid;
+mod lines;
 mod marks;
 mod metrics;
 mod operators;
 mod origin;
 mod packet;
+mod polling;
 mod presence;
 mod proxies;
+mod readable;
+mod refusal;
 mod relay;
 mod repair;
 mod replay;
@@ -53,6 +61,7 @@ mod requests;
 mod seats;
 mod slow;
 mod sockets;
+mod start;
 mod subscribe;
 mod subscription;
 mod token;
@@ -80,14 +89,16 @@ use chatter::Chatter;
 use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
-pub use feed::not_caught_up_on;
+use lines::{LineRef, Lines};
 use origin::Origins;
+use polling::FROM_CLIENT;
 use presence::Presence;
+pub use readable::not_caught_up_on;
 use relay::Relay;
 use requests::Requests;
 use slow::Slow;
 use sockets::Rules;
-use wire::{Lines, Listener};
+use wire::Listener;
 
 /// What a gateway is given by whoever runs it.
 #[derive(Debug)]
@@ -109,7 +120,7 @@ pub struct Place {
 pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
     let Place { identity, listener, drain, reports } = place;
-    let lines = Arc::new(Lines::default());
+    let lines = Arc::new(Lines::new(settings.limits.bytes_behind));
     let listener = listen(&settings, listener).await?;
     let listener = Listener::new(listener, lines.clone(), doors.clone(), stop.clone());
     let hub = Arc::new(Hub::default());
@@ -117,7 +128,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let slow = Arc::new(Slow::new(io.clone(), hub.clone(), lines.clone()));
     let (catch_up, repaired) = CatchUp::new(&settings, &hub, &slow, &lines)?;
     let access = Arc::new(Access::new(settings.tokens.as_ref()));
-    let dismiss = Arc::new(Dismiss::new(hub.clone(), lines.clone(), slow.clone()));
+    let dismiss = Arc::new(Dismiss::new(io.clone(), hub.clone(), lines.clone(), slow.clone()));
     let rules = Rules {
         rooms: settings.rooms_per_socket,
         hub: hub.clone(),
@@ -129,15 +140,17 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
-    let requests = Requests::new(io.clone(), hub.clone(), lines.clone(), slow.clone(), catch_up.clone());
+    let requests = Requests::new(io.clone(), dismiss.clone(), catch_up.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
     let app =
         http::router(readiness.clone(), stop.clone()).merge(for_programs(&settings, &redis, &hub, &lines));
-    let upgrades = middleware::from_fn_with_state(lines.clone(), wire::note_upgrade);
+    let notes = middleware::from_fn_with_state(lines.clone(), lines::note);
+    let polls = middleware::from_fn_with_state(lines.clone(), polling::check);
     let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
-    let app = app.layer(layer).layer(middleware::from_fn(heads::shorten)).layer(upgrades).layer(guard);
+    let app = app.layer(layer).layer(middleware::from_fn(heads::shorten));
+    let app = app.layer(polls).layer(notes).layer(guard);
     // Whoever fetches a file opens no session, and is not counted as a client.
     let app = app.layer(middleware::from_fn(assets::serve)).layer(origins);
 
@@ -183,7 +196,7 @@ fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines:
 /// Serves from now on, until the server is told to stop.
 fn serve(listener: Listener, app: Router) -> Server {
     let stop = CancellationToken::new();
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<wire::LineRef>())
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<LineRef>())
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     Server { task: tokio::spawn(server.into_future()), stop }
 }
@@ -220,11 +233,10 @@ fn allow_many_connections() -> usize {
 
 /// What a client may cost. Clients of ours send small things and are sent much.
 fn limits(builder: SocketIoBuilder) -> SocketIoBuilder {
-    const FROM_CLIENT: usize = 100_000;
     builder
-        // A client that is this many messages behind is dropped: see `slow`. The messages are shared.
+        // A client that is this many messages behind is dropped: see `slow`.
         .max_buffer_size(4096)
-        .max_payload(FROM_CLIENT as u64)
+        .max_payload(polling::ALL)
         .ws_max_message_size(FROM_CLIENT)
         .ws_max_frame_size(FROM_CLIENT)
         .ws_read_buffer_size(1024)

@@ -179,6 +179,7 @@ mod tests {
             ("ROWCAST_MAX_CONNECTIONS", "0"),
             ("ROWCAST_MAX_CONNECTIONS_PER_ADDRESS", "many"),
             ("ROWCAST_MESSAGES_PER_SECOND", "0"),
+            ("ROWCAST_MAX_BEHIND_BYTES", "1000"),
         ] {
             assert_eq!(settings(&[(name, value)]).unwrap_err().variable, name);
         }

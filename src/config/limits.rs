@@ -13,6 +13,8 @@ pub struct LimitSettings {
     pub connections_per_address: usize,
     /// The most messages a second of one client, over ten seconds.
     pub messages_per_second: u32,
+    /// A client for which more bytes than this are kept is dropped.
+    pub bytes_behind: u64,
     /// Whose word counts for the address of a client.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -32,6 +34,7 @@ impl LimitSettings {
                 1..=1_000_000,
             )?,
             messages_per_second: number(vars, "ROWCAST_MESSAGES_PER_SECOND", 20, 1..=100_000)?,
+            bytes_behind: number(vars, "ROWCAST_MAX_BEHIND_BYTES", 16 << 20, 1 << 16..=1 << 30)?,
             trusted_proxies: trusted_proxies(vars)?,
         })
     }

@@ -22,8 +22,9 @@ use tokio::time::sleep;
 use super::{
     adapter::{Client, Hub, Io},
     dismiss::Dismiss,
-    follow,
-    subscribe::{Asked, Refusal},
+    followers,
+    refusal::Refusal,
+    subscribe::Asked,
     token::{Checker, Denied, Grant},
 };
 use crate::config::TokenSettings;
@@ -100,7 +101,7 @@ impl Access {
         let Some(held) = client.extensions.get::<Held>() else { return Err(Refusal::unknown_event()) };
         let lost = |room: &String| held.0.rooms.hold(room) && !new.rooms.hold(room);
         let own = client.id.to_string();
-        let rooms = client.rooms().into_iter().map(|room| follow::followed(&room).to_owned());
+        let rooms = client.rooms().into_iter().map(|room| followers::followed(&room).to_owned());
         let lost: Vec<String> =
             rooms.filter(|room| *room != own && !room.contains(char::is_control) && lost(room)).collect();
         client.leave(lost.clone());

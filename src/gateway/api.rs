@@ -16,9 +16,9 @@ use tokio::time::timeout;
 
 use super::{
     adapter::Hub,
+    lines::{LineRef, Lines},
     metrics::Numbers,
     operators::{self, Wants},
-    wire::{LineRef, Lines},
 };
 use crate::{
     config::Operators,

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     adapter::{Hub, Io, whom},
-    wire::{LineRef, Lines},
+    lines::{LineRef, Lines},
 };
 
 /// No gateway takes longer for it than this, however many clients it has.

@@ -1,4 +1,4 @@
-//! Taking leave of a client that may not stay. It is told why: an event [`CLOSING`] comes before the disconnection.
+//! Taking leave of a client: because an emitter asks for it, or because it may not stay. That one is told why: an event [`CLOSING`] comes before the disconnection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,9 @@ use socketioxide::{SendError, SocketError};
 use tokio::time::sleep;
 
 use super::{
-    adapter::{Client, Hub},
+    adapter::{Client, Hub, Io},
+    lines::{LineRef, Lines},
     slow::Slow,
-    wire::Lines,
 };
 
 /// The event that says why a connection ends. No event of an application has such a name by accident.
@@ -21,6 +21,7 @@ const HEARS: Duration = Duration::from_millis(500);
 
 /// Disconnects clients.
 pub(super) struct Dismiss {
+    io: Io,
     hub: Arc<Hub>,
     lines: Arc<Lines>,
     slow: Arc<Slow>,
@@ -33,8 +34,8 @@ struct Farewell {
 }
 
 impl Dismiss {
-    pub(super) fn new(hub: Arc<Hub>, lines: Arc<Lines>, slow: Arc<Slow>) -> Self {
-        Self { hub, lines, slow }
+    pub(super) fn new(io: Io, hub: Arc<Hub>, lines: Arc<Lines>, slow: Arc<Slow>) -> Self {
+        Self { io, hub, lines, slow }
     }
 
     /// Takes leave of a client in its namespace, at once. When it is in no other one, its connection ends as well.
@@ -59,20 +60,44 @@ impl Dismiss {
         }));
     }
 
+    /// Takes leave of a client in its namespace, without a word. Its connection stays.
+    pub(super) fn disconnect(&self, client: Client) {
+        if let Err(SocketError::InternalChannelFull) = client.clone().disconnect() {
+            self.slow.drop_client(client);
+        }
+    }
+
+    /// Takes leave of a client in all its namespaces, without a word, and sees to it that its connection ends.
+    pub(super) fn close(&self, client: &Client) {
+        let line = self.lines.of(client);
+        for namespace in self.hub.names() {
+            // In this library a client's socket has the same id in every namespace.
+            if let Some(client) = self.io.of(namespace).and_then(|namespace| namespace.get_socket(client.id))
+            {
+                self.disconnect(client);
+            }
+        }
+        cut_soon(line, || true);
+    }
+
+    /// Takes leave of a client in its namespace. When it is in no other one, its connection ends.
     fn leave(&self, client: Client) {
         let line = self.lines.of(&client);
-        if let Err(SocketError::InternalChannelFull) = client.clone().disconnect() {
-            return self.slow.drop_client(client);
-        }
-        let Some(line) = line else { return };
         let (hub, id) = (self.hub.clone(), client.id.to_string());
-        drop(tokio::spawn(async move {
-            sleep(CLOSES_ITSELF).await;
-            if !hub.has_client(&id) {
-                line.cut();
-            }
-        }));
+        self.disconnect(client);
+        cut_soon(line, move || !hub.has_client(&id));
     }
+}
+
+/// Cuts a connection that is still there when a client could have closed it by itself, where this still holds then.
+fn cut_soon(line: Option<LineRef>, holds: impl FnOnce() -> bool + Send + 'static) {
+    let Some(line) = line else { return };
+    drop(tokio::spawn(async move {
+        sleep(CLOSES_ITSELF).await;
+        if holds() {
+            line.cut();
+        }
+    }));
 }
 
 /// Whether there was a place for it in the client's queue.

@@ -22,9 +22,9 @@ use axum::{
 
 use super::{
     access::Access,
+    lines::LineRef,
     proxies::Proxies,
     seats::{Full, Seat, Seats},
-    wire::LineRef,
 };
 use crate::config::LimitSettings;
 

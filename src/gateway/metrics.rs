@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{adapter::Hub, wire::Lines};
+use super::{adapter::Hub, lines::Lines};
 use crate::{
     histogram::{self, Histogram},
     queue::{Audit, Member},

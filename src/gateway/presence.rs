@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{subscription::Readiness, wire::Lines};
+use super::{lines::Lines, subscription::Readiness};
 use crate::{
     control::{Identity, Report},
     memory::resident_bytes,

@@ -89,7 +89,7 @@ impl Relay {
         adapter.anyone_in(rooms) || self.catch_up.followers.follow(namespace, rooms)
     }
 
-    fn deliver(&mut self, adapter: &Arc<Adapter>, channel: &str, broadcast: Broadcast, again: bool) {
+    fn deliver(&mut self, adapter: &Adapter, channel: &str, broadcast: Broadcast, again: bool) {
         self.hub.counts.wanted.add(1);
         let row = self.catch_up.row(&broadcast);
         if row.is_some_and(|(feed, id)| !feed.note(id, again)) {
@@ -118,9 +118,7 @@ impl Relay {
             Ok(packet) => packet,
             Err(error) => return self.ignored.tell(channel, &[], &error),
         };
-        if adapter.local().broadcast(packet, options.clone()).is_err() {
-            self.slow.drop_those_behind(adapter, options);
-        }
+        self.slow.send(adapter, packet, options);
     }
 }
 

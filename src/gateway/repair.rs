@@ -74,7 +74,7 @@ async fn page(
     };
     let laid = feed.lay(pages, &catch_up.key).await?;
     let reader = feed.readers.acquire().await;
-    let rows = pages.above(&laid.everything(), *id, *most).await?;
+    let rows = pages.above(&laid.everything(), *id, *most, PAGE_BYTES).await?.rows;
     drop(reader);
     let Some(last) = rows.last() else { return Ok(None) };
     *id = last.id;

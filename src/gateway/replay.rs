@@ -1,6 +1,6 @@
 //! A client catches up: the rows of its room above an id, read back page by page, and then the live ones.
 //!
-//! 1. Pages are read until one is not full. What is heard meanwhile is left out: it is in a page still to come, or
+//! 1. Pages are read until there is nothing behind one. What is heard meanwhile is left out: it is in a page still to come, or
 //!    above what the client was told.
 //! 2. From here on the client takes live rows. What lies between what it was told and this moment is read once more,
 //!    and given where it was not given yet.
@@ -15,15 +15,15 @@ use tokio::time::sleep;
 
 use super::{
     catch_up::CatchUp,
-    feed::Laid,
     follow::{Follower, Row},
+    laid::Laid,
     packet,
     sockets::Turn,
 };
 use crate::{
     backoff::Backoff,
     emitter::{Broadcast, Message, decode},
-    store::{Fault, Selection, StoredRow, Value},
+    store::{Fault, Page, Selection, StoredRow, Value},
 };
 
 /// What one client is owed.
@@ -31,8 +31,8 @@ pub(super) struct Replay {
     pub(super) catch_up: Arc<CatchUp>,
     pub(super) follower: Arc<Follower>,
     pub(super) laid: Arc<Laid>,
-    /// The rows of the room, as the table was when it was last looked at; `None` where that is still to be done, or no
-    /// row can be in it.
+    /// The rows of the room, as the table was when it was last looked at; without it no row of the table can be in the
+    /// room, or the table is to be looked at anew.
     pub(super) selection: Option<Box<Selection>>,
     pub(super) since: u64,
     /// The rows of the next page.
@@ -43,8 +43,8 @@ pub(super) struct Replay {
 const PAGE: usize = 1_000;
 /// The rows of the first page, when it is not known yet how large they are.
 pub(super) const FIRST_PAGE: usize = 16;
-/// About the bytes of one page.
-pub(super) const PAGE_BYTES: usize = 4 << 20;
+/// The bytes of one page, but for its last row.
+pub(super) const PAGE_BYTES: usize = 1 << 20;
 /// How often it is looked whether a page was taken.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -79,7 +79,7 @@ impl Replay {
         self.follower.complete();
     }
 
-    /// Gives the rows above an id, until a page is not full.
+    /// Gives the rows above an id, until there is nothing behind a page.
     async fn read_above(&mut self, mut id: u64) {
         // All rows up to it are there for every page that is read from now on. Above it a row may be committed behind
         // our back, when the page in which it would have been is read already.
@@ -88,12 +88,11 @@ impl Replay {
             // One page at a time, of however many rooms.
             let turn = self.follower.client.extensions.get::<Turn>().unwrap_or_default();
             let _turn = turn.pages.lock().await;
-            let most = self.most;
-            let rows = self.page(id).await;
+            let Page { rows, more } = self.page(id).await;
             let Some(last) = rows.last().map(|row| row.id) else { return };
             self.most = StoredRow::as_many_as(&rows, PAGE_BYTES).min(PAGE);
             let before = self.follower.given();
-            let seen = self.seen();
+            let paid = self.paid();
             let events = self.events(&rows);
             self.catch_up.counts().replayed.add(events.len() as u64);
             for row in events {
@@ -104,22 +103,22 @@ impl Replay {
             if let Some(mark) = mark {
                 self.follower.advance(mark.min(id));
             }
-            if rows.len() < most {
+            if !more {
                 return;
             }
-            self.taken(&seen, self.follower.given() - before).await;
+            self.taken(paid.saturating_add(self.follower.given() - before)).await;
         }
     }
 
     /// The next page; while the database is away it waits, and where the table has changed it looks at it anew.
-    async fn page(&mut self, id: u64) -> Vec<StoredRow> {
+    async fn page(&mut self, id: u64) -> Page {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             let asked = Instant::now();
             let trouble = match self.try_page(id).await {
-                Ok(rows) => {
+                Ok(page) => {
                     self.catch_up.reached_database();
-                    return rows;
+                    return page;
                 }
                 Err(fault) => fault,
             };
@@ -136,8 +135,8 @@ impl Replay {
         }
     }
 
-    async fn try_page(&mut self, id: u64) -> Result<Vec<StoredRow>, Fault> {
-        let Some(pages) = &self.catch_up.pages else { return Ok(Vec::new()) };
+    async fn try_page(&mut self, id: u64) -> Result<Page, Fault> {
+        let Some(pages) = &self.catch_up.pages else { return Ok(Page::default()) };
         if self.selection.is_none() {
             let Follower { feed, room, .. } = &*self.follower;
             self.laid = feed.lay(pages, &self.catch_up.key).await?;
@@ -146,10 +145,10 @@ impl Replay {
         match &self.selection {
             Some(selection) => {
                 let _reader = self.follower.feed.readers.acquire().await;
-                pages.above(selection, id, self.most).await
+                pages.above(selection, id, self.most, PAGE_BYTES).await
             }
             // No row can be in the room.
-            None => Ok(Vec::new()),
+            None => Ok(Page::default()),
         }
     }
 
@@ -166,34 +165,18 @@ impl Replay {
             .collect()
     }
 
-    /// Waits until the client has taken so many bytes; on long-polling, until it has come for what is queued.
-    async fn taken(&self, before: &Seen, bytes: u64) {
-        let all = |now: &Seen| match (before, now) {
-            (Seen::Written(before), Seen::Written(now)) => *now >= before + bytes,
-            (Seen::Fetched(before), Seen::Fetched(now)) => now > before,
-            // It has changed to WebSocket, or gone.
-            _ => true,
-        };
-        while !all(&self.seen()) {
+    /// Waits until the client has taken so many bytes altogether: its next page would only lie here.
+    async fn taken(&self, bytes: u64) {
+        while self.paid() < bytes {
             sleep(LOOK).await;
         }
     }
 
-    fn seen(&self) -> Seen {
-        match self.catch_up.lines.of(&self.follower.client) {
-            Some(line) => line.written().map_or(Seen::Gone, Seen::Written),
-            None => Seen::Fetched(self.catch_up.lines.fetched(&self.follower.client)),
-        }
+    /// All that the client has taken so far.
+    fn paid(&self) -> u64 {
+        let debt = self.catch_up.lines.debts.of(self.follower.client.id);
+        debt.map_or(u64::MAX, |debt| debt.paid())
     }
-}
-
-/// What is seen of how fast a client takes what it is sent.
-enum Seen {
-    /// So many bytes went out on its connection.
-    Written(u64),
-    /// So often it has come for what is queued, which is long-polling.
-    Fetched(u64),
-    Gone,
 }
 
 /// Rows as the broadcasts that they were: through the same encoding, so that they do not differ.

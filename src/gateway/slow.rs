@@ -1,17 +1,22 @@
-//! Clients that do not read as fast as they are sent to.
+//! Events go out, and clients that do not read as fast as they are sent to are dropped.
 //!
 //! The library drops a message for a socket whose queue is full, and goes on: the client would never know of the hole.
 //! Here such a client loses its connection instead. It connects again by itself, and knows that it has missed something.
+//! So does one for which too many bytes are kept: a queue of a few thousand messages is no bound of memory.
 
 use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer, ser::Error as _};
 use socketioxide::{SendError, SocketError};
-use socketioxide_core::adapter::BroadcastOptions;
+use socketioxide_core::{
+    adapter::{BroadcastFlags, BroadcastOptions},
+    packet::Packet,
+};
 
 use super::{
     adapter::{Adapter, Client, DROPPED, Hub, Io},
-    wire::Lines,
+    lines::Lines,
+    packet,
 };
 
 /// Ends the connections of clients that are behind.
@@ -26,25 +31,35 @@ impl Slow {
         Self { io, hub, lines }
     }
 
-    /// To be called right after a broadcast to these sockets has failed for some of them. The library does not say
-    /// which, but nothing else has run since: whose queue was full then is full now.
-    pub(super) fn drop_those_behind(&self, adapter: &Arc<Adapter>, whom: BroadcastOptions) {
+    /// A client is about to be connected.
+    pub(super) fn enter(&self, client: &Client) {
+        self.lines.enter(client);
+    }
+
+    /// Sends an event to these clients: all events go out here. Whoever has no place for it is dropped, and whoever was
+    /// too far behind already. The library does not say for whom there was no place, but nothing else has run since:
+    /// whose queue was full then is full now.
+    pub(super) fn send(&self, adapter: &Adapter, packet: Packet, whom: BroadcastOptions) {
+        let bytes = packet::size(&packet);
+        let refused = adapter.local().broadcast(packet, whom.clone()).is_err();
+        // One that is volatile has a place of its own, in which it is replaced.
+        if whom.has_flag(BroadcastFlags::Volatile) {
+            return;
+        }
+        let sids = adapter.local().sockets(whom);
+        let behind = self.lines.debts.owe(&sids, bytes);
+        if !refused && behind.is_empty() {
+            return;
+        }
         let Some(namespace) = self.io.of(adapter.local().path().as_str()) else { return };
-        for sid in adapter.local().sockets(whom) {
-            if let Some(client) = namespace.get_socket(sid) {
-                self.drop_if_behind(client);
+        for client in sids.into_iter().filter_map(|sid| namespace.get_socket(sid)) {
+            if behind.contains(&client.id) || (refused && is_full(&client)) {
+                self.drop_client(client);
             }
         }
     }
 
-    /// To be called right after something could not be sent to a client: it may have gone, which is no matter.
-    pub(super) fn drop_if_behind(&self, client: Client) {
-        if is_full(&client) {
-            self.drop_client(client);
-        }
-    }
-
-    /// Ends the connection of a client for which there was no place in its queue.
+    /// Ends the connection of a client for which there was no place in its queue, or that is behind.
     pub(super) fn drop_client(&self, client: Client) {
         tracing::info!(client = %client.id, "a client that does not read is dropped");
         self.hub.counts.dropped.add(1);

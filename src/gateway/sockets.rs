@@ -16,9 +16,10 @@ use super::{
     adapter::{Adapter, Client, Hub},
     catch_up::CatchUp,
     chatter::Chatter,
-    follow::aside,
+    followers::aside,
+    refusal::{Answer, Refusal},
     slow::Slow,
-    subscribe::{self, Answer, Asked, Refusal},
+    subscribe::{self, Asked},
     token::Denied,
 };
 
@@ -63,6 +64,7 @@ async fn connected(client: Client) {
 
 /// Before the client hears that it is connected, so that nothing it says comes too early.
 fn admit(client: &Client, rules: Rules) {
+    rules.slow.enter(client);
     // Its own room, as on a Node server.
     client.join(client.id.to_string());
     // One handler for all events is one allocation, and a client of ours says little.

@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 
-use super::token::Denied;
+use super::refusal::Refusal;
 
 /// A room that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +83,7 @@ fn read(item: &Value) -> Result<Asked, Refusal> {
     };
     if let Some(unknown) = fields.keys().find(|key| !["room", "since", "every_ms"].contains(&key.as_str())) {
         let message = format!("{unknown:?} is not known here; an item is {{ room, since, every_ms }}");
-        return Err(Refusal { message, ..Refusal::malformed() });
+        return Err(Refusal::bad_request(message));
     }
     let room = plain(fields.get("room").unwrap_or(&Value::Null))?;
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
@@ -137,82 +136,12 @@ fn permitted(room: &str, is_client: impl Fn(&str) -> bool) -> Result<(), Refusal
     Ok(())
 }
 
-/// An acknowledgement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Answer {
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rooms: Option<Vec<String>>,
-    #[serde(flatten)]
-    refusal: Option<Refusal>,
-}
-
-impl From<Result<Vec<String>, Refusal>> for Answer {
-    fn from(outcome: Result<Vec<String>, Refusal>) -> Self {
-        match outcome {
-            Ok(rooms) => Self { ok: true, rooms: Some(rooms), refusal: None },
-            Err(refusal) => Self { ok: false, rooms: None, refusal: Some(refusal) },
-        }
-    }
-}
-
-/// Why nothing was done: a word for programs, a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Refusal {
-    code: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room: Option<String>,
-}
-
-impl Refusal {
-    /// What cannot be done for one room.
-    pub(super) fn of_room(code: &'static str, message: String, room: &str) -> Self {
-        Self { code, message, room: Some(room.chars().take(100).collect()) }
-    }
-
-    /// It has gone meanwhile, and does not hear this.
-    pub(super) fn gone() -> Self {
-        Self { code: "gone", message: "the client has gone".into(), room: None }
-    }
-
-    fn malformed() -> Self {
-        let message = "expected a room, or a list of rooms: \"a\", { room: \"a\" }, [\"a\", \"b\"]";
-        Self { code: "bad_request", message: message.into(), room: None }
-    }
-
-    /// More rooms than one socket may be in.
-    pub(super) fn too_many(most: usize) -> Self {
-        let message =
-            format!("a client may be in {most} rooms (ROWCAST_ROOMS_PER_SOCKET); unsubscribe from some");
-        Self { code: "too_many_rooms", message, room: None }
-    }
-
-    /// A room that the client's token does not list.
-    pub(super) fn forbidden(room: &str) -> Self {
-        let message = "the token's rooms do not hold this one; nothing was joined";
-        Self { code: "forbidden", message: message.into(), room: Some(room.to_owned()) }
-    }
-
-    /// A token that is not accepted.
-    pub(super) fn denied(denied: Denied) -> Self {
-        Self { code: denied.code, message: denied.reason, room: None }
-    }
-
-    /// An event that is not one of ours.
-    pub(super) fn unknown_event() -> Self {
-        let message = "this server takes subscribe and unsubscribe from clients, authenticate where it asks for \
-                       tokens, and no other event";
-        Self { code: "unknown_event", message: message.into(), room: None }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::*;
+    use super::{super::refusal::Answer, *};
 
     const OWN: &str = "AAAAAAAAAAAAAAAA";
 

@@ -40,6 +40,8 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 /// So many messages are taken before the clients' writers have their turn. Far below what a client's queue holds, so
 /// that a burst does not fill it before anybody could write.
 const IN_A_ROW: usize = 64;
+/// And so many bytes, or a burst of large ones would find everybody behind.
+const BYTES_IN_A_ROW: usize = 1 << 20;
 /// Messages that come closer than this are taken together, so that a client is written to once for several of them: most
 /// of what a delivery costs is the write. A message that comes by itself does not wait.
 const TOGETHER: Duration = Duration::from_millis(4);
@@ -127,11 +129,14 @@ async fn take(
     catch_up: &Arc<CatchUp>,
 ) -> RedisError {
     let mut messages = pin!(messages.peekable());
-    let (mut in_a_row, mut began) = (0, Instant::now());
+    let (mut in_a_row, mut bytes, mut began) = (0, 0, Instant::now());
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => relay.hear(message.get_channel_name(), message.get_payload_bytes()),
+                Some(message) => {
+                    bytes += message.get_payload_bytes().len();
+                    relay.hear(message.get_channel_name(), message.get_payload_bytes());
+                }
                 None => break,
             },
             Some(repaired) = repaired.recv() => match repaired {
@@ -140,8 +145,8 @@ async fn take(
             },
         }
         in_a_row += 1;
-        if in_a_row == IN_A_ROW {
-            in_a_row = 0;
+        if in_a_row == IN_A_ROW || bytes >= BYTES_IN_A_ROW {
+            (in_a_row, bytes) = (0, 0);
             tokio::task::yield_now().await;
         }
         if messages.as_mut().peek().now_or_never().is_none() {

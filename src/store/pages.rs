@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, MySqlConnection, Row,
     mysql::{MySqlPool, MySqlPoolOptions, MySqlRow},
@@ -61,10 +62,23 @@ pub struct StoredRow {
     pub values: Vec<Value<'static>>,
 }
 
+/// Rows that were read together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// In the order of their ids.
+    pub rows: Vec<StoredRow>,
+    /// Whether there may be more behind them.
+    pub more: bool,
+}
+
 impl StoredRow {
+    fn size(&self) -> usize {
+        self.values.iter().map(Value::size).sum()
+    }
+
     /// How many rows like these take about so many bytes; one at least.
     pub fn as_many_as(rows: &[Self], bytes: usize) -> usize {
-        let all: usize = rows.iter().flat_map(|row| &row.values).map(Value::size).sum();
+        let all: usize = rows.iter().map(Self::size).sum();
         (bytes * rows.len() / all.max(1)).max(1)
     }
 }
@@ -115,15 +129,29 @@ impl Pages {
         in_time(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool)).await
     }
 
-    /// The rows of a selection above an id: the lowest so many.
+    /// The rows of a selection above an id: the lowest so many, or only as many as have so many bytes, or one.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn above(&self, selection: &Selection, id: u64, most: usize) -> Result<Vec<StoredRow>, Fault> {
+    pub async fn above(
+        &self,
+        selection: &Selection,
+        id: u64,
+        most: usize,
+        bytes: usize,
+    ) -> Result<Page, Fault> {
         let _turn = self.turns.acquire().await;
         in_time(async {
             let mut connection = self.pool.acquire().await?;
-            page(&mut connection, selection, id, most).await
+            let rows = page(&mut connection, selection, id, most, bytes).await?;
+            let more = rows.len() == most;
+            let all: usize = rows.iter().map(StoredRow::size).sum();
+            if !more && all >= bytes {
+                // What it has not sent yet would have to be read before anything else.
+                drop(connection.detach());
+                return Ok(Page { rows, more: true });
+            }
+            Ok(Page { rows, more })
         })
         .await
     }
@@ -146,6 +174,7 @@ async fn page(
     selection: &Selection,
     id: u64,
     most: usize,
+    bytes: usize,
 ) -> sqlx::Result<Vec<StoredRow>> {
     let columns = selection.read_columns();
     let mut query = sqlx::query(AssertSqlSafe(selection.sql(&columns, most)));
@@ -156,13 +185,17 @@ async fn page(
             Key::Text(text) => query.bind(text.as_str()),
         };
     }
-    let rows = query.bind(id).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            let values = columns.iter().enumerate().map(|(at, column)| value(row, at + 1, column));
-            Ok(StoredRow { id: row.try_get_unchecked(0)?, values: values.collect::<sqlx::Result<_>>()? })
-        })
-        .collect()
+    let mut coming = query.bind(id).fetch(connection);
+    let (mut rows, mut read) = (Vec::new(), 0);
+    while read < bytes
+        && let Some(row) = coming.try_next().await?
+    {
+        let values = columns.iter().enumerate().map(|(at, column)| value(&row, at + 1, column));
+        let row = StoredRow { id: row.try_get_unchecked(0)?, values: values.collect::<sqlx::Result<_>>()? };
+        read += row.size();
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 impl Selection {
@@ -242,6 +275,18 @@ fn rfc3339(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_page_has_as_many_rows_as_take_its_bytes_and_one_at_least() {
+        // Each counts nine bytes beside its text.
+        let row = |length: usize| StoredRow { id: 1, values: vec![Value::Text("x".repeat(length).into())] };
+        assert_eq!(StoredRow::as_many_as(&[row(91), row(91)], 1_000), 10);
+        assert_eq!(StoredRow::as_many_as(&[row(1), row(181)], 1_000), 10, "the mean counts");
+        assert_eq!(StoredRow::as_many_as(&[row(300_000)], 1_000), 1);
+        let empty = StoredRow { id: 1, values: Vec::new() };
+        assert_eq!(StoredRow::as_many_as(&[empty], 1_000), 1_000);
+        assert_eq!(StoredRow::as_many_as(&[], 1_000), 1);
+    }
 
     #[test]
     fn a_date_has_the_form_of_events() {

@@ -8,13 +8,18 @@ mod client;
 mod cluster;
 mod deliver;
 mod forms;
+mod fuzz;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod pages;
+mod protocol;
 mod python;
+mod raw;
 mod rooms;
 mod slow;
 mod storm;
+mod stuck;
 mod vectors;
 
 use std::{collections::BTreeMap, process::Stdio};
@@ -43,7 +48,18 @@ impl Gateway {
     /// Returns when it listens; it need not hear Redis yet.
     async fn listening(env: &Env, variables: &[(&str, &str)]) -> Self {
         let own = [("ROWCAST_LISTEN", "127.0.0.1:0"), ("ROWCAST_QUEUE", &*env.queue)];
-        let process = Running::on(env, "gateway", "", &[&own, variables].concat());
+        Self::running(Running::on(env, "gateway", "", &[&own, variables].concat())).await
+    }
+
+    /// Returns when it hears Redis; for the routes of a file, see [`Running::routes`].
+    async fn of_routes(env: &Env, routes: &str) -> Self {
+        let listen = [("ROWCAST_LISTEN", "127.0.0.1:0")];
+        let gateway = Self::running(Running::on(env, "gateway", routes, &listen)).await;
+        gateway.ready().await;
+        gateway
+    }
+
+    async fn running(process: Running) -> Self {
         let address = process.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
         Self { process, address }
     }
@@ -68,6 +84,20 @@ impl Gateway {
         let answer = self.request(&format!("GET {path} HTTP/1.0\r\n\r\n")).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         format!("{} {body}", head.split(' ').nth(1).unwrap())
+    }
+
+    /// A number of its own among those of `/metrics`.
+    async fn number(&self, name: &str) -> u64 {
+        let page = self.get("/metrics").await;
+        let number = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {page}"))
+    }
+
+    /// How much memory it has ("VmRSS"), or the most it ever had ("VmHWM"), in megabytes.
+    fn memory(&self, which: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':')).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 
     /// What a request is answered with, until the connection ends.

@@ -2,19 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use nix::sys::signal::Signal;
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
-
-use super::{Gateway, ask, event, publisher, slow::text_frame};
+use super::{Gateway, ask, event, publisher, raw::Socket};
 use crate::{
     interop::Node,
     rows::values::{EVERY_KIND, KINDS},
-    support::{Env, PATIENCE, Proxy, Running, eventually, running::stopped},
+    support::{Env, PATIENCE, Proxy, Running, Side, eventually, running::stopped},
 };
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
 pub(super) const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
 const ACCOUNT: &str = "account:7";
@@ -128,8 +123,9 @@ async fn a_row_that_is_committed_late_is_above_the_mark_of_those_who_were_there_
     let other = Running::worker(&env, &[ROOMS, lease]);
     push(&env, 15..20).await;
     heard.until(&mut node, |heard| heard.rows.len() == 5).await;
-    // Marks come every second: the next two say the same.
-    let mut marks = Vec::new();
+    // Two rounds of marks are asked for, and come before the next row.
+    let rounds = env.subscribe("rowcast:marks:*").await;
+    rounds.at_least(2, PATIENCE).await;
     push(&env, 20..21).await;
     heard.until(&mut node, |heard| heard.rows.len() == 6).await;
     assert_eq!(heard.since, "10", "rows 11 to 15 are not published");
@@ -141,9 +137,8 @@ async fn a_row_that_is_committed_late_is_above_the_mark_of_those_who_were_there_
     subscribe(&mut node, CLIENT, json!({"room": "pre_qqaccount", "since": heard.since})).await;
     let mut again = Heard::default();
     again.until(&mut node, |heard| heard.since == "21").await;
-    marks.extend(again.rows.iter().copied());
-    marks.sort_unstable();
-    assert_eq!(marks, (10..21).collect::<Vec<_>>());
+    again.rows.sort_unstable();
+    assert_eq!(again.rows, (10..21).collect::<Vec<_>>());
     late.stop().await;
     other.stop().await;
 }
@@ -222,7 +217,7 @@ async fn hear(node: &mut Node, specs: &[&str; 3], heard: &mut [Heard; 3], jobs: 
     }
 }
 
-fn port(url: &str) -> u16 {
+pub(super) fn port(url: &str) -> u16 {
     url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).unwrap()
 }
 
@@ -328,22 +323,26 @@ async fn a_row_that_is_read_back_says_what_its_event_said() {
 #[tokio::test]
 async fn a_client_that_goes_while_it_subscribes_leaves_nothing() {
     let env = with_rows(10).await;
-    let gateway = Gateway::start(&env, &[ROOMS, ("ROWCAST_MAX_CONNECTIONS", "3")]).await;
-    for _ in 0..20 {
-        // What is left of one that has gone would count as a connection for ever.
-        let mut stream = eventually(PATIENCE, "there is a place", async || {
-            let mut stream = TcpStream::connect(&gateway.address).await.unwrap();
-            let head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-                        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-            stream.write_all(head.as_bytes()).await.unwrap();
-            let mut status = [0; 12];
-            stream.read_exact(&mut status).await.unwrap();
-            if status.ends_with(b"101") { Ok(stream) } else { Err(String::from_utf8_lossy(&status).into_owned()) }
-        })
-        .await;
-        let subscribe = r#"42["subscribe",["a",{"room":"pre_qqaccount","since":0}]]"#;
-        let frames = [text_frame("40"), text_frame(subscribe)].concat();
-        stream.write_all(&frames).await.unwrap();
+    let proxy = Proxy::start(env.sql_port).await;
+    let database = ("DATABASE_URL", &*proxy.url(&env.database_url));
+    let gateway = Gateway::start(&env, &[ROOMS, database, ("ROWCAST_MAX_CONNECTIONS", "3")]).await;
+    proxy.hold(Side::Server);
+    for _ in 0..3 {
+        let mut socket = Socket::connected(&gateway).await;
+        socket.send(r#"42["subscribe",["a",{"room":"pre_qqaccount","since":0}]]"#).await;
+    }
+    eventually(PATIENCE, "they have gone", async || match gateway.number("rowcast_gateway_clients").await {
+        0 => Ok(()),
+        clients => Err(clients),
+    })
+    .await;
+    // What they wait for comes when nobody waits any more.
+    proxy.release(Side::Server);
+    // What is left of one that has gone would count as a connection for ever.
+    let mut inside = Vec::new();
+    while inside.len() < 3 {
+        let query = "EIO=4&transport=websocket";
+        inside.push(eventually(PATIENCE, "a place", async || Socket::ask(&gateway, query).await).await);
     }
 }
 

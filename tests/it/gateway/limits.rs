@@ -11,7 +11,8 @@ use tokio::{
 
 use super::{
     Gateway, event, publisher,
-    slow::{Stuck, text_frame, upgraded},
+    raw::text_frame,
+    slow::{Stuck, upgraded},
 };
 use crate::support::{Env, PATIENCE, eventually, within};
 

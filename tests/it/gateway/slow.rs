@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::{Gateway, event, publisher, transport_changed};
+use super::{Gateway, event, publisher, raw::text_frame, transport_changed};
 use crate::interop::Node;
 use crate::support::{Env, PATIENCE, eventually, within};
 
@@ -81,21 +81,6 @@ pub(super) async fn upgraded(gateway: &Gateway, version: u8) -> TcpStream {
     stream
 }
 
-/// A text in a WebSocket frame, masked with zeros.
-pub(super) fn text_frame(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match text.len() {
-        short @ 0..126 => frame.push(0x80 | short as u8),
-        long => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(long as u16).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(text.as_bytes());
-    frame
-}
-
 /// Publishes so many messages of 10 kB to everybody, numbered from 0.
 pub(super) async fn fill(env: &Env, count: usize) {
     let mut redis = env.redis_connection().await;
@@ -131,7 +116,8 @@ pub(super) fn connections(gateway: &Gateway) -> usize {
     ours.filter(|line| held.contains(&format!("socket:[{}]", line[9]))).count()
 }
 
-async fn has_connections(gateway: &Gateway, expected: usize) {
+/// Waits until it holds so many.
+pub(super) async fn has_connections(gateway: &Gateway, expected: usize) {
     eventually(PATIENCE, &format!("{expected} connections"), async || match connections(gateway) {
         now if now == expected => Ok(()),
         now => Err(now),
@@ -204,6 +190,13 @@ async fn stopped_until_dropped(env: &Env, gateway: &Gateway, node: &mut Node) ->
     node.stop_reading();
     fill(env, 6_000).await;
     gateway.process.says("a client that does not read is dropped", 1).await;
+    eventually(PATIENCE, "nothing of it is on its way", async || {
+        match gateway.number("rowcast_gateway_messages_heard_total").await {
+            6_000 => Ok(()),
+            heard => Err(heard),
+        }
+    })
+    .await;
     node.go_on_reading();
     for number in 0.. {
         let line = node.line().await;

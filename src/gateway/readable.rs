@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Feed, Laid};
+use super::{feed::Feed, laid::Laid};
 use crate::{
     route::{Part, RoomTemplate, Route},
     store::{ColumnKind, TableSchema},
@@ -55,7 +55,7 @@ impl Laid {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::tests::{column, indexes, route, schema},
+        super::laid::tests::{column, indexes, route, schema},
         *,
     };
 

@@ -1,0 +1,325 @@
+//! The cases of the official test suites of the protocols, engine.io 4 and socket.io 5, in their order. Where those have
+//! a server that echoes, here it is acknowledgements and emitted events that come back.
+
+use rowcast::emitter::{Outgoing, Target};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::{
+    Gateway, publisher,
+    raw::{Frame, Polling, Socket, http},
+    slow::has_connections,
+};
+use crate::support::{Env, PATIENCE, eventually, within};
+
+/// What the server answers to an event that is not one of its own.
+const REFUSED: &str = "[{\"ok\":false,\"code\":\"unknown_event\",";
+
+fn keys(greeting: &Value) -> Vec<&str> {
+    greeting.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// What all sessions are greeted with.
+fn is_greeting(greeting: &Value, upgrades: &Value) {
+    let mut keys = keys(greeting);
+    keys.sort_unstable();
+    assert_eq!(keys, ["maxPayload", "pingInterval", "pingTimeout", "sid", "upgrades"]);
+    assert!(greeting["sid"].is_string());
+    assert_eq!(
+        (&greeting["upgrades"], &greeting["pingInterval"], &greeting["pingTimeout"]),
+        (upgrades, &json!(10_000), &json!(8_000))
+    );
+}
+
+mod engine_io {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_session_is_opened_over_both_transports() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let (_session, greeting) = Polling::open(&gateway).await;
+        is_greeting(&greeting, &json!(["websocket"]));
+        assert_eq!(greeting["maxPayload"], 100_000);
+        let (_socket, greeting) = Socket::open(&gateway).await;
+        is_greeting(&greeting, &json!([]));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_none_of_the_protocol_is_refused() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        for query in [
+            "transport=polling",
+            "EIO=abc&transport=polling",
+            "EIO=4",
+            "EIO=4&transport=abc",
+            "EIO=5&transport=polling",
+        ] {
+            assert_eq!(http(&gateway, "GET", query, "").await.0, 400, "{query}");
+            let socket = Socket::ask(&gateway, &query.replace("polling", "websocket")).await;
+            assert_eq!(socket.err(), Some(400), "{query}");
+        }
+        for method in ["POST", "PUT"] {
+            assert_eq!(http(&gateway, method, "EIO=4&transport=polling", "").await.0, 400, "{method}");
+        }
+        let strange = "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAAAA";
+        assert_eq!(http(&gateway, "GET", strange, "").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn long_polling_carries_one_packet_several_and_binary_ones() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let session = Polling::connected(&gateway).await;
+        session.say(r#"421["hello"]"#).await;
+        assert!(session.until("431").await[0].starts_with(&format!("431{REFUSED}")));
+        session.say("422[\"a\"]\u{1e}423[\"b\"]\u{1e}424[\"c\"]").await;
+        let answers = session.until("434").await;
+        let answers: Vec<&str> = answers.iter().map(|answer| &answer[..3]).collect();
+        assert_eq!(answers, ["432", "433", "434"]);
+        session.say("451-5[\"a\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQIDBA==").await;
+        assert!(session.until("435").await[0].starts_with(&format!("435{REFUSED}")));
+        binary(&env).await;
+        let packets = session.until("b").await;
+        assert_eq!(packets, ["451-[\"bin\",{\"_placeholder\":true,\"num\":0}]", "bAQIDBA=="]);
+    }
+
+    #[tokio::test]
+    async fn a_packet_that_cannot_be_read_ends_the_session() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let (session, _) = Polling::open(&gateway).await;
+        assert_eq!(session.post("abc").await.0, 400);
+        assert_eq!(session.get().await.0, 400);
+        let (mut socket, _) = Socket::open(&gateway).await;
+        socket.send("abc").await;
+        socket.ends().await;
+    }
+
+    #[tokio::test]
+    async fn two_requests_at_once_for_what_is_queued_end_the_session() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let session = Polling::connected(&gateway).await;
+        let mut answers = [session.get(), session.get()].map(Box::pin);
+        let [first, second] = &mut answers;
+        let (first, second) = tokio::join!(first, second);
+        let mut statuses = [first.0, second.0];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 400]);
+        assert!(
+            [&first.1, &second.1].contains(&&"1".to_owned()),
+            "it is told to close: {first:?} {second:?}"
+        );
+        assert_eq!(session.get().await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_ends_no_session_as_it_would_in_the_official_server() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let session = Polling::connected(&gateway).await;
+        has_connections(&gateway, 0).await;
+        let waiting = session.ask().await;
+        has_connections(&gateway, 1).await;
+        drop(waiting);
+        has_connections(&gateway, 0).await;
+        publisher(&env).await.emit("next", &0).await.unwrap();
+        assert_eq!(session.until("42").await.last().unwrap(), r#"42["next",0]"#);
+    }
+
+    #[tokio::test]
+    async fn websocket_carries_text_and_binary() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let mut socket = Socket::connected(&gateway).await;
+        socket.send(r#"421["hello"]"#).await;
+        assert!(socket.text().await.starts_with(&format!("431{REFUSED}")));
+        binary(&env).await;
+        assert_eq!(socket.text().await, "451-[\"bin\",{\"_placeholder\":true,\"num\":0}]");
+        assert_eq!(socket.next().await, Frame::Binary(vec![1, 2, 3, 4]));
+    }
+
+    #[tokio::test]
+    async fn whoever_answers_pings_stays_and_whoever_does_not_is_gone() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let (answering, silent) = (Polling::connected(&gateway).await, Polling::connected(&gateway).await);
+        let (mut speaking, mut mute) = (Socket::connected(&gateway).await, Socket::connected(&gateway).await);
+        let polling = async {
+            let (status, body) = within(PATIENCE, "a ping", answering.get()).await;
+            assert_eq!((status, body.as_str()), (200, "2"));
+            answering.say("3").await;
+            answering.say(r#"421["hello"]"#).await;
+            answering.until("431").await;
+        };
+        let websocket = async {
+            for _ in 0..2 {
+                assert_eq!(speaking.frame().await, Some(Frame::Text("2".into())));
+                speaking.send("3").await;
+            }
+            speaking.send(r#"421["hello"]"#).await;
+            assert!(speaking.text().await.starts_with("431"));
+        };
+        let gone = eventually(PATIENCE, "the silent session is gone", async || match silent.get().await {
+            (400, _) => Ok(()),
+            other => Err(other),
+        });
+        tokio::join!(polling, websocket, mute.ends(), gone);
+    }
+
+    #[tokio::test]
+    async fn a_packet_that_closes_ends_the_session_and_a_request_that_waits() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let session = Polling::connected(&gateway).await;
+        let close = async {
+            // The other one waits by then, or finds the same.
+            tokio::task::yield_now().await;
+            session.say("1").await;
+        };
+        let (waiting, ()) = tokio::join!(session.get(), close);
+        assert!(waiting == (200, "6".to_owned()) || waiting.0 == 400, "{waiting:?}");
+        assert_eq!(session.get().await.0, 400);
+        let (mut socket, _) = Socket::open(&gateway).await;
+        socket.send("1").await;
+        socket.ends().await;
+    }
+
+    #[tokio::test]
+    async fn a_session_goes_on_with_websocket_and_with_nothing_else_then() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        let session = Polling::connected(&gateway).await;
+        let mut socket = session.upgrade().await;
+        socket.send(r#"421["hello"]"#).await;
+        assert!(socket.text().await.starts_with("431"));
+        assert_eq!(session.get().await.0, 400);
+        assert_eq!(session.post("2").await.0, 400);
+        let mut second = session.web_socket().await.unwrap();
+        second.ends().await;
+        socket.send(r#"422["hello"]"#).await;
+        assert!(socket.text().await.starts_with("432"));
+    }
+}
+
+mod socket_io {
+    use super::*;
+
+    const CUSTOM: (&str, &str) = ("ROWCAST_GATEWAY_NAMESPACES", "/custom");
+
+    #[tokio::test]
+    async fn clients_connect_to_namespaces_that_are_served_with_a_payload_or_without() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[CUSTOM]).await;
+        for (packet, answer) in [
+            ("40", "40{\"sid\":\""),
+            ("40{\"token\":\"123\"}", "40{\"sid\":\""),
+            ("40/custom,", "40/custom,{\"sid\":\""),
+            ("40/custom,{\"token\":\"abc\"}", "40/custom,{\"sid\":\""),
+            ("40/random", "44/random,{\"message\":\"Invalid namespace\"}"),
+        ] {
+            let (mut socket, _) = Socket::open(&gateway).await;
+            socket.send(packet).await;
+            let said = socket.text().await;
+            assert!(said.starts_with(answer), "{packet}: {said}");
+        }
+        let (mut socket, _) = Socket::open(&gateway).await;
+        socket.send("4abc").await;
+        socket.ends().await;
+    }
+
+    #[tokio::test]
+    async fn a_client_disconnects_from_one_namespace_and_its_connection_stays() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[CUSTOM]).await;
+        let mut socket = Socket::connected(&gateway).await;
+        socket.send("40/custom,").await;
+        assert!(socket.text().await.starts_with("40/custom,"));
+        socket.send("41/custom,").await;
+        socket.send(r#"421["hello"]"#).await;
+        assert!(socket.text().await.starts_with("431"));
+        socket.send("41").await;
+        socket.send("40/random").await;
+        assert!(socket.text().await.starts_with("44/random,"), "what it has said before is done");
+        // It is nowhere, and may connect again.
+        let mut witness = Socket::connected(&gateway).await;
+        publisher(&env).await.emit("lost", &0).await.unwrap();
+        assert_eq!(witness.text().await, r#"42["lost",0]"#);
+        socket.send("40").await;
+        assert!(socket.text().await.starts_with("40{\"sid\":"));
+        publisher(&env).await.emit("next", &0).await.unwrap();
+        assert_eq!(socket.text().await, r#"42["next",0]"#);
+    }
+
+    #[tokio::test]
+    async fn events_come_as_plain_text_and_with_binary_and_are_acknowledged_both_ways() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[CUSTOM]).await;
+        let mut socket = Socket::connected(&gateway).await;
+        publish(&env, Target::new().event_args("message", &(1, "2", json!({"3": [true]}))).unwrap()).await;
+        assert_eq!(socket.text().await, r#"42["message",1,"2",{"3":[true]}]"#);
+        two_binaries(&env).await;
+        let packets = [socket.next().await, socket.next().await, socket.next().await];
+        let text = "452-[\"two\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]";
+        assert_eq!(
+            packets,
+            [Frame::Text(text.into()), Frame::Binary(vec![1, 2, 3]), Frame::Binary(vec![4, 5, 6])]
+        );
+        socket.send(r#"42456["subscribe","a"]"#).await;
+        assert_eq!(socket.text().await, r#"43456[{"ok":true,"rooms":["a"]}]"#);
+        let placeholders = "{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}";
+        socket.send(&format!("452-789[\"message\",{placeholders}]")).await;
+        socket.send_binary(&[1, 2, 3]).await;
+        socket.send_binary(&[4, 5, 6]).await;
+        assert!(socket.text().await.starts_with(&format!("43789{REFUSED}")));
+        socket.send("40/custom,").await;
+        assert!(socket.text().await.starts_with("40/custom,"));
+        socket.send(r#"42/custom,7["subscribe","a"]"#).await;
+        assert_eq!(socket.text().await, r#"43/custom,7[{"ok":true,"rooms":["a"]}]"#);
+    }
+
+    #[tokio::test]
+    async fn a_packet_of_no_known_format_ends_the_connection() {
+        let env = Env::new().await;
+        let gateway = Gateway::start(&env, &[]).await;
+        for packet in ["4abc", "42{}", "42abc[\"subscribe\",\"a\"]", "43[1]", "45[\"a\"]", "47"] {
+            let mut socket = Socket::connected(&gateway).await;
+            socket.send(packet).await;
+            socket.ends().await;
+        }
+    }
+}
+
+/// Emits four bytes to everybody.
+async fn binary(env: &Env) {
+    emit_bytes(env, "bin", &[&[1, 2, 3, 4]]).await;
+}
+
+async fn two_binaries(env: &Env) {
+    emit_bytes(env, "two", &[&[1, 2, 3], &[4, 5, 6]]).await;
+}
+
+async fn emit_bytes(env: &Env, event: &str, all: &[&[u8]]) {
+    let all: Vec<Bytes<'_>> = all.iter().map(|bytes| Bytes(bytes)).collect();
+    let message = match all.as_slice() {
+        [one, other] => Target::new().event_args(event, &(one, other)),
+        all => Target::new().event_args(event, &(&all[0],)),
+    };
+    publish(env, message.unwrap()).await;
+}
+
+async fn publish(env: &Env, message: Outgoing) {
+    let publish = redis::cmd("PUBLISH").arg(message.channel).arg(message.payload).clone();
+    publish.query_async::<()>(&mut env.redis_connection().await).await.unwrap();
+}
+
+/// Bytes that are written as such, and not as an array.
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
