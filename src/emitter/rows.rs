@@ -83,8 +83,8 @@ pub struct RowEvents {
 }
 
 impl RowEvents {
-    /// Prepares a route's messages: `key` is the channel prefix ([`DEFAULT_KEY`](super::DEFAULT_KEY) unless configured),
-    /// a missing slash of the namespace is added. The only error is a reserved event name.
+    /// Prepares a route's messages: `key` is the channel prefix ([`DEFAULT_KEY`](super::DEFAULT_KEY) unless
+    /// configured), a missing slash of the namespace is added. The only error is a reserved event name.
     pub fn new(key: &str, nsp: &str, event: &str, table: &str) -> Result<Self, EmitError> {
         target::refuse_reserved(event, &RESERVED_EVENTS)?;
         let nsp = target::with_slash(nsp);

@@ -70,7 +70,8 @@ mod tests {
         assert_eq!(told(&fine, &[]), Vec::<String>::new());
         let told = told(&route(&["{table}", "n:{name}", "a:{account}", "p:{price}", "m:{name}"]), &[]);
         assert_eq!(told.len(), 2, "of two templates with the same reason the first: {told:?}");
-        let index = "rooms \"n:{name}\": no index of table orders begins with name; ALTER TABLE orders ADD INDEX (name)";
+        let index = "rooms \"n:{name}\": no index of table orders begins with name; \
+                     ALTER TABLE orders ADD INDEX (name)";
         assert!(told[0].ends_with(index), "{told:?}");
         assert!(told[1].contains("rooms \"p:{price}\": column price is a type"), "{told:?}");
     }
