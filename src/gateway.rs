@@ -1,6 +1,6 @@
 //! The gateway: a socket.io server that delivers what is published through Redis to browsers.
 //!
-//! * `subscription` hears Redis, and connects anew when it was away.
+//! * `subscription` hears Redis, and connects anew when it was away. `heard` is what waits of that.
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
@@ -40,6 +40,7 @@ mod feed;
 mod follow;
 mod followers;
 mod heads;
+mod heard;
 mod http;
 mod ids;
 mod laid;

@@ -1,4 +1,5 @@
-//! Taking leave of a client: because an emitter asks for it, or because it may not stay. That one is told why: an event [`CLOSING`] comes before the disconnection.
+//! Taking leave of a client: because an emitter asks for it, or because it may not stay. That one is told why: an event
+//! [`CLOSING`] comes before the disconnection.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! A client catches up: the rows of its room above an id, read back page by page, and then the live ones.
 //!
-//! 1. Pages are read until there is nothing behind one. What is heard meanwhile is left out: it is in a page still to come, or
-//!    above what the client was told.
+//! 1. Pages are read until there is nothing behind one. What is heard meanwhile is left out: it is in a page still to
+//!    come, or above what the client was told.
 //! 2. From here on the client takes live rows. What lies between what it was told and this moment is read once more,
 //!    and given where it was not given yet.
 //! 3. When Redis was heard all the while, it is complete; else the second step is taken again.

@@ -5,13 +5,11 @@
 
 use std::{
     convert::Infallible,
-    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use futures_util::{FutureExt as _, StreamExt as _};
 use redis::{
     Client, RedisError, RedisResult,
     aio::{PubSubSink, PubSubStream},
@@ -23,6 +21,7 @@ use tokio::{
 
 use super::{
     catch_up::{CatchUp, Repaired},
+    heard::{Deaf, Heard},
     relay::Relay,
 };
 use crate::{
@@ -46,6 +45,10 @@ const BYTES_IN_A_ROW: usize = 1 << 20;
 /// of what a delivery costs is the write. A message that comes by itself does not wait.
 const TOGETHER: Duration = Duration::from_millis(4);
 
+/// So many bytes of messages may wait for this gateway to hand them on. Then it gives up the connection, as Redis would
+/// if they waited there, and what it has missed is read back.
+const MOST_WAITING: usize = 64 << 20;
+
 /// Whether messages are heard; otherwise why not.
 pub(super) type Readiness = Option<String>;
 
@@ -68,22 +71,23 @@ pub(super) fn keep(
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             let asked = Instant::now();
-            let (began, error) = match subscribe(&client, &patterns).await {
+            let (began, why) = match subscribe(&client, &patterns).await {
                 Ok((sink, messages)) => {
                     outage.up();
                     backoff.reset();
                     state.send_replace(None);
                     catch_up.found();
-                    let error = tokio::select! {
-                        error = answers(sink) => error,
-                        error = take(messages, &mut repaired, &mut relay, &catch_up) => error,
+                    let heard = Heard::new(messages, MOST_WAITING);
+                    let why = tokio::select! {
+                        error = answers(sink) => describe(&error),
+                        deaf = take(heard, &mut repaired, &mut relay, &catch_up) => in_words(deaf),
                     };
                     catch_up.lost();
-                    (Instant::now(), error)
+                    (Instant::now(), why)
                 }
-                Err(error) => (asked, error),
+                Err(error) => (asked, describe(&error)),
             };
-            outage.down(began, describe(&error));
+            outage.down(began, why);
             state.send_replace(outage.waiting());
             sleep(backoff.next(fastrand::f64())).await;
         }
@@ -121,23 +125,22 @@ async fn answers(mut sink: PubSubSink) -> RedisError {
     }
 }
 
-/// Returns when the connection has ended.
+/// Returns when there is nothing more to hear.
 async fn take(
-    messages: PubSubStream,
+    mut messages: Heard<PubSubStream>,
     repaired: &mut mpsc::Receiver<Repaired>,
     relay: &mut Relay,
     catch_up: &Arc<CatchUp>,
-) -> RedisError {
-    let mut messages = pin!(messages.peekable());
+) -> Deaf {
     let (mut in_a_row, mut bytes, mut began) = (0, 0, Instant::now());
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => {
+                Ok(message) => {
                     bytes += message.get_payload_bytes().len();
                     relay.hear(message.get_channel_name(), message.get_payload_bytes());
                 }
-                None => break,
+                Err(deaf) => return deaf,
             },
             Some(repaired) = repaired.recv() => match repaired {
                 Repaired::Rows(events) => relay.hear_all(&events),
@@ -149,12 +152,22 @@ async fn take(
             (in_a_row, bytes) = (0, 0);
             tokio::task::yield_now().await;
         }
-        if messages.as_mut().peek().now_or_never().is_none() {
+        if messages.is_empty() {
             sleep(TOGETHER.saturating_sub(began.elapsed())).await;
             began = Instant::now();
         }
     }
-    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the connection has ended").into()
+}
+
+fn in_words(deaf: Deaf) -> String {
+    match deaf {
+        Deaf::Ended => "the connection has ended".to_owned(),
+        Deaf::Behind => format!(
+            "more is published than this gateway can hand on: {} MB waited for it; run more gateways, \
+             or let clients subscribe to fewer rows",
+            MOST_WAITING >> 20
+        ),
+    }
 }
 
 fn silent() -> RedisError {
