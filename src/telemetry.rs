@@ -11,7 +11,7 @@ use std::{
 };
 
 use time::{OffsetDateTime, macros::format_description};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::config::{ConfigError, Vars};
 
@@ -42,6 +42,15 @@ pub fn init(vars: &dyn Vars) -> Result<(), ConfigError> {
 
 fn filter(directives: Option<&str>) -> Result<EnvFilter, ConfigError> {
     let directives = directives.unwrap_or("info");
+    // The library takes any word for a target, and then nothing else is logged.
+    let mut words = directives.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let is_bare = |word: &&str| !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err();
+    if let Some(word) = words.find(is_bare) {
+        let problem = format!(
+            "{word:?} is no level: error, warn, info, debug, trace or off, or target=level, with commas between"
+        );
+        return Err(ConfigError::new("RUST_LOG", Some(directives), problem));
+    }
     EnvFilter::try_new(format!("sqlx=warn,redis=warn,{directives}")).map_err(|error| {
         let problem = format!("{error}; expected a level, or target=level with commas between");
         ConfigError::new("RUST_LOG", Some(directives), problem)
@@ -129,6 +138,12 @@ mod tests {
     #[test]
     fn a_directive_that_is_not_understood_names_the_variable() {
         assert_eq!(filter(Some("rowcast=loudly")).unwrap_err().variable, "RUST_LOG");
-        assert!(filter(Some("debug,sqlx=info")).is_ok());
+        for word in ["warning", "debug,sqlx", "inof"] {
+            assert_eq!(filter(Some(word)).unwrap_err().variable, "RUST_LOG", "{word}");
+        }
+        for right in ["debug,sqlx=info", "WARN", "off", "rowcast::pipeline=debug", " info , redis=trace,", ""]
+        {
+            assert!(filter(Some(right)).is_ok(), "{right}");
+        }
     }
 }

@@ -10,6 +10,8 @@
 //   {"page":"one","event":"row","args":[...]}              an event reached it
 // Standard input is one JSON object on each line, and its end is that of this program:
 //   {"page":"one","host":"app.example","gateway":"http://...","script":"socket.io.js","transport":"polling","room":"a"}
+//   {"page":"one","host":"app.example","html":"..."}       a page of one's own; what it logs is told as
+//   {"page":"one","logged":"..."}
 
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -44,7 +46,8 @@ const server = createServer((request, response) => {
   // Browsers ask for an icon too.
   if (!wanted) return response.writeHead(404).end();
   response.setHeader("Content-Type", "text/html; charset=utf-8");
-  response.end(`<!doctype html><title>rows</title>${html(JSON.parse(wanted))}`);
+  const page = JSON.parse(wanted);
+  response.end(page.html ?? `<!doctype html><title>rows</title>${html(page)}`);
 });
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
@@ -60,6 +63,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { page: name, host, ...wanted } = JSON.parse(line);
   const page = await (await browser.newContext()).newPage();
   await page.exposeFunction("report", (what) => print({ page: name, ...what }));
+  if (wanted.html) page.on("console", (message) => message.type() === "log" && print({ page: name, logged: message.text() }));
   const url = new URL(`http://${host}:${port}/`);
   url.searchParams.set("wanted", JSON.stringify(wanted));
   await page.goto(url.href);

@@ -13,6 +13,7 @@ mod hostile;
 mod lifecycle;
 mod limits;
 mod pages;
+mod programs;
 mod protocol;
 mod python;
 mod raw;

@@ -100,7 +100,7 @@ async fn a_file_that_a_browser_has_already_is_not_sent_again() {
 }
 
 /// A browser, and the port that its pages are served on.
-async fn browser() -> (Node, u64) {
+pub(super) async fn browser() -> (Node, u64) {
     let mut browser = Node::spawn("browser.mjs", &[]);
     let ready = browser.line().await;
     (browser, ready["ready"].as_u64().unwrap_or_else(|| panic!("no browser: {ready}")))

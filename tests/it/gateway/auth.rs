@@ -6,7 +6,7 @@ mod tokens;
 use redis::cmd;
 use serde_json::{Value, json};
 
-use super::{Gateway, ask, event, publisher, slow::Stuck};
+use super::{Gateway, ask, event, programs, publisher, slow::Stuck};
 use crate::{
     interop::Node,
     support::{Env, PATIENCE, eventually},
@@ -41,6 +41,18 @@ async fn clients(gateway: &Gateway, options: &[&str], clients: &[(&str, &str)]) 
     let auth = given(clients);
     let specs: Vec<&str> = clients.iter().map(|(client, _)| *client).collect();
     gateway.clients(&[&["--auth", auth.as_str()], options, &specs].concat()).await.0
+}
+
+/// It is signed by the program of docs/realtime.md.
+#[tokio::test]
+async fn the_token_that_a_server_of_your_own_signs_counts_for_its_rooms() {
+    let env = Env::new().await;
+    let gateway = guarded(&env).await;
+    let said = programs::node("SignJWT", &gateway.address, (NAME, SECRET)).line().await;
+    let token = said["token"].as_str().unwrap();
+    let mut node = clients(&gateway, &[], &[("/#a", token)]).await;
+    assert_eq!(ask(&mut node, "/#a", json!(["subscribe", ["account:7", "orders:1"]])).await["ok"], true);
+    assert_eq!(ask(&mut node, "/#a", json!(["subscribe", "account:8"])).await["code"], "forbidden");
 }
 
 #[tokio::test]

@@ -9,14 +9,19 @@ use crate::{
     support::{Env, Running},
 };
 
-/// A client of `client.py`, connected and in its rooms.
-async fn client(gateway: &Gateway, transport: &str, kind: &str, rooms: &[&str]) -> Node {
+/// Python with the package of python-socketio.
+pub(super) fn python() -> Command {
     let python = format!("{INTEROP}/.venv/bin/python");
     assert!(
         std::path::Path::new(&python).exists(),
         "the tests with python-socketio need it in tests/interop/.venv; run `scripts/install-tools test`"
     );
-    let mut command = Command::new(python);
+    Command::new(python)
+}
+
+/// A client of `client.py`, connected and in its rooms.
+async fn client(gateway: &Gateway, transport: &str, kind: &str, rooms: &[&str]) -> Node {
+    let mut command = python();
     command.arg("client.py").args([&format!("http://{}", gateway.address), transport, kind]).args(rooms);
     let mut client = Node::of(command);
     let answer = json!({"ok": true, "rooms": rooms});
