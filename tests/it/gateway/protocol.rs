@@ -1,5 +1,5 @@
-//! The cases of the official test suites of the protocols, engine.io 4 and socket.io 5, in their order. Where those have
-//! a server that echoes, here it is acknowledgements and emitted events that come back.
+//! The cases of the official test suites of the protocols, engine.io 4 and socket.io 5, in their order. Where those
+//! have a server that echoes, here it is acknowledgements and emitted events that come back.
 
 use rowcast::emitter::{Outgoing, Target};
 use serde::{Serialize, Serializer};
@@ -116,7 +116,7 @@ mod engine_io {
     }
 
     #[tokio::test]
-    async fn a_request_that_is_given_up_ends_no_session_as_it_would_in_the_official_server() {
+    async fn a_request_that_is_given_up_ends_no_session_though_the_official_server_ends_it() {
         let env = Env::new().await;
         let gateway = Gateway::start(&env, &[]).await;
         let session = Polling::connected(&gateway).await;
