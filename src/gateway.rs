@@ -4,18 +4,19 @@
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
-//! * `sockets` is what a client may do, `subscribe` what it asks for, pure, and `refusal` why it
-//!   does not get it. `slow` is how events go out, and what becomes
-//!   of a client that does not read; `debts` counts what each has not taken.
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure, and `refusal` why it does not get it. `slow`
+//!   is how events go out, and what becomes of a client that does not read; `debts` counts what each has not taken.
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
-//!   table the rows of a room come from, `marks` up to where all of them are published, `follow` who is given rows one
-//!   by one, `ids` which.
+//!   table the rows of a room come from, `laid` how they are read back, `readable` which cannot be, `marks` up to where
+//!   all of them are published. `start` is how following a room begins, `follow` one who is given rows one by one,
+//!   `followers` all of them, `ids` which rows.
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
-//! * `close` lets go of the clients at the end, `presence` is what it tells of itself.
-//! * `wire` is the TCP side, `lines` knows whose connection is whose, `polling` is for clients that have none. `http` is
-//!   what is served beside socket.io, `origin` which pages may connect. `assets` is socket.io's client for browsers,
-//!   `heads` what a session keeps of its request. `api` and `metrics` are for programs, `operators` says for which.
+//! * `close` lets go of the clients at the end, `presence` is what it tells of itself, `counts` what it has counted.
+//! * `wire` is the TCP side, `lines` knows whose connection is whose, `polling` is for clients that have none, `heads`
+//!   is what a session keeps of its request. `http` is what is served beside socket.io, `origin` which pages may
+//!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
+//!   which.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -235,7 +236,7 @@ fn allow_many_connections() -> usize {
 /// What a client may cost. Clients of ours send small things and are sent much.
 fn limits(builder: SocketIoBuilder) -> SocketIoBuilder {
     builder
-        // A client that is this many messages behind is dropped: see `slow`.
+        // A client for which so many messages wait is dropped: see `slow`.
         .max_buffer_size(4096)
         .max_payload(polling::ALL)
         .ws_max_message_size(FROM_CLIENT)

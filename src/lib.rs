@@ -25,10 +25,10 @@ pub mod emitter;
 pub mod status;
 
 // What all of them use.
-pub mod memory;
 pub mod backoff;
 pub mod progress;
 pub mod spelling;
+pub mod memory;
 pub mod glob;
 pub mod fault;
 pub mod histogram;

@@ -1,4 +1,4 @@
-//! How the whole cluster stands, as Redis tells: what `rowcast status` shows and `/api/status` answers.
+//! How the whole cluster stands, as Redis tells: what `rowcast status`, `/api/status` and `/metrics` show.
 //!
 //! Everything is read from Redis, so it covers the processes of all hosts. Each writes about itself when it renews its
 //! lease; the queues' numbers are of this instant. [`Cluster`] is what was read, [`Status`] what it means.

@@ -9,6 +9,7 @@
 mod act;
 mod control;
 mod doors;
+pub mod exit;
 pub mod fleet;
 mod lifecycle;
 pub mod policy;

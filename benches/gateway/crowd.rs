@@ -3,7 +3,7 @@
 use std::{
     process::Command,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::client::Client;
 
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 64;
 pub(crate) struct Crowd {
     heard: Arc<Heard>,
     /// The thread ends when this is gone.
-    _stay: tokio::sync::oneshot::Sender<()>,
+    _stay: oneshot::Sender<()>,
 }
 
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Crowd {
     /// Returns when all have subscribed. `started` is when the clock of the messages began.
     pub(crate) fn gather(address: &str, room: &str, count: usize, started: Instant) -> Result<Self> {
         let heard = Arc::new(Heard::default());
-        let (stay, gone) = tokio::sync::oneshot::channel();
+        let (stay, gone) = oneshot::channel();
         let (ready, all) = mpsc::channel();
         let (address, room, own) = (address.to_owned(), room.to_owned(), heard.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -45,8 +45,7 @@ impl Crowd {
                 eprintln!("the clients may disturb the server: {error:#}");
             }
             runtime.block_on(async {
-                let clients = gather(&address, &room, count).await;
-                let clients = match clients {
+                let clients = match connect(&address, &room, count).await {
                     Ok(clients) => clients,
                     Err(error) => return ready.send(Err(error)).ok(),
                 };
@@ -100,7 +99,7 @@ fn keep_aside() -> Result<()> {
     Ok(())
 }
 
-async fn gather(address: &str, room: &str, count: usize) -> Result<Vec<Client>> {
+async fn connect(address: &str, room: &str, count: usize) -> Result<Vec<Client>> {
     let (mut connecting, mut clients) = (JoinSet::new(), Vec::with_capacity(count));
     for _ in 0..count {
         if connecting.len() == AT_ONCE {
@@ -127,7 +126,7 @@ impl Heard {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<f64>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<f64>> {
         self.delays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

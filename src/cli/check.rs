@@ -30,9 +30,9 @@ use sample::Sample;
 ///
 /// Connects to both servers and lists everything that is wrong, each with what to do: versions, persistence, memory
 /// policy, rights, migrations, and each route against its live table, with the rooms that browsers could not catch up
-/// on (unless ROWCAST_GATEWAYS=0). Then the oldest waiting job of each queue (or
-/// the one of --sample) goes in as it would by a worker, in a transaction that is rolled back, and its columns,
-/// rooms and faults are shown. The SQL that would fix a table is printed at the end, for you to look at and run.
+/// on (unless ROWCAST_GATEWAYS=0). Then the oldest waiting job of each queue (or the one of --sample) goes in as it
+/// would by a worker, in a transaction that is rolled back, and its columns, rooms and faults are shown. The SQL that
+/// would fix a table is printed at the end, for you to look at and run.
 ///
 /// Nothing is changed, but that the dry run uses up a number of an AUTO_INCREMENT column.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,8 @@ use crate::config::EXAMPLE;
 
 /// Print every setting with its default and what it means, as a .env file
 ///
-/// The lines that are commented out are the defaults. REDIS_URL and DATABASE_URL are the two to look at first.
+/// The lines that are commented out are the defaults, or examples where there is none. REDIS_URL and DATABASE_URL are the
+/// two to look at first.
 /// rowcast reads a file of the name .env in the folder in which it is started; the environment wins over it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\

@@ -25,8 +25,9 @@ use crate::{
 /// Show the workers, the gateways and the queues
 ///
 /// Workers are those of all hosts that use this Redis: what they do, since when they run, how much they have done,
-/// and how much memory they take. One that is silent has missed its sign of life: it was killed, is stopped, or is cut
-/// off from Redis. One whose lease has run out is gone or stuck; the others will finish its claims.
+/// and how much memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from
+/// Redis, or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
+/// finish its claims.
 /// Gateways show where they listen, and how many connections they hold open.
 /// Queues show how many jobs wait, are in flight, are suspects (they crashed a worker, and are tried alone), are dead
 /// letters, and how old the oldest open claim is.

@@ -64,8 +64,7 @@ mod tests {
         assert_eq!(told("REDIS_ULR REDIS_URL DATABSE_URL DATABASE_URL"), Vec::<String>::new());
         // What is in the environment of machines that know other programs.
         let others = "REDIS_URI DATABASE_URI DATABASE_URL_TEST REDIS_HOST REDIS_TLS_URL RUST_LIB_BACKTRACE \
-                      RUST_LOG_STYLE \
-                      TEST_DATABASE_URL CACHE_URL HOME PATH LANG SHLVL _ QUEUE TABLE";
+                      RUST_LOG_STYLE TEST_DATABASE_URL CACHE_URL HOME PATH LANG SHLVL _ QUEUE TABLE";
         assert_eq!(told(others), Vec::<String>::new());
     }
 

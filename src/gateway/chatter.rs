@@ -1,5 +1,5 @@
-//! How much a client may say. One that says more is told, not listened to any more, and disconnected: answering it would
-//! be the work that it makes.
+//! How much a client may say. One that says more is told, not listened to any more, and disconnected: answering it
+//! would be the work that it makes.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

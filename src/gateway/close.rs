@@ -1,7 +1,7 @@
 //! Letting go of the clients, so that each connects again by itself, and not all in the same moment.
 //!
-//! A client that is told to disconnect stays away: that is what "io server disconnect" means to it. One whose connection
-//! ends comes back within a second or so. So only connections are ended here.
+//! A client that is told to disconnect stays away: that is what "io server disconnect" means to it. One whose
+//! connection ends comes back within a second or so. So only connections are ended here.
 //!
 //! Clients on long-polling have no connection of their own to end. They go together, last; or before, when a request of
 //! theirs comes on a new connection and finds another gateway, or none.

@@ -1,7 +1,7 @@
 //! All who follow rooms: who is given a row of a room, and who is told a mark.
 //!
-//! Whoever is given rows one by one is no member of the room, but of one beside it: so the room's other events reach it,
-//! and its rows do not reach it twice.
+//! Whoever is given rows one by one is no member of the room, but of one beside it: so the room's other events reach
+//! it, and its rows do not reach it twice.
 
 use std::{
     borrow::Cow,

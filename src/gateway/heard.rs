@@ -1,4 +1,5 @@
-//! Messages that were heard and are not handed on yet. The library keeps as many of them as come; here they have a bound.
+//! Messages that were heard and are not handed on yet. The library keeps as many of them as come; here they have a
+//! bound.
 
 use std::collections::VecDeque;
 

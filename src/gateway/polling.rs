@@ -1,8 +1,8 @@
 //! Requests of long-polling: what they bring, and what they take away.
 //!
 //! A client that goes on to WebSocket loses what the library has put aside because the last answer would have become
-//! too large with it. So an answer has no limit, and always takes along all that is queued: that is bounded already. The
-//! library has one number for answers and for what clients send, and tells it to them; theirs is held to here.
+//! too large with it. So an answer has no limit, and always takes along all that is queued: that is bounded already.
+//! The library has one number for answers and for what clients send, and tells it to them; theirs is held to here.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Events go out, and clients that do not read as fast as they are sent to are dropped.
 //!
 //! The library drops a message for a socket whose queue is full, and goes on: the client would never know of the hole.
-//! Here such a client loses its connection instead. It connects again by itself, and knows that it has missed something.
-//! So does one for which too many bytes are kept: a queue of a few thousand messages is no bound of memory.
+//! Here such a client loses its connection instead. It connects again by itself, and knows that it has missed
+//! something. So does one for which too many bytes are kept: a queue of a few thousand messages is no bound of memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,9 +36,9 @@ impl Slow {
         self.lines.enter(client);
     }
 
-    /// Sends an event to these clients: all events go out here. Whoever has no place for it is dropped, and whoever was
-    /// too far behind already. The library does not say for whom there was no place, but nothing else has run since:
-    /// whose queue was full then is full now.
+    /// Sends an event to these clients: all events go out here, but for the one that takes leave of a client. Whoever
+    /// has no place for it is dropped, and whoever was too far behind already. The library does not say for whom there
+    /// was no place, but nothing else has run since: whose queue was full then is full now.
     pub(super) fn send(&self, adapter: &Adapter, packet: Packet, whom: BroadcastOptions) {
         let bytes = packet::size(&packet);
         let refused = adapter.local().broadcast(packet, whom.clone()).is_err();

@@ -44,7 +44,8 @@ const LONGEST_PAUSE: u64 = 10_000;
 /// The longest name of a room, in bytes.
 pub(super) const LONGEST: usize = 512;
 
-/// The rooms that an argument names, each once, in order. `is_client` tells the rooms that are named like a client's id.
+/// The rooms that an argument names, each once, in order. `is_client` tells the rooms that are named like a client's
+/// id.
 ///
 /// # Errors
 /// The refusal of an argument that cannot be used, or of the first room that may not be.

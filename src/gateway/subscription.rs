@@ -41,8 +41,8 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 const IN_A_ROW: usize = 64;
 /// And so many bytes, or a burst of large ones would find everybody behind.
 const BYTES_IN_A_ROW: usize = 1 << 20;
-/// Messages that come closer than this are taken together, so that a client is written to once for several of them: most
-/// of what a delivery costs is the write. A message that comes by itself does not wait.
+/// Messages that come closer than this are taken together, so that a client is written to once for several of them:
+/// most of what a delivery costs is the write. A message that comes by itself does not wait.
 const TOGETHER: Duration = Duration::from_millis(4);
 
 /// So many bytes of messages may wait for this gateway to hand them on. Then it gives up the connection, as Redis would

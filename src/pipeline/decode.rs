@@ -5,6 +5,7 @@
 //! descends by recursion. What only the server can judge (lengths, ranges, keys, constraints) is left to it.
 
 mod date;
+mod form;
 mod job;
 mod misfit;
 mod number;

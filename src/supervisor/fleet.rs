@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 use super::{
-    slot::{Child, Departure, Exit, Moment, Phase, Slot, Why},
+    exit::Exit,
+    slot::{Child, Departure, Moment, Phase, Slot, Why},
     troubles::Setback,
 };
 use crate::control::{Report, Role};

@@ -3,10 +3,11 @@
 
 use super::{
     Supervisor,
+    exit::Exit,
     fleet::Exited,
     millis,
     process::{Event, What, Who},
-    slot::{Departure, Exit, Moment},
+    slot::{Departure, Moment},
     troubles::Setback,
 };
 use crate::{

@@ -21,7 +21,7 @@ use ulid::Ulid;
 
 use super::{
     control::{Heard, Line},
-    slot::Exit,
+    exit::Exit,
 };
 use crate::{
     config::SupervisorSettings,

@@ -2,7 +2,8 @@
 //
 //   node browser.mjs
 //
-// A page's host may have any name: all names lead to this machine. Standard output is one JSON object on each line:
+// CHROMIUM in the environment is the program, where it is not /usr/bin/chromium. A page's host may have any name: all
+// names lead to this machine. Standard output is one JSON object on each line:
 //   {"ready":PORT}                                         pages are served on this port
 //   {"page":"one","connected":"websocket","answer":{...}}  it is connected, by this transport, and has subscribed
 //   {"page":"one","refused":"..."}                         it could not connect

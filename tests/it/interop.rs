@@ -46,8 +46,8 @@ async fn start_redis() -> (Child, String) {
 
 /// Says what to install when Node, its packages or the built client are missing.
 pub(crate) fn require_node() {
-    let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm), its packages, and the \
-                   built client; run `scripts/install-tools test`";
+    let install = "the tests with real socket.io packages need Node (apt-get install nodejs npm), its packages, and \
+                   the built client; run `scripts/install-tools test`";
     for needed in ["node_modules/socket.io", "node_modules/playwright-core", "../../client/dist/index.js"] {
         assert!(std::path::Path::new(INTEROP).join(needed).exists(), "{install}");
     }

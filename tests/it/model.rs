@@ -13,8 +13,9 @@
 //! for a client that is gone. Only one thing takes a clock, and so is not in here: a tombstone stands for a day, and
 //! nothing is on its way for longer.
 //!
-//! It does not model a lost reply to the registration, a paused queue, what is in a row (rejected jobs, duplicates), the order within a list, or a
-//! server that loses data. A queue here is a bag: any of its jobs may come next, which covers every order.
+//! It does not model a lost reply to the registration, a paused queue, what is in a row (rejected jobs, duplicates),
+//! the order within a list, or a server that loses data. A queue here is a bag: any of its jobs may come next, which
+//! covers every order.
 //!
 //! The rules count as much as the check: each is broken on purpose, and the run that follows is found; or it is shown
 //! to do no harm, with the rule that makes it so.

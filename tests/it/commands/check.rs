@@ -221,12 +221,8 @@ async fn rooms_that_browsers_could_not_catch_up_on_are_warned_of_with_what_would
         command
             .args(["check", "--json", "--table", "n"])
             .env("ROWCAST_ROOMS", "{table},name:{name},p:{price}");
-        run({
-            command.envs(variables.iter().copied());
-            command
-        })
-        .await
-        .ended(0)
+        command.envs(variables.iter().copied());
+        run(command).await.ended(0)
     };
     let told = |ran: &Ran| -> Vec<String> {
         let warnings = findings(ran, "warning");

@@ -108,7 +108,8 @@ async fn a_user_with_exactly_the_rights_that_are_told_can_migrate() {
         rights.entry(table).or_default().push(right);
     }
     assert_eq!(rights.len(), 3, "{told}");
-    // In one statement for each table: of one that is not there, rights are granted with CREATE among them or not at all.
+    // In one statement for each table: of one that is not there, rights are granted with CREATE among them or not at
+    // all.
     for (table, rights) in rights {
         grant(&rights.join(", "), table).await;
     }

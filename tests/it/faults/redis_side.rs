@@ -128,8 +128,8 @@ async fn a_paused_queue_is_left_alone_until_it_is_resumed() {
     assert_eq!(env.count("pre_qqaccount").await, 1);
     assert!(admin.resume().await.unwrap());
     env.done(501).await;
-    let order = "SELECT COUNT(*) FROM pre_qqaccount a JOIN pre_qqaccount b ON b.id = a.id + 1 AND b.accountid <> a.accountid + 1 \
-                 WHERE a.id > 1";
+    let order = "SELECT COUNT(*) FROM pre_qqaccount a JOIN pre_qqaccount b \
+                 ON b.id = a.id + 1 AND b.accountid <> a.accountid + 1 WHERE a.id > 1";
     assert_eq!(env.lines(order).await, ["0"], "first in, first out");
     worker.stop().await;
 }

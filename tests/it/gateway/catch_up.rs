@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
 use super::{Gateway, ask, event, publisher, raw::Socket};
 use crate::{
     interop::Node,
     rows::values::{EVERY_KIND, KINDS},
     support::{Env, PATIENCE, Proxy, Running, Side, eventually, running::stopped},
 };
-use nix::sys::signal::Signal;
-use serde_json::{Value, json};
 
 pub(super) const ROOMS: (&str, &str) = ("ROWCAST_ROOMS", "{table},account:{accountid}");
 const ACCOUNT: &str = "account:7";

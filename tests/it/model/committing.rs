@@ -44,9 +44,9 @@ impl State {
         open
     }
 
-    /// One request is sent: `UPDATE checkpoint SET claim_seq = ? .. WHERE worker_id = ? AND fenced = 0 AND claim_seq < ?`,
-    /// and COMMIT if that has changed a row. But only when a claim ahead has been awaited and the claim before is
-    /// settled: its outcome is about to be overwritten.
+    /// One request is sent: `UPDATE checkpoint SET claim_seq = ? .. WHERE worker_id = ? AND fenced = 0 AND
+    /// claim_seq < ?`, and COMMIT if that has changed a row. But only when a claim ahead has been awaited and the claim
+    /// before is settled: its outcome is about to be overwritten.
     pub(super) fn commit(&mut self, rules: &Rules, at: At) -> Option<()> {
         let worker = &mut self.workers[at.who];
         when(worker.inserter == Inserter::Inserted && worker.claimer != Claimer::Asking)?;

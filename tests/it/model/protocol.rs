@@ -9,7 +9,8 @@ use super::rules::Rules;
 use super::state::{CLAIMS, Claimer, JOBS, Job, Life, RESCUERS, Seq, State, WORKERS};
 
 /// Where a step is taken: by which process or for which worker, and for which claim and job if that matters. Number
-/// `JOBS` is no job; for a claim `JOBS + 1` and so on are job 0 and so on alone, the others being pushed a moment later.
+/// `JOBS` is no job; for a claim `JOBS + 1` and so on are job 0 and so on alone, the others being pushed a moment
+/// later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct At {
     pub who: usize,

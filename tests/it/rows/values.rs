@@ -113,7 +113,8 @@ async fn a_named_conversion_reads_times_bytes_and_json() {
 #[tokio::test]
 async fn a_boolean_is_a_number_and_json_a_document_where_the_column_takes_one() {
     let env = Env::with_table(
-        "CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, yes BOOLEAN, no BIT(1), text VARCHAR(9), doc JSON, day DATE)",
+        "CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, yes BOOLEAN, no BIT(1), text VARCHAR(9), doc JSON, \
+         day DATE)",
     )
     .await;
     let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n")]);
@@ -173,7 +174,8 @@ async fn a_value_that_the_column_cannot_take_names_its_code_and_column() {
     let env = Env::with_table(
         "CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, s VARCHAR(3), i TINYINT, u INT UNSIGNED, d DATE, \
          at DATETIME, e ENUM('x'), latin VARCHAR(9) CHARACTER SET latin1, p DECIMAL(4,1), y YEAR, b BINARY(2), \
-         doc JSON, checked INT CHECK (checked > 0), must INT NOT NULL DEFAULT 0, t TIME, v VARCHAR(9), f FLOAT, bits BIT(3))",
+         doc JSON, checked INT CHECK (checked > 0), must INT NOT NULL DEFAULT 0, t TIME, v VARCHAR(9), f FLOAT, \
+         bits BIT(3))",
     )
     .await;
     let worker = Running::route(

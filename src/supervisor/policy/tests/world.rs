@@ -10,9 +10,10 @@ use crate::{
     config::SupervisorSettings,
     control::{Report, Role},
     supervisor::{
+        exit::Exit,
         fleet::Fleet,
         policy::{Action, decide},
-        slot::{Child, Departure, Exit, Moment, Phase},
+        slot::{Child, Departure, Moment, Phase},
     },
 };
 
