@@ -203,7 +203,7 @@ pub(super) async fn note(
     next: Next,
 ) -> Response {
     let line = line.0.upgrade().inspect(|line| lines.let_go(line));
-    let line = line.filter(|_| value(request.uri(), "transport") == Some("websocket"));
+    let line = line.filter(|_| transport(request.uri()) == Some("websocket"));
     match (value(request.uri(), "sid"), line) {
         (Some(session), Some(line)) => lines.move_to(&line, session),
         (Some(_), None) => {}
@@ -216,6 +216,11 @@ pub(super) async fn note(
         }
     }
     next.run(request).await
+}
+
+/// The transport that a request is for. The library reads no further than a second `=`.
+pub(super) fn transport(uri: &Uri) -> Option<&str> {
+    value(uri, "transport")?.split('=').next()
 }
 
 /// What a request's query says of this, by the library's own reading.
@@ -233,6 +238,7 @@ mod tests {
             let uri: Uri = format!("/socket.io/?{query}").parse().unwrap();
             assert_eq!((value(&uri, "sid"), value(&uri, "transport")), (Some("abc"), Some("websocket")));
         }
+        assert_eq!(transport(&"/socket.io/?transport=polling=else".parse().unwrap()), Some("polling"));
         assert_eq!(value(&"/socket.io/?asid=1&sid".parse().unwrap(), "sid"), None);
         assert_eq!(value(&"/socket.io/".parse().unwrap(), "sid"), None);
     }

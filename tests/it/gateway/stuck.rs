@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Gateway, event, publisher,
-    raw::{Polling, Socket},
+    raw::{Polling, Socket, http},
     slow::{Stuck, connections, fill},
 };
 use crate::{
@@ -131,6 +131,9 @@ async fn long_polling_tells_a_client_how_much_it_may_send_and_takes_no_more() {
     assert_eq!(greeting["maxPayload"], 100_000);
     let body = format!("4{}", "x".repeat(100_000));
     assert_eq!(session.post(&body).await.0, 413);
+    // The library reads no further than this.
+    let query = session.web_socket_query().replace("websocket", "polling=else");
+    assert_eq!(http(&gateway, "POST", &query, &body).await.0, 413);
     let request =
         "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let answer = gateway.request(request).await;
