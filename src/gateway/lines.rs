@@ -8,7 +8,7 @@ use std::{
     net::IpAddr,
     os::fd::AsRawFd as _,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -32,30 +32,40 @@ use super::{
 /// A TCP connection, shared by whoever reads and writes and whoever may cut it.
 pub(super) struct Line {
     pub(super) stream: TcpStream,
-    /// Whose WebSocket it is: what goes out was taken from what that client is owed.
-    debt: OnceLock<Arc<Debt>>,
-    /// The session that was upgraded to WebSocket on this connection.
-    session: OnceLock<String>,
+    carried: Mutex<Carried>,
     peer: IpAddr,
     _seat: Seat,
 }
 
+/// Whose WebSocket a connection is, by the last request on it. The requests before that one were refused, perhaps those
+/// of others, whom a proxy spoke for on the same connection.
+#[derive(Default)]
+struct Carried {
+    /// What goes out was taken from what this client is owed.
+    debt: Option<Arc<Debt>>,
+    /// The session that is upgraded to WebSocket on this connection.
+    session: Option<String>,
+}
+
 impl Line {
     pub(super) fn new(stream: TcpStream, peer: IpAddr, seat: Seat) -> Self {
-        Self { stream, debt: OnceLock::new(), session: OnceLock::new(), peer, _seat: seat }
+        Self { stream, carried: Mutex::default(), peer, _seat: seat }
     }
 
     /// So many bytes were handed to the kernel.
     pub(super) fn wrote(&self, bytes: usize) {
-        if let Some(debt) = self.debt.get() {
+        if let Some(debt) = &self.carried().debt {
             debt.pay(bytes as u64);
         }
     }
 
     /// It is the WebSocket of whom this is owed.
     fn carries(&self, debt: &Arc<Debt>) {
-        // Once, and for good.
-        self.debt.set(debt.clone()).ok();
+        self.carried().debt = Some(debt.clone());
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Carried> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,13 +133,7 @@ impl Lines {
 
     pub(super) fn closed(&self, line: &Arc<Line>) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(session) = line.session.get() {
-            let mut upgraded = self.lock();
-            // Another connection may have taken the session over.
-            if upgraded.get(session).is_some_and(|other| other.as_ptr() == Arc::as_ptr(line)) {
-                upgraded.remove(session);
-            }
-        }
+        self.let_go(line);
     }
 
     /// How many connections are open.
@@ -171,11 +175,19 @@ impl Lines {
         }
     }
 
+    /// This connection is nobody's WebSocket.
+    fn let_go(&self, line: &Arc<Line>) {
+        let Some(session) = std::mem::take(&mut *line.carried()).session else { return };
+        let mut upgraded = self.lock();
+        // Another connection may have taken the session over.
+        if upgraded.get(&session).is_some_and(|other| other.as_ptr() == Arc::as_ptr(line)) {
+            upgraded.remove(&session);
+        }
+    }
+
     /// The session goes on with WebSocket on this connection.
     fn move_to(&self, line: &Arc<Line>, session: &str) {
-        if line.session.set(session.to_owned()).is_err() {
-            return;
-        }
+        line.carried().session = Some(session.to_owned());
         self.lock().insert(session.to_owned(), Arc::downgrade(line));
         if let Some(debt) = session.parse().ok().and_then(|session| self.debts.of(session)) {
             line.carries(&debt);
@@ -190,7 +202,8 @@ pub(super) async fn note(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let line = line.0.upgrade().filter(|_| value(request.uri(), "transport") == Some("websocket"));
+    let line = line.0.upgrade().inspect(|line| lines.let_go(line));
+    let line = line.filter(|_| transport(request.uri()) == Some("websocket"));
     match (value(request.uri(), "sid"), line) {
         (Some(session), Some(line)) => lines.move_to(&line, session),
         (Some(_), None) => {}
@@ -203,6 +216,11 @@ pub(super) async fn note(
         }
     }
     next.run(request).await
+}
+
+/// The transport that a request is for. The library reads no further than a second `=`.
+pub(super) fn transport(uri: &Uri) -> Option<&str> {
+    value(uri, "transport")?.split('=').next()
 }
 
 /// What a request's query says of this, by the library's own reading.
@@ -220,6 +238,7 @@ mod tests {
             let uri: Uri = format!("/socket.io/?{query}").parse().unwrap();
             assert_eq!((value(&uri, "sid"), value(&uri, "transport")), (Some("abc"), Some("websocket")));
         }
+        assert_eq!(transport(&"/socket.io/?transport=polling=else".parse().unwrap()), Some("polling"));
         assert_eq!(value(&"/socket.io/?asid=1&sid".parse().unwrap(), "sid"), None);
         assert_eq!(value(&"/socket.io/".parse().unwrap(), "sid"), None);
     }

@@ -20,7 +20,7 @@ use crate::{
     queue::{Audit, Member},
     status::Cluster,
 };
-use family::Family;
+use family::{Family, Text};
 
 /// All numbers of one moment.
 pub(super) struct Numbers {
@@ -83,33 +83,33 @@ impl Numbers {
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfQueue {
-    queue: String,
+    queue: Text,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfState {
-    queue: String,
+    queue: Text,
     state: &'static str,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfOutcome {
-    queue: String,
+    queue: Text,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfWorker {
-    host: String,
-    slot: String,
-    worker: String,
+    host: Text,
+    slot: Text,
+    worker: Text,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct OfSlot {
     role: &'static str,
-    host: String,
-    slot: String,
+    host: Text,
+    slot: Text,
 }
 
 impl Collector for Numbers {
@@ -126,7 +126,8 @@ impl Collector for Numbers {
 }
 
 fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(&str, &Audit)]) -> fmt::Result {
-    let of = |queue: &str| OfQueue { queue: queue.to_owned() };
+    let text = |queue: &str| Text(queue.to_owned());
+    let of = |queue: &str| OfQueue { queue: text(queue) };
     let jobs = queues.iter().flat_map(|(queue, audit)| {
         let states = [
             ("waiting", audit.waiting),
@@ -134,9 +135,7 @@ fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(&str, &Audit)])
             ("suspect", audit.suspects),
             ("dead", audit.dead_letters),
         ];
-        states.map(|(state, jobs)| {
-            (OfState { queue: (*queue).to_owned(), state }, ConstGauge::new(jobs as i64))
-        })
+        states.map(|(state, jobs)| (OfState { queue: text(queue), state }, ConstGauge::new(jobs as i64)))
     });
     Family::new("rowcast_queue_jobs", "Jobs by where they are now.").each(encoder, jobs)?;
     let paused = queues.iter().map(|(queue, audit)| (of(queue), ConstGauge::new(i64::from(audit.paused))));
@@ -153,9 +152,7 @@ fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(&str, &Audit)])
             ("dead", audit.dead),
             ("handed_back", audit.handed_back),
         ];
-        outcomes.map(|(outcome, jobs)| {
-            (OfOutcome { queue: (*queue).to_owned(), outcome }, ConstCounter::new(jobs))
-        })
+        outcomes.map(|(outcome, jobs)| (OfOutcome { queue: text(queue), outcome }, ConstCounter::new(jobs)))
     });
     Family::new("rowcast_jobs", "Claimed jobs by what became of them.").each(encoder, jobs)?;
     let rows = queues.iter().map(|(queue, audit)| (of(queue), ConstCounter::new(audit.rows)));
@@ -166,8 +163,12 @@ fn field(member: &Member, name: &str) -> String {
     member.fields.get(name).cloned().unwrap_or_default()
 }
 
+fn label(member: &Member, name: &str) -> Text {
+    Text(field(member, name))
+}
+
 fn of(member: &Member) -> OfWorker {
-    OfWorker { host: field(member, "host"), slot: field(member, "slot"), worker: member.id.clone() }
+    OfWorker { host: label(member, "host"), slot: label(member, "slot"), worker: Text(member.id.clone()) }
 }
 
 fn encode_workers(encoder: &mut DescriptorEncoder<'_>, members: &[Member]) -> fmt::Result {
@@ -201,7 +202,7 @@ fn encode_restarts(encoder: &mut DescriptorEncoder<'_>, cluster: &Cluster) -> fm
     let of_role = |role, members: &'_ [Member]| -> Vec<(OfSlot, u64)> {
         let told = members.iter().filter_map(|member| {
             let restarts = field(member, "restarts").parse().ok()?;
-            Some((OfSlot { role, host: field(member, "host"), slot: field(member, "slot") }, restarts))
+            Some((OfSlot { role, host: label(member, "host"), slot: label(member, "slot") }, restarts))
         });
         told.collect()
     };

@@ -15,7 +15,7 @@ use axum::{
 };
 use socketioxide::socket::Sid;
 
-use super::lines::{Lines, value};
+use super::lines::{Lines, transport, value};
 
 /// The most bytes that a client may send at once.
 pub(super) const FROM_CLIENT: usize = 100_000;
@@ -47,7 +47,7 @@ pub(super) async fn check(State(lines): State<Arc<Lines>>, request: Request, nex
 }
 
 fn is_polling(uri: &Uri) -> bool {
-    uri.path().starts_with("/socket.io") && value(uri, "transport") == Some("polling")
+    uri.path().starts_with("/socket.io") && transport(uri) == Some("polling")
 }
 
 /// The session that a request is of.

@@ -16,11 +16,12 @@ use crate::config::SecretUrl;
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// TRADITIONAL is strict for all engines and dates. A zero in a counted column stays the zero that the job gave.
+/// A statement outside of a transaction stands at once, a fence above all, and no transaction follows another by itself.
 /// READ COMMITTED locks fewer gaps, so that workers seldom deadlock; where the binary log holds statements it is not
 /// allowed, and the server's default stays.
 const SET_UP: &str = "\
     SET SESSION sql_mode = 'TRADITIONAL,NO_AUTO_VALUE_ON_ZERO', wait_timeout = 60, innodb_lock_wait_timeout = 10, \
-    sql_select_limit = 18446744073709551615";
+    sql_select_limit = 18446744073709551615, autocommit = 1, completion_type = 'NO_CHAIN'";
 
 const LEARN: &str = "\
     SELECT CAST(@@auto_increment_increment AS UNSIGNED), CAST(@@max_allowed_packet AS UNSIGNED), \

@@ -1,9 +1,11 @@
 //! A family of numbers under one name, each with labels of its own, or one number without.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use prometheus_client::{
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder},
+    encoding::{
+        DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, MetricEncoder,
+    },
     metrics::{MetricType, TypedMetric},
     registry::Unit,
 };
@@ -54,6 +56,21 @@ impl Family {
     }
 }
 
+/// A label's value, whatever it is: the library writes it as it is, so that a quote in it would end it.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Text(pub(super) String);
+
+impl EncodeLabelValue for Text {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            '"' => encoder.write_str("\\\""),
+            '\\' => encoder.write_str("\\\\"),
+            '\n' => encoder.write_str("\\n"),
+            other => encoder.write_char(other),
+        })
+    }
+}
+
 impl TypedMetric for Histogram {
     const TYPE: MetricType = MetricType::Histogram;
 }
@@ -65,5 +82,38 @@ impl EncodeMetric for Histogram {
 
     fn metric_type(&self) -> MetricType {
         Self::TYPE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::{
+        collector::Collector, encoding::text::encode, metrics::gauge::ConstGauge, registry::Registry,
+    };
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Queues;
+
+    #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+    struct OfQueue {
+        queue: Text,
+    }
+
+    impl Collector for Queues {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            let queue = Text("a\"b\\c\nd".to_owned());
+            Family::new("jobs", "Jobs.").each(&mut encoder, [(OfQueue { queue }, ConstGauge::new(1_i64))])
+        }
+    }
+
+    #[test]
+    fn a_label_may_hold_whatever_a_name_does() {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Queues));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains(r#"jobs{queue="a\"b\\c\nd"} 1"#), "{text}");
     }
 }

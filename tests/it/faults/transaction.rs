@@ -1,5 +1,6 @@
 //! Transactions that lose: deadlocks, waits for a lock, and connections that are killed.
 
+use rowcast::{config::SecretUrl, store::Store};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::support::{Env, PATIENCE, Running, eventually, said};
@@ -133,4 +134,28 @@ async fn a_connection_that_is_lost_while_the_queue_is_quiet_is_no_outage() {
     env.done(2).await;
     let log = worker.stop().await;
     assert_eq!(said(&log, "waiting for").len(), 0, "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_stands_at_once_whatever_the_servers_sessions_begin_with() {
+    let env = Env::own_servers().await;
+    env.migrate().await;
+    let fenced = async || env.lines("SELECT fenced FROM rowcast_checkpoints").await;
+    for (settings, back) in
+        [("autocommit = 0", "autocommit = 1"), ("completion_type = 'CHAIN'", "completion_type = 'NO_CHAIN'")]
+    {
+        env.execute(&format!("SET GLOBAL {settings}")).await;
+        let mut store = Store::new(&SecretUrl::new(&env.database_url)).unwrap();
+        store.register("w", "r").await.unwrap();
+        assert_eq!(fenced().await, ["0"], "{settings}");
+        store.begin().await.unwrap();
+        store.commit("w", "r", 1, "").await.unwrap();
+        store.fence("w", "r").await.unwrap();
+        assert_eq!(fenced().await, ["1"], "{settings}");
+        store.begin().await.unwrap();
+        store.rollback().await;
+        store.delete_checkpoint("w", "r").await.unwrap();
+        assert!(fenced().await.is_empty(), "{settings}");
+        env.execute(&format!("SET GLOBAL {back}")).await;
+    }
 }

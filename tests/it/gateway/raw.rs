@@ -83,12 +83,22 @@ impl<'g> Polling<'g> {
 
     /// Asks to go on with WebSocket.
     pub(super) async fn web_socket(&self) -> Result<Socket, u16> {
-        Socket::ask(self.gateway, &self.query.replace("polling", "websocket")).await
+        Socket::ask(self.gateway, &self.web_socket_query()).await
+    }
+
+    /// What it asks for a WebSocket with.
+    pub(super) fn web_socket_query(&self) -> String {
+        self.query.replace("polling", "websocket")
     }
 
     /// Goes on with WebSocket.
     pub(super) async fn upgrade(&self) -> Socket {
-        let mut socket = self.web_socket().await.unwrap();
+        self.upgrade_on(TcpStream::connect(&self.gateway.address).await.unwrap()).await
+    }
+
+    /// As [`Polling::upgrade`], on a connection that is there already.
+    pub(super) async fn upgrade_on(&self, stream: TcpStream) -> Socket {
+        let mut socket = Socket::ask_on(stream, &self.web_socket_query()).await.unwrap();
         socket.send("2probe").await;
         assert_eq!(socket.text().await, "3probe");
         // An empty answer ends a request that may be waiting.
@@ -129,12 +139,17 @@ impl Socket {
     /// # Errors
     /// The status of the answer that is none.
     pub(super) async fn ask(gateway: &Gateway, query: &str) -> Result<Self, u16> {
+        Self::ask_on(TcpStream::connect(&gateway.address).await.unwrap(), query).await
+    }
+
+    /// As [`Socket::ask`], on a connection that is there already.
+    pub(super) async fn ask_on(stream: TcpStream, query: &str) -> Result<Self, u16> {
         let key = base64::engine::general_purpose::STANDARD.encode([7; 16]);
         let request = format!(
             "GET /socket.io/?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         );
-        let mut stream = BufReader::new(TcpStream::connect(&gateway.address).await.unwrap());
+        let mut stream = BufReader::new(stream);
         stream.get_mut().write_all(request.as_bytes()).await.unwrap();
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -150,18 +165,33 @@ impl Socket {
     /// A session of WebSocket; also returns what it is greeted with.
     pub(super) async fn open(gateway: &Gateway) -> (Self, Value) {
         let mut socket = Self::ask(gateway, "EIO=4&transport=websocket").await.unwrap();
-        let greeting = socket.text().await;
+        let greeting = socket.greeting().await;
+        (socket, greeting)
+    }
+
+    async fn greeting(&mut self) -> Value {
+        let greeting = self.text().await;
         assert!(greeting.starts_with('0'), "{greeting}");
-        (socket, serde_json::from_str(&greeting[1..]).unwrap())
+        serde_json::from_str(&greeting[1..]).unwrap()
     }
 
     /// A session whose client is connected.
     pub(super) async fn connected(gateway: &Gateway) -> Self {
-        let (mut socket, _) = Self::open(gateway).await;
-        socket.send("40").await;
-        let answer = socket.text().await;
+        Self::open(gateway).await.0.enter().await
+    }
+
+    /// As [`Socket::connected`], on a connection that is there already.
+    pub(super) async fn connected_on(stream: TcpStream) -> Self {
+        let mut socket = Self::ask_on(stream, "EIO=4&transport=websocket").await.unwrap();
+        socket.greeting().await;
+        socket.enter().await
+    }
+
+    async fn enter(mut self) -> Self {
+        self.send("40").await;
+        let answer = self.text().await;
         assert!(answer.starts_with("40{\"sid\":"), "{answer}");
-        socket
+        self
     }
 
     pub(super) async fn send(&mut self, text: &str) {

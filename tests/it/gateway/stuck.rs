@@ -3,15 +3,19 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::{
     Gateway, event, publisher,
-    raw::Polling,
+    raw::{Polling, Socket, http},
     slow::{Stuck, connections, fill},
 };
 use crate::{
     interop::Node,
-    support::{Env, PATIENCE, eventually},
+    support::{Env, PATIENCE, eventually, within},
 };
 
 /// Half of what is published here: the kernel keeps no more for a client than it counts.
@@ -125,12 +129,53 @@ async fn long_polling_tells_a_client_how_much_it_may_send_and_takes_no_more() {
     let gateway = Gateway::start(&env, &[]).await;
     let (session, greeting) = Polling::open(&gateway).await;
     assert_eq!(greeting["maxPayload"], 100_000);
-    let (status, _) = session.post(&format!("4{}", "x".repeat(100_000))).await;
-    assert_eq!(status, 413);
+    let body = format!("4{}", "x".repeat(100_000));
+    assert_eq!(session.post(&body).await.0, 413);
+    // The library reads no further than this.
+    let query = session.web_socket_query().replace("websocket", "polling=else");
+    assert_eq!(http(&gateway, "POST", &query, &body).await.0, 413);
     let request =
         "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let answer = gateway.request(request).await;
     let (length, greeting) = answer.split_once("\r\n\r\n").unwrap().1.split_once(':').unwrap();
     // The greeting, and behind it that the client is connected.
     assert_eq!(&greeting[length.parse::<usize>().unwrap() - 1..][..1], "}", "{answer}");
+}
+
+/// A connection on which a WebSocket was refused, as a proxy keeps it for whoever comes next.
+async fn refused(gateway: &Gateway, query: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(&gateway.address).await.unwrap();
+    let request = format!("GET /socket.io/?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within(PATIENCE, "the head of the answer", stream.read_u8()).await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 400 ") && head.contains("content-length: 0\r\n"), "{head}");
+    stream
+}
+
+/// More than what may wait for a client, which it takes in portions.
+async fn takes_all(env: &Env, socket: &mut Socket) {
+    for _ in 0..4 {
+        fill(env, 50).await;
+        for number in 0..50 {
+            let text = socket.text().await;
+            assert!(text.starts_with(&format!("42[\"fill\",{number},")), "{}", &text[..20]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_takes_counts_as_taken_on_a_connection_that_somebody_was_refused_on_before() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[LITTLE]).await;
+    let stream = refused(&gateway, "EIO=4&transport=websocket").await;
+    takes_all(&env, &mut Socket::connected_on(stream).await).await;
+    // Another session's upgrade.
+    let other = Polling::connected(&gateway).await;
+    let stream = refused(&gateway, &other.web_socket_query()).await;
+    let session = Polling::connected(&gateway).await;
+    takes_all(&env, &mut session.upgrade_on(stream).await).await;
 }
