@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -42,16 +42,7 @@ pub(super) struct Vitals {
 #[derive(Debug)]
 struct Server {
     outage: Outage,
-    missed_by: BTreeMap<String, Why>,
-}
-
-/// Why a server is missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// It does not answer.
-    Silent,
-    /// It answers, with what is no service.
-    Refuses,
+    missed_by: BTreeSet<String>,
 }
 
 /// The lease as it was last renewed.
@@ -138,17 +129,12 @@ impl Vitals {
     /// what is slow may still succeed.
     pub(super) fn look_for_silence(&self) {
         for (who, progress) in self.progress.borrow().iter() {
-            // The route may have to wait for MySQL next, and people should look there.
-            if progress.silent(Peer::Redis).is_none() {
-                self.redis.borrow_mut().answered(who);
-            }
             for (peer, slow) in [(Peer::Redis, queue::SLOW), (Peer::MySql, store::SLOW)] {
                 if let Some(since) = progress.owed(peer).filter(|since| since.elapsed() > slow) {
                     self.server(peer).borrow_mut().missed(
                         who,
                         since,
                         "no answer yet: it hangs, or is slow".into(),
-                        Why::Silent,
                     );
                 }
             }
@@ -158,10 +144,7 @@ impl Vitals {
 
     /// `who` has missed a server since then: said once, however many notice.
     pub(super) fn down(&self, who: &str, since: Instant, trouble: &Trouble) {
-        let of = peer(trouble);
-        let silent = self.progress.borrow().get(who).is_some_and(|progress| progress.silent(of).is_some());
-        let why = if silent { Why::Silent } else { Why::Refuses };
-        self.server(of).borrow_mut().missed(who, since, trouble.to_string(), why);
+        self.server(peer(trouble)).borrow_mut().missed(who, since, trouble.to_string());
         self.tell_waiting();
     }
 
@@ -258,23 +241,16 @@ pub(super) fn peer(trouble: &Trouble) -> Peer {
 
 impl Server {
     fn new(name: &'static str) -> Self {
-        Self { outage: Outage::new(name), missed_by: BTreeMap::new() }
+        Self { outage: Outage::new(name), missed_by: BTreeSet::new() }
     }
 
-    fn missed(&mut self, who: &str, since: Instant, reason: String, why: Why) {
-        self.missed_by.insert(who.to_owned(), why);
+    fn missed(&mut self, who: &str, since: Instant, reason: String) {
+        self.missed_by.insert(who.to_owned());
         self.outage.down(since, reason);
     }
 
-    /// It has answered a request of `who`: that is all that was missed, unless it refused to serve.
-    fn answered(&mut self, who: &str) {
-        if self.missed_by.get(who) == Some(&Why::Silent) {
-            self.reached(who);
-        }
-    }
-
     fn reached(&mut self, who: &str) {
-        if self.missed_by.remove(who).is_some() && self.missed_by.is_empty() {
+        if self.missed_by.remove(who) && self.missed_by.is_empty() {
             self.outage.up();
         }
     }
@@ -297,27 +273,5 @@ mod tests {
         progress.ask(Peer::MySql).answered();
         vitals.up("q");
         assert_eq!(vitals.reports().borrow().waiting, None);
-    }
-
-    #[test]
-    fn a_redis_that_answers_again_is_missed_no_more_though_the_step_waits_for_mysql_and_one_that_refuses_is()
-    {
-        let vitals = Vitals::new(watch::channel(Report::default()).0, 1, Duration::from_secs(15));
-        let progress = Progress::default();
-        vitals.watch("q", &progress);
-        let waiting = || vitals.reports().borrow().waiting.clone();
-        let trouble = || Trouble::Redis(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into());
-        drop(progress.ask(Peer::Redis));
-        vitals.down("q", Instant::now(), &trouble());
-        vitals.look_for_silence();
-        assert!(waiting().unwrap().starts_with("waiting for Redis since "));
-        progress.ask(Peer::Redis).answered();
-        let _insert = progress.ask(Peer::MySql);
-        vitals.look_for_silence();
-        assert_eq!(waiting(), None);
-        // It answers that it is loading its data.
-        vitals.down("q", Instant::now(), &trouble());
-        vitals.look_for_silence();
-        assert!(waiting().unwrap().starts_with("waiting for Redis since "));
     }
 }
