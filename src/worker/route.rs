@@ -211,10 +211,13 @@ impl Work {
     /// Tells of a trouble once, and waits before the next attempt.
     async fn wait_for(&mut self, trouble: &Trouble, stop: &CancellationToken) {
         let lost_a_race = matches!(trouble, Trouble::Store(Fault::Retry(_)));
+        // It may have died while the route had no need of it, and Redis be back long since.
+        let is_stale = matches!(trouble, Trouble::Redis(error) if error.is_connection_dropped())
+            && self.backoff.attempts() == 0;
         if Vitals::is_route_fault(trouble) {
             self.outage.down(Instant::now(), trouble.to_string());
             self.vitals.waits(self.pipeline.route(), trouble, self.outage.waiting());
-        } else if !lost_a_race || self.backoff.attempts() == RACES {
+        } else if !is_stale && (!lost_a_race || self.backoff.attempts() == RACES) {
             let since = self.pipeline.progress().silent(peer(trouble)).unwrap_or_else(Instant::now);
             self.vitals.down(self.pipeline.route(), since, trouble);
         }
