@@ -35,6 +35,8 @@ pub(super) struct Work {
     /// What keeps this route alone from going on.
     outage: Outage,
     backoff: Backoff,
+    /// Whether a connection to Redis that had died was passed over since the last success.
+    passed_over: bool,
     /// When to look next for workers that died elsewhere.
     sweep: Instant,
     /// When to look next for checkpoints that nobody needs any more.
@@ -70,6 +72,7 @@ impl Work {
             vitals,
             outage: Outage::new("the route"),
             backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(5)),
+            passed_over: false,
             sweep: Instant::now(),
             tidy: Instant::now() + TIDY,
             dead: (Instant::now(), 0),
@@ -204,20 +207,22 @@ impl Work {
 
     fn succeeded(&mut self) {
         self.backoff.reset();
+        self.passed_over = false;
         self.outage.up();
         self.vitals.up(self.pipeline.route());
     }
 
     /// Tells of a trouble once, and waits before the next attempt.
     async fn wait_for(&mut self, trouble: &Trouble, stop: &CancellationToken) {
+        if is_stale(trouble) && !self.passed_over {
+            self.passed_over = true;
+            return;
+        }
         let lost_a_race = matches!(trouble, Trouble::Store(Fault::Retry(_)));
-        // It may have died while the route had no need of it, and Redis be back long since.
-        let is_stale = matches!(trouble, Trouble::Redis(error) if error.is_connection_dropped())
-            && self.backoff.attempts() == 0;
         if Vitals::is_route_fault(trouble) {
             self.outage.down(Instant::now(), trouble.to_string());
             self.vitals.waits(self.pipeline.route(), trouble, self.outage.waiting());
-        } else if !is_stale && (!lost_a_race || self.backoff.attempts() == RACES) {
+        } else if !lost_a_race || self.backoff.attempts() == RACES {
             let since = self.pipeline.progress().silent(peer(trouble)).unwrap_or_else(Instant::now);
             self.vitals.down(self.pipeline.route(), since, trouble);
         }
@@ -260,6 +265,12 @@ impl Work {
     }
 }
 
+/// Whether a connection to Redis was found dead. It may have died while the route had no need of it, and Redis be back
+/// long since.
+fn is_stale(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Redis(error) if error.is_connection_dropped() && !error.is_connection_refusal())
+}
+
 /// The worker can never commit again.
 struct Fenced;
 
@@ -272,8 +283,8 @@ mod tests {
     use super::*;
     use crate::{config::Settings, control::Report, queue::Link};
 
-    #[tokio::test]
-    async fn a_route_that_waits_for_redis_goes_on_as_soon_as_the_lease_is_renewed() {
+    /// A worker's one route, with what it tells its worker.
+    fn work() -> (Work, Rc<Vitals>) {
         let vars = [("DATABASE_URL", "mysql://a@127.0.0.1:1/b"), ("REDIS_URL", "redis://127.0.0.1:1")];
         let vars: BTreeMap<String, String> = vars.map(|(name, value)| (name.into(), value.into())).into();
         let settings = Settings::from_vars(&vars).unwrap();
@@ -283,7 +294,35 @@ mod tests {
         let vitals = Rc::new(Vitals::new(watch::channel(Report::default()).0, 1, settings.lease));
         let route = settings.routes[0].clone();
         let pipeline = Pipeline::new(route, &identity.id.to_string(), &settings, link.clone()).unwrap();
-        let mut work = Work::new(pipeline, &identity, Registry::new(link), vitals.clone());
+        (Work::new(pipeline, &identity, Registry::new(link), vitals.clone()), vitals)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_found_dead_is_an_outage_only_when_the_next_one_fails_too() {
+        let (mut work, vitals) = work();
+        let stop = CancellationToken::new();
+        let dead = || Trouble::Redis(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into());
+        let away = || Trouble::Store(Fault::Server("away".into()));
+        let waits_for = || {
+            let waiting = vitals.reports().borrow().waiting.clone();
+            waiting.map(|waiting| waiting.split(' ').nth(2).unwrap().to_owned())
+        };
+        work.wait_for(&away(), &stop).await;
+        assert_eq!(waits_for().as_deref(), Some("MySQL"));
+        // While it waited for MySQL, Redis was away and came back.
+        work.wait_for(&dead(), &stop).await;
+        assert_eq!(waits_for().as_deref(), Some("MySQL"));
+        work.succeeded();
+        assert_eq!(waits_for(), None);
+        work.wait_for(&dead(), &stop).await;
+        assert_eq!(waits_for(), None);
+        work.wait_for(&dead(), &stop).await;
+        assert_eq!(waits_for().as_deref(), Some("Redis"));
+    }
+
+    #[tokio::test]
+    async fn a_route_that_waits_for_redis_goes_on_as_soon_as_the_lease_is_renewed() {
+        let (mut work, vitals) = work();
         let stop = CancellationToken::new();
         let mut waited = async |trouble: Trouble, length: Duration| {
             // As after a long outage: the next attempt is seconds away.
