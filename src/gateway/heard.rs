@@ -39,7 +39,7 @@ impl<S: Stream<Item = Msg> + Unpin> Heard<S> {
     /// # Errors
     /// When there is no further one.
     pub(super) async fn next(&mut self) -> Result<Msg, Deaf> {
-        self.is_empty();
+        self.fill();
         if self.bytes > self.most {
             return Err(Deaf::Behind);
         }
@@ -56,6 +56,12 @@ impl<S: Stream<Item = Msg> + Unpin> Heard<S> {
 
     /// Whether none waits.
     pub(super) fn is_empty(&mut self) -> bool {
+        self.fill();
+        self.waiting.is_empty()
+    }
+
+    /// Takes over what has come.
+    fn fill(&mut self) {
         while !self.ended
             && let Some(message) = self.messages.next().now_or_never()
         {
@@ -67,7 +73,6 @@ impl<S: Stream<Item = Msg> + Unpin> Heard<S> {
                 None => self.ended = true,
             }
         }
-        self.waiting.is_empty()
     }
 }
 
