@@ -53,8 +53,7 @@ impl<'g> Polling<'g> {
     /// Comes for what is queued, and does not wait for the answer.
     pub(super) async fn ask(&self) -> TcpStream {
         let mut stream = TcpStream::connect(&self.gateway.address).await.unwrap();
-        let request = format!("GET /socket.io/?{} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.query);
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request("GET", &self.query, "").as_bytes()).await.unwrap();
         stream
     }
 
@@ -110,14 +109,26 @@ impl<'g> Polling<'g> {
 
 /// What a request to the socket.io server is answered with: the status and the body.
 pub(super) async fn http(gateway: &Gateway, method: &str, query: &str, body: &str) -> (u16, String) {
+    status_and_body(&gateway.request(&request(method, query, body)).await)
+}
+
+/// What comes for a [`Polling::ask`].
+pub(super) async fn answer(mut waiting: TcpStream) -> (u16, String) {
+    let mut answer = String::new();
+    within(PATIENCE, "the end of the answer", waiting.read_to_string(&mut answer)).await.unwrap();
+    status_and_body(&answer)
+}
+
+fn request(method: &str, query: &str, body: &str) -> String {
     let length = body.len();
-    let request = format!(
+    format!(
         "{method} /socket.io/?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    let answer = gateway.request(&request).await;
-    let (head, body) =
-        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {query}: {answer:?}"));
+    )
+}
+
+fn status_and_body(answer: &str) -> (u16, String) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer:?}"));
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 

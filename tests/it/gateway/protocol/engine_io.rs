@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         Gateway, publisher,
-        raw::{Frame, Polling, Socket, http},
+        raw::{Frame, Polling, Socket, answer, http},
         slow::has_connections,
     },
     REFUSED, emit_bytes,
@@ -170,13 +170,11 @@ async fn a_packet_that_closes_ends_the_session_and_a_request_that_waits() {
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[]).await;
     let session = Polling::connected(&gateway).await;
-    let close = async {
-        // The other one waits by then, or finds the same.
-        tokio::task::yield_now().await;
-        session.say("1").await;
-    };
-    let (waiting, ()) = tokio::join!(session.get(), close);
-    assert!(waiting == (200, "6".to_owned()) || waiting.0 == 400, "{waiting:?}");
+    has_connections(&gateway, 0).await;
+    let waiting = session.ask().await;
+    has_connections(&gateway, 1).await;
+    session.say("1").await;
+    assert_eq!(answer(waiting).await, (200, "6".to_owned()));
     assert_eq!(session.get().await.0, 400);
     let (mut socket, _) = Socket::open(&gateway).await;
     socket.send("1").await;
