@@ -1,8 +1,8 @@
 //! Events go out, and clients that do not read as fast as they are sent to are dropped.
 //!
 //! The library drops a message for a socket whose queue is full, and goes on: the client would never know of the hole.
-//! Here such a client loses its connection instead. It connects again by itself, and knows that it has missed
-//! something. So does one for which too many bytes are kept: a queue of a few thousand messages is no bound of memory.
+//! Here such a client loses its connection instead, and so knows that it has missed something. So does one for which
+//! too many bytes are kept: a queue of a few thousand messages is no bound of memory.
 
 use std::{sync::Arc, time::Duration};
 

@@ -187,7 +187,8 @@ async fn what_is_no_event_is_read_no_faster_than_a_client_may_talk() {
     // Each is a namespace that is not served, and is answered.
     let flood = text_frame("40/x,").repeat(2_000_000);
     let all = tokio::time::timeout(Duration::from_secs(3), writing.write_all(&flood)).await;
-    assert!(all.is_err(), "22 MB were read within three seconds");
+    // It may also lose its connection: it may be behind in reading the answers.
+    assert!(!matches!(all, Ok(Ok(()))), "22 MB were read within three seconds");
     assert_eq!(super::ask(&mut witness, "/#room1", json!(["subscribe", "room2"])).await["ok"], true);
     publisher(&env).await.to("room1").emit("after", &0).await.unwrap();
     assert_eq!(witness.line().await.to_string(), event("/#room1", "after", json!([0])));
