@@ -41,7 +41,7 @@ pub struct Report {
     pub jobs: u64,
     /// Rows that it has inserted.
     pub rows: u64,
-    /// The predecessors whose claims are finished.
+    /// The predecessors of whom nothing is left: their claims are finished, or a gateway's lease is taken.
     pub rescued: Vec<Ulid>,
     /// Where a gateway listens.
     pub address: Option<SocketAddr>,

@@ -66,6 +66,7 @@ impl Presence {
             fields.extend(self.now());
             match self.registry.renew(&self.identity.id.to_string(), &fields, LEASE).await {
                 Ok(()) => {
+                    self.bury_predecessors().await;
                     self.registry.forget_the_dead().await;
                     // Earlier, when there is news.
                     timeout(EVERY, reports.changed()).await.ok();
@@ -76,6 +77,16 @@ impl Presence {
                     sleep(SOON).await;
                 }
             }
+        }
+    }
+
+    /// Takes out those that ended in its place, whom the supervisor has seen end, and says so.
+    async fn bury_predecessors(&self) {
+        let mut dead = self.identity.predecessors.clone();
+        dead.retain(|one| !self.reports.borrow().rescued.contains(one));
+        let buried = self.registry.bury(&dead).await;
+        if !buried.is_empty() {
+            self.reports.send_modify(|report| report.rescued.extend(buried));
         }
     }
 

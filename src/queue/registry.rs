@@ -6,6 +6,7 @@ use std::{
 };
 
 use redis::RedisResult;
+use ulid::Ulid;
 
 use super::{Link, script::Script};
 
@@ -115,6 +116,19 @@ impl Registry {
         let mut transaction = redis::pipe();
         transaction.atomic().del(self.key(worker)).ignore().srem(self.names, worker).ignore();
         self.link.pipeline(&transaction).await
+    }
+
+    /// Takes the leases of workers that were seen to end: until they run out `rowcast status` would show them at work.
+    /// Returns those that are taken now; Redis was away for the others.
+    pub async fn bury(&self, dead: &[Ulid]) -> Vec<Ulid> {
+        let mut buried = Vec::new();
+        for &one in dead {
+            match self.remove(&one.to_string()).await {
+                Ok(()) => buried.push(one),
+                Err(_) => break,
+            }
+        }
+        buried
     }
 
     /// Takes workers without a lease out of the list of those that are there. Their claims are found through the index.

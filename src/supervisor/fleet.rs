@@ -141,10 +141,6 @@ impl Fleet {
         let (why, drained) = (child.why(), child.has_drained(exit));
         let slot = self.slots.get_mut(&number)?;
         let departure = slot.exited(id, exit, now, random)?;
-        if self.role == Role::Gateway {
-            // It leaves nothing to rescue.
-            slot.predecessors.clear();
-        }
         Some(Exited { why, drained, departure })
     }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use redis::RedisResult;
-use ulid::Ulid;
 
 use super::Vitals;
 use crate::{
@@ -42,7 +41,8 @@ pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vita
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
                     (due, told) = (asked + every, Some(report.waiting));
-                    lease.bury(&mut dead).await;
+                    let buried = lease.registry.bury(&dead).await;
+                    dead.retain(|one| !buried.contains(one));
                     lease.registry.forget_the_dead().await;
                 }
                 Err(error) => {
@@ -67,16 +67,6 @@ impl Lease {
     fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
         let fields = about(identity.slot, identity.restarts, length);
         Self { registry, worker: identity.id.to_string(), length, identity: fields }
-    }
-
-    /// Takes the leases of those who died in this worker's place, whom the supervisor has seen end: until they run out
-    /// `rowcast status` would show them at work.
-    async fn bury(&self, dead: &mut Vec<Ulid>) {
-        while let Some(last) = dead.last()
-            && self.registry.remove(&last.to_string()).await.is_ok()
-        {
-            dead.pop();
-        }
     }
 
     async fn renew(&self, report: &Report, (rows, seconds): (Histogram, Histogram)) -> RedisResult<()> {

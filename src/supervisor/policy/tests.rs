@@ -293,14 +293,6 @@ fn there_may_be_no_gateway_at_all() {
 }
 
 #[test]
-fn a_dead_gateway_left_nothing_to_rescue_and_is_named_to_nobody() {
-    let mut world = World::of(Role::Gateway, 1);
-    world.all_ready();
-    world.crash_first(KILLED);
-    assert!(world.fleet.slots[&1].predecessors.is_empty());
-}
-
-#[test]
 fn why_none_could_be_spawned_is_news_once_and_again_after_one_was() {
     let mut world = World::of(Role::Gateway, 1);
     let mut refused = |reason: &str, now| world.fleet.not_spawned(1, reason.to_owned(), now, 0.5).1;

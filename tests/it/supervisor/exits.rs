@@ -12,16 +12,16 @@ use crate::{
     },
 };
 
-/// The pids of the workers that `rowcast status` shows, once they are these.
-async fn shown(env: &Env, expected: &[i32]) {
+/// Waits until the pids of the workers, or of the gateways, that `rowcast status` shows are these.
+async fn shown(env: &Env, what: &str, expected: &[i32]) {
     let mut expected: Vec<i64> = expected.iter().copied().map(i64::from).collect();
     expected.sort_unstable();
-    eventually(PATIENCE, "the status shows these workers", async || {
+    eventually(PATIENCE, "the status shows these", async || {
         let status = rowcast(env, &["status", "--json"]).await.ended(0).json();
-        let workers = status["workers"].as_array().unwrap();
-        let mut pids: Vec<i64> = workers.iter().filter_map(|worker| worker["pid"].as_i64()).collect();
+        let members = status[what].as_array().unwrap();
+        let mut pids: Vec<i64> = members.iter().filter_map(|member| member["pid"].as_i64()).collect();
         pids.sort_unstable();
-        if pids == expected && workers.len() == pids.len() { Ok(()) } else { Err(status.to_string()) }
+        if pids == expected && members.len() == pids.len() { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
 }
@@ -34,18 +34,37 @@ async fn workers_that_have_ended_are_not_shown_until_their_leases_run_out() {
     let up = Running::on(&env, "up", "", &[("ROWCAST_LEASE_SECONDS", "3600"), ("ROWCAST_WORKERS", "2")]);
     up.says("online", 2).await;
     let [first, second] = up.workers()[..] else { panic!("{:?}", up.workers()) };
-    shown(&env, &[first, second]).await;
+    shown(&env, "workers", &[first, second]).await;
 
     send(first, Signal::SIGKILL);
     let successor = pid(&up.says("online", 3).await[2]);
-    shown(&env, &[second, successor]).await;
+    shown(&env, "workers", &[second, successor]).await;
 
     up.signal(Signal::SIGTTOU);
     let left = up.lines(1, |line| says(line, "exit") && line["reason"] == "fewer workers wanted").await;
     let left = if pid(&left[0]) == second { successor } else { second };
-    shown(&env, &[left]).await;
+    shown(&env, "workers", &[left]).await;
     up.stop().await;
-    shown(&env, &[]).await;
+    shown(&env, "workers", &[]).await;
+}
+
+#[tokio::test]
+async fn a_killed_gateway_is_not_shown_until_its_lease_runs_out() {
+    let env = Env::new().await;
+    let up = Running::on(&env, "up", "", &[("ROWCAST_GATEWAYS", "1"), ("ROWCAST_LISTEN", "127.0.0.1:0")]);
+    let killed = &up.says("listening", 1).await[0];
+    shown(&env, "gateways", &[pid(killed)]).await;
+    // It cannot run out within the test.
+    let lease = format!("rowcast:gateway:{}", killed["gateway"].as_str().unwrap());
+    send(pid(killed), Signal::SIGSTOP);
+    let mut redis = env.redis_connection().await;
+    let prolonged: i32 =
+        redis::cmd("PEXPIRE").arg(lease).arg(3_600_000).query_async(&mut redis).await.unwrap();
+    assert_eq!(prolonged, 1);
+    send(pid(killed), Signal::SIGKILL);
+    let successor = pid(&up.says("listening", 2).await[1]);
+    shown(&env, "gateways", &[successor]).await;
+    up.stop().await;
 }
 
 #[tokio::test]
