@@ -13,6 +13,7 @@ mod operators;
 mod queues;
 mod settings;
 mod tokens;
+mod up;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -24,6 +25,7 @@ pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
 pub use tokens::{TokenKey, TokenSettings};
+pub use up::UpSettings;
 
 /// Where variables come from.
 pub trait Vars {

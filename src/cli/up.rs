@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Variables, reach, show::say};
 use crate::{
-    config::{ConfigError, QueueSettings, Settings, SupervisorSettings, gateway_addresses},
+    config::{ConfigError, QueueSettings, UpSettings},
     supervisor::{self, Ended, Launch, Request},
 };
 use demo::Demo;
@@ -139,11 +139,11 @@ async fn supervise(
 /// What the children are started with, after everything they will read was read once: a mistake is found here,
 /// before anything is spawned, and when it is read again, before anything is replaced.
 fn check(variables: &Variables, program: &Path) -> Result<Launch, ConfigError> {
-    Settings::from_vars(variables)?;
+    let UpSettings { supervisor, gateways, .. } = UpSettings::from_vars(variables)?;
     Ok(Launch {
         program: program.to_owned(),
         environment: variables.for_children(),
-        settings: SupervisorSettings::from_vars(variables)?,
-        gateways: gateway_addresses(variables)?,
+        settings: supervisor,
+        gateways,
     })
 }

@@ -65,6 +65,33 @@ async fn both_servers_away_are_both_told_soon_and_without_passwords() {
     run(command).await.ended(64).complains("DATABASE_URL");
 }
 
+/// Nothing is connected: the servers are not there.
+#[tokio::test]
+async fn what_up_would_refuse_is_refused_with_the_same_words() {
+    let routes = format!("{}/check-{}.toml", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&routes, "[[route]]\nqueue='a'\ntable='t'\n").unwrap();
+    let cases = [
+        [("ROWCAST_GATEWAYS", "many"), ("", "")],
+        [("ROWCAST_LISTEN", "8080"), ("", "")],
+        [("ROWCAST_LISTEN", "0.0.0.0:8080"), ("", "")],
+        [("ROWCAST_WORKERS", "three"), ("", "")],
+        [("ROWCAST_JWT_SECRET", "short"), ("", "")],
+        [("ROWCAST_ORIGINS", "app.example"), ("", "")],
+        [("ROWCAST_ROUTES", &routes), ("ROWCAST_QUEUE", "a")],
+    ];
+    for [(name, value), beside] in cases {
+        let ran = async |subcommand: &str| {
+            let mut command = bare();
+            command.arg(subcommand).env("REDIS_URL", "redis://127.0.0.1:1");
+            command.env("DATABASE_URL", "mysql://root@127.0.0.1:1/app").env(name, value);
+            command.envs([beside].into_iter().filter(|(name, _)| !name.is_empty()));
+            run(command).await.ended(64).complains(name)
+        };
+        assert_eq!(ran("check").await.err, ran("up").await.err);
+    }
+    std::fs::remove_file(routes).unwrap();
+}
+
 #[tokio::test]
 async fn a_database_without_migrations_says_what_creates_them() {
     let env = Env::new().await;
