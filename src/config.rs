@@ -13,6 +13,7 @@ mod operators;
 mod queues;
 mod settings;
 mod tokens;
+mod up;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -24,6 +25,7 @@ pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
 pub use settings::{Publish, Settings, SupervisorSettings};
 pub use tokens::{TokenKey, TokenSettings};
+pub use up::UpSettings;
 
 /// Where variables come from.
 pub trait Vars {
@@ -143,7 +145,11 @@ impl fmt::Display for SecretUrl {
         let host = rest.split('?').next().unwrap_or_default();
         match user {
             Some(user) if user.contains(['/', '?', '#']) => write!(f, "{scheme}://(hidden)"),
-            Some(user) => write!(f, "{scheme}://{}:***@{host}", user.split(':').next().unwrap_or_default()),
+            Some(user) => match user.split_once(':') {
+                Some((user, password)) if !password.is_empty() => write!(f, "{scheme}://{user}:***@{host}"),
+                // Neither a password nor anything that stands for one.
+                _ => write!(f, "{scheme}://{}@{host}", user.trim_end_matches(':')),
+            },
             None => write!(f, "{scheme}://{host}"),
         }
     }
@@ -197,6 +203,10 @@ mod tests {
         assert_eq!(format!("{url} {url:?}"), "mysql://root:***@db:3306/app mysql://root:***@db:3306/app");
         assert_eq!(SecretUrl::new("redis://localhost:6379/0").to_string(), "redis://localhost:6379/0");
         assert_eq!(SecretUrl::new("hunter2").to_string(), "(hidden)");
+        for none in ["mysql://root@db:3306/app", "mysql://root:@db:3306/app"] {
+            assert_eq!(SecretUrl::new(none).to_string(), "mysql://root@db:3306/app", "no password to hide");
+        }
+        assert_eq!(SecretUrl::new("redis://:hunter2@db").to_string(), "redis://:***@db");
         for unclear in
             ["mysql://app:12?34@db/app", "mysql://app:1/2?3@db/app", "redis://:1#2@db", "mysql://db/a?k=1@2"]
         {

@@ -92,7 +92,7 @@ use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
 use lines::{LineRef, Lines};
-use origin::Origins;
+use origin::Gate;
 use polling::FROM_CLIENT;
 use presence::Presence;
 pub use readable::not_caught_up_on;
@@ -149,7 +149,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         http::router(readiness.clone(), stop.clone()).merge(for_programs(&settings, &redis, &hub, &lines));
     let notes = middleware::from_fn_with_state(lines.clone(), lines::note);
     let polls = middleware::from_fn_with_state(lines.clone(), polling::check);
-    let origins = middleware::from_fn_with_state(Arc::new(Origins::of(&settings)), origin::check);
+    let origins = middleware::from_fn_with_state(Arc::new(Gate::of(&settings)), origin::check);
     let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
     let app = app.layer(layer).layer(middleware::from_fn(heads::shorten));
     let app = app.layer(polls).layer(notes).layer(guard);

@@ -135,7 +135,11 @@ impl Pipeline {
         let step = self.try_one(stop).await;
         // No step leaves a transaction open: what comes next, a rescue's fence above all, must stand by itself.
         if !matches!(step, Ok(Step::Did(..))) {
-            self.store.rollback().await;
+            tokio::select! {
+                () = self.store.rollback() => {}
+                // The end of the connection does the same.
+                () = patience_ends(stop) => self.store.disconnect(),
+            }
         }
         if let Err(Trouble::Store(Fault::Route(_))) = step {
             self.prepared = None;
@@ -144,7 +148,14 @@ impl Pipeline {
     }
 
     async fn try_one(&mut self, stop: &CancellationToken) -> Result<Step, Trouble> {
-        if let Err(trouble) = self.prepare().await {
+        let prepared = tokio::select! {
+            prepared = self.prepare() => prepared,
+            () = patience_ends(stop), if self.in_hand.is_none() => {
+                self.store.disconnect();
+                return Ok(Step::Idle);
+            }
+        };
+        if let Err(trouble) = prepared {
             // What is committed needs the table no more.
             self.settle().await?;
             return Err(trouble);
@@ -240,10 +251,22 @@ impl Pipeline {
     }
 
     /// Keeps the database's connection from being closed while the queue is quiet.
-    pub async fn keep_alive(&mut self) {
-        // When it is closed nevertheless, the next transaction connects anew.
-        self.store.keep_alive().await.ok();
+    pub async fn keep_alive(&mut self, stop: &CancellationToken) {
+        tokio::select! {
+            // When it is closed nevertheless, the next transaction connects anew.
+            _ = self.store.keep_alive() => {}
+            () = patience_ends(stop) => self.store.disconnect(),
+        }
     }
+}
+
+/// How long a worker that is told to end waits for an answer of the database that nothing depends on.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Returns soon after `stop`: whoever holds nothing waits no longer for a database that hangs.
+pub async fn patience_ends(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_PATIENCE).await;
 }
 
 /// Only a mistake in the order of the steps above leads here.

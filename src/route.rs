@@ -217,9 +217,12 @@ impl Source {
     /// Parses a key, or a JSON pointer (RFC 6901) when it begins with a slash.
     ///
     /// # Errors
-    /// A sentence, when a pointer holds `~` that is neither `~0` nor `~1`.
+    /// A sentence, when a pointer holds `~` that is neither `~0` nor `~1`; and when a key looks like a pointer without
+    /// its slash or like a key with its conversion, which were hardly meant as names. Such a key is written as a pointer.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let Some(pointer) = text.strip_prefix('/') else { return Ok(Self(vec![text.to_owned()])) };
+        let Some(pointer) = text.strip_prefix('/') else {
+            return check_key(text).map(|()| Self(vec![text.to_owned()]));
+        };
         pointer.split('/').map(unescape).collect::<Option<_>>().map(Self).ok_or_else(|| {
             format!("{text:?} is not a JSON pointer: `~` must be written `~0`, and `/` in a key `~1`")
         })
@@ -229,10 +232,27 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [key] => f.write_str(key),
-            keys => keys.iter().try_for_each(|k| write!(f, "/{}", k.replace('~', "~0").replace('/', "~1"))),
+            [key] if !key.starts_with('/') && check_key(key).is_ok() => f.write_str(key),
+            keys => keys.iter().try_for_each(|key| write!(f, "/{}", escape(key))),
         }
     }
+}
+
+fn check_key(key: &str) -> Result<(), String> {
+    let such = format!("a key of this very name is written {:?}", format!("/{}", escape(key)));
+    match key.rsplit_once(" as ") {
+        Some((from, conversion)) if !conversion.contains(' ') => Err(format!(
+            "{key:?} is not how a conversion is written here; write {{ from = {from:?}, as = {conversion:?} }}; {such}"
+        )),
+        _ if key.contains('/') => {
+            Err(format!("{key:?} is no JSON pointer; that is {:?}; {such}", format!("/{key}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn unescape(token: &str) -> Option<String> {
@@ -275,10 +295,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_descends_and_a_plain_key_may_hold_slashes_inside() {
+    fn a_pointer_descends_and_keys_may_hold_slashes() {
         assert_eq!(Source::parse("/meta/a~1b").unwrap().0, ["meta", "a/b"]);
-        assert_eq!(Source::parse("a/b").unwrap().0, ["a/b"]);
         assert!(Source::parse("/a~2").is_err());
+        for text in ["no", "sold as is or not", "/meta/ts", "/a~1b", "/~1", "/ts as unix_ms"] {
+            assert_eq!(Source::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_hardly_meant_as_one_is_told_with_what_was_and_how_it_would_be_one() {
+        let told = |text: &str| Source::parse(text).unwrap_err();
+        let expected =
+            r#"{ from = "ts", as = "unix_ms" }; a key of this very name is written "/ts as unix_ms""#;
+        assert!(told("ts as unix_ms").ends_with(expected), "{}", told("ts as unix_ms"));
+        let expected = r#"that is "/buyer/id"; a key of this very name is written "/buyer~1id""#;
+        assert!(told("buyer/id").ends_with(expected), "{}", told("buyer/id"));
     }
 
     #[test]

@@ -85,10 +85,11 @@ impl Status {
     pub fn now(cluster: &Cluster) -> Self {
         let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
         let now = u64::try_from(now).unwrap_or(0);
+        let workers: Vec<Worker> = cluster.workers.iter().map(|member| Worker::new(member, now)).collect();
         Self {
-            workers: cluster.workers.iter().map(|member| Worker::new(member, now)).collect(),
             gateways: cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect(),
-            queues: cluster.queues.iter().map(|(route, audit)| Queue::new(route, audit)).collect(),
+            queues: cluster.queues.iter().map(|(route, audit)| Queue::new(route, audit, &workers)).collect(),
+            workers,
         }
     }
 }

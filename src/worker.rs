@@ -51,6 +51,7 @@ pub async fn run(
     let registry = Registry::new(link.another());
     let worker = identity.id.to_string();
     let vitals = Rc::new(Vitals::new(reports, settings.routes.len(), settings.lease));
+    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
     let mut pipelines = Vec::with_capacity(settings.routes.len());
     for route in &settings.routes {
         pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone())?);
@@ -59,8 +60,12 @@ pub async fn run(
         .run_until(async {
             // One fenced route ends the worker: the others finish what they hold.
             let stop = stop.child_token();
-            let lease =
-                tokio::task::spawn_local(lease::keep(registry.clone(), identity.clone(), vitals.clone()));
+            let lease = tokio::task::spawn_local(lease::keep(
+                registry.clone(),
+                identity.clone(),
+                queues,
+                vitals.clone(),
+            ));
             let look = tokio::task::spawn_local(look::keep(vitals.clone()));
             let mut routes = JoinSet::new();
             for pipeline in pipelines {

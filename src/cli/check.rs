@@ -19,7 +19,7 @@ use super::{
     show::{say, say_json},
 };
 use crate::{
-    config::{Settings, gateway_addresses},
+    config::{Settings, UpSettings},
     queue::Link,
     store::Store,
 };
@@ -33,6 +33,8 @@ use sample::Sample;
 /// on (unless ROWCAST_GATEWAYS=0). Then the oldest waiting job of each queue (or the one of --sample) goes in as it
 /// would by a worker, in a transaction that is rolled back, and its columns, rooms and faults are shown. The SQL that
 /// would fix a table is printed at the end, for you to look at and run.
+///
+/// Before that, variables that `rowcast up` would refuse are refused, those of the supervisor and of the gateways too.
 ///
 /// Nothing is changed, but that the dry run uses up a number of an AUTO_INCREMENT column.
 #[derive(Debug, clap::Args)]
@@ -64,9 +66,13 @@ struct Report {
 /// # Errors
 /// A variable that cannot be used. What is wrong with a server is found, not failed at.
 pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
-    let settings = Settings::of_chosen_queue(variables)?;
+    // Named by the command line, a queue chooses among the routes of a file; a variable beside the file is what `up`
+    // refuses.
+    let is_chosen = variables.is_flag("ROWCAST_QUEUE");
+    let read = if is_chosen { UpSettings::of_chosen_queue } else { UpSettings::from_vars };
+    let UpSettings { workers: settings, gateways, .. } = read(variables)?;
     // Where none is to run, nobody catches up.
-    let gateways = gateway_addresses(variables).map_or(true, |addresses| !addresses.is_empty());
+    let gateways = !gateways.is_empty();
     let report = reach::block_on(async {
         let (redis, mysql) = tokio::join!(redis::check(&settings), mysql::check(&settings));
         let ((link, mut found), (store, of_mysql)) = (redis, mysql);

@@ -7,7 +7,7 @@ mod lines;
 
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -38,12 +38,12 @@ use lines::{Batch, Source};
 #[command(after_long_help = "\
 Examples:
   rowcast push jobs.ndjson
-  zcat jobs.ndjson.gz | rowcast push --queue message --limit-queue 100000
+  zcat jobs.ndjson.gz | rowcast push --queue message --limit-queue 100000 -
   tail -n +5001 jobs.ndjson | rowcast push      go on at line 5001
 
 Exit codes: 0 all pushed, 1 not all, or --check found something, 64 bad configuration")]
 pub struct Args {
-    /// A file of one job on each line; standard input without it
+    /// A file of one job on each line; standard input where it is - or left out
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Refuse everything when a line is not JSON, before anything is pushed
@@ -64,8 +64,9 @@ const LOOK: Duration = Duration::from_millis(200);
 pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     let queue = the_queue(&settings)?;
-    let mut source = Source::open(args.file.as_deref())?;
-    if args.file.is_none() && io::stdin().is_terminal() {
+    let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
+    let mut source = Source::open(file)?;
+    if file.is_none() && io::stdin().is_terminal() {
         eprintln!("type jobs for {queue}, one on each line, and Ctrl-D at the end; or give a FILE");
     }
     if args.check {

@@ -24,13 +24,15 @@ use crate::{
 
 /// Show the workers, the gateways and the queues
 ///
-/// Workers are those of all hosts that use this Redis: what they do, since when they run, how much they have done,
-/// and how much memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from
+/// Workers are those of all hosts that use this Redis: what they do, since when they run, how much they have done, how
+/// many rows a second they have inserted of late (over some seconds, a third of ROWCAST_LEASE_SECONDS), and how much
+/// memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from
 /// Redis, or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
 /// finish its claims.
 /// Gateways show where they listen, and how many connections they hold open.
 /// Queues show how many jobs wait, are in flight, are suspects (they crashed a worker, and are tried alone), are dead
-/// letters, and how old the oldest open claim is.
+/// letters, and how old the oldest open claim is. One that no worker takes jobs from is told below them, and so is one
+/// that Redis knows nothing of.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -105,7 +107,7 @@ fn text(status: &Status) -> String {
         gateways => format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(gateway::cells))),
     };
     let queues = titled(queue::TITLES, status.queues.iter().map(queue::cells));
-    let problems = status.queues.iter().filter_map(|queue| queue.problem.as_ref());
+    let problems = status.queues.iter().filter_map(|queue| queue.problem.as_ref().or(queue.note.as_ref()));
     let problems: String = problems.map(|text| format!("\n{text}")).collect();
     format!("{workers}{gateways}{}\n\n{queues}{problems}", reasons(status))
 }

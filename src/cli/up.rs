@@ -13,10 +13,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Variables, reach, show::say};
 use crate::{
-    config::{ConfigError, QueueSettings, Settings, SupervisorSettings, gateway_addresses},
+    config::{ConfigError, UpSettings},
     supervisor::{self, Ended, Launch, Request},
 };
-use demo::Demo;
 use private::Private;
 
 /// Run the workers and the gateways, and keep them running
@@ -52,7 +51,7 @@ pub struct Args {
     /// The sandbox's SQL server: a mariadbd or mysqld [ROWCAST_SANDBOX_MYSQLD, else what is found]
     #[arg(long, value_name = "PROGRAM", requires = "sandbox")]
     mysqld: Option<PathBuf>,
-    /// Push some jobs every second to the first route, and show the rows going in
+    /// Push some jobs every second to the first route, made for its table, and show the rows going in
     #[arg(long)]
     demo: bool,
 }
@@ -67,10 +66,6 @@ pub fn run(args: &Args, variables: Variables) -> anyhow::Result<ExitCode> {
     // Bad configuration is told before servers are started.
     let planned = if args.sandbox { private::planned(variables.clone()) } else { variables };
     check(&planned, &program)?;
-    let demo_settings = QueueSettings::from_vars(&planned)?;
-    if args.demo {
-        demo::job(&demo_settings.routes[0], 0)?;
-    }
     reach::block_on(async {
         let requests = Request::from_signals().context("cannot listen to signals")?;
         if args.sandbox {
@@ -97,7 +92,7 @@ async fn in_sandbox(
         }
     };
     let mut private = started.context("the sandbox does not start")?;
-    say(private.greeting(program)?)?;
+    say(private.greeting(program).await?)?;
     let Private { sandbox, variables, .. } = &mut private;
     let code = tokio::select! {
         code = supervise(args, variables, program, requests) => code,
@@ -123,13 +118,19 @@ async fn supervise(
     requests: UnboundedReceiver<Request>,
 ) -> anyhow::Result<ExitCode> {
     let launch = check(variables, program)?;
-    // Beside the supervisor, not in it: it knows neither server. A task is enough, because the demo holds nothing
-    // that would have to outlive this process or be replaced.
-    let demo = args.demo.then(|| Demo::start(variables)).transpose()?;
-    let ending = supervisor::run(launch, || check(&variables.reread()?, program), requests).await;
-    if let Some(demo) = demo {
-        demo.stop().await;
-    }
+    let supervised = supervisor::run(launch, || check(&variables.reread()?, program), requests);
+    let ending = if args.demo {
+        // Beside the supervisor, not in it: it knows neither server. The demo holds nothing that would have to outlive
+        // this process or be replaced.
+        let ending = tokio::select! {
+            ending = supervised => ending,
+            failed = demo::run(variables) => match failed? {},
+        };
+        demo::leave_line();
+        ending
+    } else {
+        supervised.await
+    };
     Ok(match ending {
         Ended::Drained => ExitCode::SUCCESS,
         Ended::Unfinished => ExitCode::FAILURE,
@@ -139,11 +140,11 @@ async fn supervise(
 /// What the children are started with, after everything they will read was read once: a mistake is found here,
 /// before anything is spawned, and when it is read again, before anything is replaced.
 fn check(variables: &Variables, program: &Path) -> Result<Launch, ConfigError> {
-    Settings::from_vars(variables)?;
+    let UpSettings { supervisor, gateways, .. } = UpSettings::from_vars(variables)?;
     Ok(Launch {
         program: program.to_owned(),
         environment: variables.for_children(),
-        settings: SupervisorSettings::from_vars(variables)?,
-        gateways: gateway_addresses(variables)?,
+        settings: supervisor,
+        gateways,
     })
 }

@@ -68,6 +68,11 @@ impl Variables {
         }
     }
 
+    /// Whether the command line gives this variable.
+    pub fn is_flag(&self, name: &str) -> bool {
+        self.0.flags.contains_key(name)
+    }
+
     /// These variables with others before them, as if they had been given as flags.
     #[must_use]
     pub fn with(mut self, variables: BTreeMap<String, String>) -> Self {

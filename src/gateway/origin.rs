@@ -1,11 +1,15 @@
-//! Which pages' scripts may connect. Pure, but for the middleware at the end.
+//! Which pages' scripts may connect. Pure, but for the middleware at the end,
+//! which tells the log of those that it refuses: a browser hides the reason from the page.
 //!
 //! A browser lets any page open a WebSocket to any address, 127.0.0.1 included, and says only from where the page came.
 //! Without a look at that, every site that somebody visits could read what is meant for this machine alone. A name of
 //! the attacker's that leads to 127.0.0.1 is no way around: the page's origin has that name, and where a browser sends
 //! no origin, the host has it.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     extract::{Request, State},
@@ -67,13 +71,72 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
+/// Who is let in, and who was refused so far.
+#[derive(Debug)]
+pub(super) struct Gate {
+    origins: Origins,
+    told: Mutex<Told>,
+}
+
+impl Gate {
+    pub(super) fn of(settings: &GatewaySettings) -> Self {
+        Self { origins: Origins::of(settings), told: Mutex::default() }
+    }
+
+    /// Tells the log once of each origin, or of each name of the server where there was no origin.
+    fn tell(&self, headers: &HeaderMap) {
+        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("(no text)"));
+        let (what, name) = match text(header::ORIGIN) {
+            Some(origin) => ("a page's origin", origin),
+            None => ("a request to the server's name", text(header::HOST).unwrap_or_default()),
+        };
+        match self.told.lock().unwrap_or_else(PoisonError::into_inner).news(name) {
+            News::Old => {}
+            News::New(origin) => {
+                tracing::warn!(origin, "{what} is refused; ROWCAST_ORIGINS names those that are let in");
+            }
+            News::TooMany => tracing::warn!("more origins are refused, and none of them is named any more"),
+        }
+    }
+}
+
+/// The names that the log was told of.
+#[derive(Debug, Default)]
+struct Told(BTreeSet<String>);
+
+/// So many are named, and whoever makes up more of them fills neither the memory nor the log.
+const MOST_TOLD: usize = 100;
+/// So much of each, for the same reason.
+const LONGEST: usize = 200;
+
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Old,
+    New(String),
+    TooMany,
+}
+
+impl Told {
+    fn news(&mut self, name: &str) -> News {
+        let name: String = name.chars().take(LONGEST).collect();
+        if self.0.len() > MOST_TOLD || !self.0.insert(name.clone()) {
+            News::Old
+        } else if self.0.len() > MOST_TOLD {
+            News::TooMany
+        } else {
+            News::New(name)
+        }
+    }
+}
+
 /// Refuses requests from pages that may not connect, and tells browsers which may.
-pub(super) async fn check(State(origins): State<Arc<Origins>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     // Whether it works is no secret.
     if !request.uri().path().starts_with("/socket.io") {
         return next.run(request).await;
     }
-    if !origins.permit(request.headers()) {
+    if !gate.origins.permit(request.headers()) {
+        gate.tell(request.headers());
         let reason = "this page, or this name of the server, is not in ROWCAST_ORIGINS\n";
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
@@ -112,6 +175,17 @@ mod tests {
             headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
         }
         origins.permit(&headers)
+    }
+
+    #[test]
+    fn each_name_is_news_once_and_so_many_of_them_are_told() {
+        let mut told = Told::default();
+        for n in 0..MOST_TOLD {
+            assert_eq!(told.news(&n.to_string()), News::New(n.to_string()));
+            assert_eq!(told.news(&n.to_string()), News::Old);
+        }
+        assert_eq!([told.news("more"), told.news("and more")], [News::TooMany, News::Old]);
+        assert_eq!(Told::default().news(&"x".repeat(1_000)), News::New("x".repeat(LONGEST)));
     }
 
     #[test]

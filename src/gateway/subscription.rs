@@ -35,7 +35,9 @@ use crate::{
 /// How long Redis may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is asked whether it is there: a connection that broke without a word would stay silent for ever.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// From when on it does not count as there: whoever sends clients here is to know soon.
+const SLOW: Duration = Duration::from_secs(2);
 /// So many messages are taken before the clients' writers have their turn. Far below what a client's queue holds, so
 /// that a burst does not fill it before anybody could write.
 const IN_A_ROW: usize = 64;
@@ -79,7 +81,7 @@ pub(super) fn keep(
                     catch_up.found();
                     let heard = Heard::new(messages, MOST_WAITING);
                     let why = tokio::select! {
-                        error = answers(sink) => describe(&error),
+                        error = answers(sink, &state) => describe(&error),
                         deaf = take(heard, &mut repaired, &mut relay, &catch_up) => in_words(deaf),
                     };
                     catch_up.lost();
@@ -113,15 +115,25 @@ async fn subscribe(client: &Client, patterns: &[String]) -> RedisResult<(PubSubS
     subscribed.await.unwrap_or_else(|_| Err(silent()))
 }
 
-/// Returns when Redis no longer answers.
-async fn answers(mut sink: PubSubSink) -> RedisError {
+/// Returns when Redis no longer answers. Before that it is told when an answer is late, and when it has come.
+async fn answers(mut sink: PubSubSink, state: &watch::Sender<Readiness>) -> RedisError {
     loop {
         sleep(ASK_EVERY).await;
-        match timeout(PATIENCE, sink.ping::<redis::Value>()).await {
-            Ok(Ok(_)) => {}
+        let answer = timeout(PATIENCE, sink.ping::<redis::Value>());
+        tokio::pin!(answer);
+        let answer = tokio::select! {
+            answer = &mut answer => answer,
+            () = sleep(SLOW) => {
+                let late = format!("Redis has not answered for {} s: it hangs or is slow", SLOW.as_secs());
+                state.send_replace(Some(late));
+                answer.await
+            }
+        };
+        match answer {
+            Ok(Ok(_)) => state.send_if_modified(|state| state.take().is_some()),
             Ok(Err(error)) => return error,
             Err(_) => return silent(),
-        }
+        };
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Pipeline, Step, Trouble};
+use super::{Pipeline, Step, Trouble, patience_ends};
 use crate::{
     fault,
     queue::{Claim, Claimed, Limits, Queue, When},
@@ -34,7 +34,13 @@ impl Pipeline {
             // A lone job should wait for nothing: the transaction is begun before it comes. Where it cannot begin, the
             // insert says so.
             let (limits, Self { queue, store, seq, .. }) = (self.limits(), &mut *self);
-            let (_begun, waited) = tokio::join!(store.begin(), wait_and_claim(queue, *seq + 1, limits, stop));
+            let begin = async {
+                tokio::select! {
+                    _ = store.begin() => {}
+                    () = patience_ends(stop) => store.disconnect(),
+                }
+            };
+            let ((), waited) = tokio::join!(begin, wait_and_claim(queue, *seq + 1, limits, stop));
             claimed = waited?;
         }
         match claimed {

@@ -40,6 +40,22 @@ pub async fn insert(
     Ok(Outcome { jobs, id_step })
 }
 
+/// What [`insert`] would say. It is done in a transaction that is rolled back; only counted ids are used up.
+///
+/// # Errors
+/// As [`insert`].
+pub async fn try_insert(
+    store: &mut Store,
+    plan: &Plan,
+    on_duplicate: OnDuplicate,
+    batch: &Batch<'_>,
+) -> Result<Outcome, Fault> {
+    store.begin().await?;
+    let outcome = insert(store, plan, on_duplicate, batch).await;
+    store.rollback().await;
+    outcome
+}
+
 fn shape(plan: &Plan) -> Shape {
     Shape {
         database: plan.database.clone(),

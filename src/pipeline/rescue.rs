@@ -5,11 +5,14 @@
 //! was committed and is settled; no other was, and those are handed back. Two rescuers at once do no harm: each step
 //! does nothing when it finds nothing to do.
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Pipeline, Trouble,
     decode::Rejection,
     out_of_order,
     outcome::{JobOutcome, Outcome},
+    patience_ends,
     settle::settlement,
 };
 use crate::{
@@ -78,12 +81,19 @@ impl Pipeline {
         Ok(self.queue.indexed_workers().await?)
     }
 
-    /// The workers that have a checkpoint for this route; those without a lease have died, whatever they held.
+    /// The workers that have a checkpoint for this route; those without a lease have died, whatever they held. None
+    /// when it is time to stop and the database does not answer.
     ///
     /// # Errors
     /// See [`Trouble`].
-    pub async fn registered_workers(&mut self) -> Result<Vec<String>, Trouble> {
-        Ok(self.store.registered(&self.route.queue).await?)
+    pub async fn registered_workers(&mut self, stop: &CancellationToken) -> Result<Vec<String>, Trouble> {
+        tokio::select! {
+            registered = self.store.registered(&self.route.queue) => Ok(registered?),
+            () = patience_ends(stop) => {
+                self.store.disconnect();
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// Settles a dead worker's committed claim with the outcome that its checkpoint records.

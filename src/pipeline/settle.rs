@@ -4,7 +4,8 @@ use redis::RedisResult;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Outcome, Pipeline, Prepared, Trouble, decode::Batch, doubt::Doubt, out_of_order, outcome::JobOutcome,
+    LAST_PATIENCE, Outcome, Pipeline, Prepared, Trouble, decode::Batch, doubt::Doubt, out_of_order,
+    outcome::JobOutcome,
 };
 use crate::{
     fault,
@@ -80,8 +81,9 @@ impl Pipeline {
             self.return_claims().await?;
             self.queue.leave().await?;
         }
-        // A checkpoint that stays is tidied away by others: nothing depends on it any more.
-        self.store.delete_checkpoint(&self.worker, &self.route.queue).await.ok();
+        // A checkpoint that stays is tidied away by others: nothing depends on it any more, and nobody waits for it.
+        let deleted = self.store.delete_checkpoint(&self.worker, &self.route.queue);
+        tokio::time::timeout(LAST_PATIENCE, deleted).await.ok();
         Ok(())
     }
 

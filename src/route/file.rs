@@ -209,10 +209,21 @@ mod tests {
                 "[[route]]\nqueue = \"q\"\ntable = \"t\"\n[[route]]\nqueue = \"q\"\ntable = \"u\"",
                 "two routes",
             ),
+            (
+                "[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolumns.a = \"ts as unix_ms\"",
+                "column \"a\": \"ts as unix_ms\" is no",
+            ),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolumns.a.from = \"b/c\"", "that is \"/b/c\""),
+            (
+                "[[route]]\nqueue = \"q\"\n\ttabel = \"t\"\n",
+                "line 3, column 2 (tabel = \"t\"): unknown field `tabel`",
+            ),
+            ("[[route]]\nqueue = 'q", "line 2, column 11 (queue = 'q): "),
         ];
         for (text, expected) in cases {
             let error = parse_file(text).unwrap_err();
             assert!(error.contains(expected), "{text:?} gave {error:?}");
+            assert_eq!(error.lines().count(), 1, "a line of a log: {error:?}");
         }
     }
 }

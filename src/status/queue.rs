@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{queue::Audit, route::Route};
+use super::Worker;
+use crate::{queue::Audit, route::Route, spelling::did_you_mean};
 
 /// A queue.
 #[derive(Debug, Serialize)]
@@ -19,14 +20,21 @@ pub struct Queue {
     /// Why its lists cannot be read; the numbers then mean nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// How many workers that hold their lease take jobs from it.
+    pub workers: usize,
+    /// What a person should know of it: that nobody takes its jobs, or that nothing is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Between two looks; only while watching.
     pub rows_per_second: Option<f64>,
 }
 
 impl Queue {
-    /// A route's queue with its numbers, or with the reason why it has none.
-    pub fn new(route: &Route, audit: &Result<Audit, String>) -> Self {
+    /// A route's queue with its numbers, or with the reason why it has none, and who takes its jobs.
+    pub fn new(route: &Route, audit: &Result<Audit, String>, workers: &[Worker]) -> Self {
         Self {
+            workers: workers.iter().filter(|worker| worker.takes(&route.queue)).count(),
+            note: audit.as_ref().ok().and_then(|audit| note(&route.queue, audit, workers)),
             queue: route.queue.clone(),
             table: route.table.to_string(),
             audit: audit.clone().unwrap_or_default(),
@@ -39,5 +47,67 @@ impl Queue {
     pub fn rate_since(&mut self, before: &Self, elapsed: Duration) {
         let rows = self.audit.rows.saturating_sub(before.audit.rows);
         self.rows_per_second = Some(rows as f64 / elapsed.as_secs_f64());
+    }
+}
+
+/// What a person should know of a queue without a worker.
+fn note(queue: &str, audit: &Audit, workers: &[Worker]) -> Option<String> {
+    if workers.iter().any(|worker| worker.takes(queue)) {
+        return None;
+    }
+    let taken =
+        workers.iter().filter(|worker| worker.life.alive).flat_map(|worker| worker.queues.iter().flatten());
+    let mut taken = taken.map(String::as_str).peekable();
+    let anybody = taken.peek().is_some();
+    if *audit == Audit::default() {
+        let meant = Some(did_you_mean(queue, taken)).filter(|meant| !meant.is_empty());
+        let meant = meant.unwrap_or_else(|| "; is that its name?".to_owned());
+        return Some(format!(
+            "Redis knows nothing of queue {queue:?}: no job, and no worker that takes any from it{meant}"
+        ));
+    }
+    let jobs = match audit.waiting + audit.suspects {
+        // That no worker runs at all is said by itself.
+        0 if !anybody => return None,
+        0 => "no worker takes jobs from it".to_owned(),
+        1 => "1 job waits and no worker takes it".to_owned(),
+        jobs => format!("{jobs} jobs wait and no worker takes them"),
+    };
+    Some(format!(
+        "queue {queue:?}: {jobs}; start `rowcast up` with its route, or add the route to the routes file of a running \
+         one and send it HUP"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Member;
+
+    fn worker(fields: &[(&str, &str)]) -> Worker {
+        let fields = fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Worker::new(&Member { id: "01J".into(), fields, left: Duration::from_secs(8) }, 5_000)
+    }
+
+    #[test]
+    fn a_queue_that_nobody_takes_is_told_with_what_waits_in_it() {
+        let said = |waiting, workers: &[Worker]| {
+            note("orders", &Audit { waiting, claimed: 1, ..Audit::default() }, workers).unwrap_or_default()
+        };
+        let other = worker(&[("state", "working"), ("queues", r#"["message"]"#)]);
+        let gone = worker(&[]);
+        assert!(said(2, &[]).starts_with("queue \"orders\": 2 jobs wait and no worker takes them; start"));
+        assert!(said(1, &[gone]).contains("1 job waits and no worker takes it"));
+        assert!(said(0, &[other]).contains("no worker takes jobs from it"));
+        assert_eq!(said(0, &[]), "", "that no worker runs is said above");
+        assert_eq!(said(2, &[worker(&[("queues", r#"["message","orders"]"#)])]), "");
+        assert_eq!(said(2, &[worker(&[("state", "of a release that does not say")])]), "");
+    }
+
+    #[test]
+    fn a_queue_of_which_nothing_is_known_is_told_with_the_one_that_was_meant() {
+        let said = |workers: &[Worker]| note("mesage", &Audit::default(), workers).unwrap_or_default();
+        assert!(said(&[]).ends_with("; is that its name?"));
+        assert!(said(&[worker(&[("queues", r#"["message"]"#)])]).ends_with("; did you mean message?"));
     }
 }

@@ -23,9 +23,9 @@ const SOON: Duration = Duration::from_secs(1);
 const LEASE: &str = "";
 
 /// Keeps the lease, without end. What fails is tried again every second; what the worker waits for is told at once.
-pub(super) async fn keep(registry: Registry, identity: Identity, vitals: Rc<Vitals>) {
+pub(super) async fn keep(registry: Registry, identity: Identity, queues: Vec<String>, vitals: Rc<Vitals>) {
     let every = vitals.lease_length() / 3;
-    let lease = Lease::new(registry, &identity, vitals.lease_length());
+    let mut lease = Lease::new(registry, &identity, &queues, vitals.lease_length());
     let mut reports = vitals.reports();
     // What was told last, while Redis takes it.
     let (mut due, mut told) = (Instant::now(), None);
@@ -61,16 +61,43 @@ struct Lease {
     length: Duration,
     /// What stays the same as long as the worker lives.
     identity: Vec<(&'static str, String)>,
+    rate: Rate,
+}
+
+/// How many rows a second there were of late.
+#[derive(Debug)]
+struct Rate {
+    /// What is counted from: the rows at a time, at least as long ago as the last report but one.
+    from: (Instant, u64),
+    per_second: f64,
+}
+
+impl Rate {
+    /// Counts from one report to the next. Those that come early, because there is news, are too short a time for it:
+    /// what was said last is said again.
+    fn at(&mut self, now: Instant, rows: u64, least: Duration) -> f64 {
+        let (since, before) = self.from;
+        let elapsed = now.duration_since(since);
+        if elapsed >= least {
+            self.per_second = rows.saturating_sub(before) as f64 / elapsed.as_secs_f64();
+            self.from = (now, rows);
+        }
+        self.per_second
+    }
 }
 
 impl Lease {
-    fn new(registry: Registry, identity: &Identity, length: Duration) -> Self {
-        let fields = about(identity.slot, identity.restarts, length);
-        Self { registry, worker: identity.id.to_string(), length, identity: fields }
+    fn new(registry: Registry, identity: &Identity, queues: &[String], length: Duration) -> Self {
+        let mut fields = about(identity.slot, identity.restarts, length);
+        fields.push(("queues", serde_json::json!(queues).to_string()));
+        let rate = Rate { from: (Instant::now(), 0), per_second: 0.0 };
+        Self { registry, worker: identity.id.to_string(), length, identity: fields, rate }
     }
 
-    async fn renew(&self, report: &Report, (rows, seconds): (Histogram, Histogram)) -> RedisResult<()> {
+    async fn renew(&mut self, report: &Report, (rows, seconds): (Histogram, Histogram)) -> RedisResult<()> {
         let mut fields = self.identity.clone();
+        // Half of the time between two reports: what comes on time always counts.
+        let per_second = self.rate.at(Instant::now(), report.rows, self.length / 6);
         let state = match (&report.waiting, report.ready) {
             (Some(_), _) => "waiting",
             (None, true) => "working",
@@ -80,6 +107,7 @@ impl Lease {
             ("state", state.to_owned()),
             ("jobs", report.jobs.to_string()),
             ("rows", report.rows.to_string()),
+            ("rows_per_second", format!("{per_second:.1}")),
             ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
             ("claim_rows", rows.to_string()),
@@ -92,5 +120,22 @@ impl Lease {
             }
             renewed => renewed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_report_and_news_between_leave_it_as_it_is() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut rate = Rate { from: (began, 0), per_second: 0.0 };
+        let least = Duration::from_secs(2);
+        assert_eq!(rate.at(at(1), 1_000, least), 0.0, "too soon to tell");
+        assert_eq!(rate.at(at(5), 5_000, least), 1_000.0);
+        assert_eq!(rate.at(at(6), 5_000, least), 1_000.0);
+        assert_eq!(rate.at(at(10), 5_000, least), 0.0, "not the mean since its start");
     }
 }

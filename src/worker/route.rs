@@ -16,7 +16,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     control::Identity,
-    pipeline::{Pipeline, Step, Trouble},
+    pipeline::{Pipeline, Step, Trouble, patience_ends},
     progress::Peer,
     queue::Registry,
     store::Fault,
@@ -117,7 +117,10 @@ impl Work {
 
     /// What comes before the first claim. When it has succeeded, both servers are there; none when it is time to stop.
     async fn start(&mut self, stop: &CancellationToken) -> Result<Option<Step>, Trouble> {
-        self.pipeline.register().await?;
+        tokio::select! {
+            registered = self.pipeline.register() => registered?,
+            () = patience_ends(stop) => return Ok(None),
+        }
         self.registered = true;
         while let Some(&predecessor) = self.predecessors.first() {
             self.rescue(&predecessor.to_string()).await?;
@@ -142,7 +145,7 @@ impl Work {
         if !self.lease_or(stop).await {
             return Ok(None);
         }
-        self.sweep().await?;
+        self.sweep(stop).await?;
         let step = self.pipeline.work_one(stop).await?;
         match step {
             Step::Did(tally, took) => {
@@ -151,14 +154,14 @@ impl Work {
             }
             Step::Idle | Step::Paused => {
                 self.tell_dead(0);
-                self.pipeline.keep_alive().await;
+                self.pipeline.keep_alive(stop).await;
             }
         }
         Ok(Some(step))
     }
 
     /// Rescues workers whose lease has run out, wherever they ran.
-    async fn sweep(&mut self) -> Result<(), Trouble> {
+    async fn sweep(&mut self, stop: &CancellationToken) -> Result<(), Trouble> {
         // After an outage of Redis every lease has run out. Who has had one for its whole length knows that the
         // others had the time to renew theirs.
         let lease = self.vitals.lease_length();
@@ -169,7 +172,7 @@ impl Work {
         let mut candidates = self.pipeline.indexed_workers().await?;
         if Instant::now() >= self.tidy {
             self.tidy = Instant::now() + TIDY;
-            candidates.extend(self.pipeline.registered_workers().await?);
+            candidates.extend(self.pipeline.registered_workers(stop).await?);
         }
         candidates.retain(|worker| *worker != self.worker);
         for dead in self.registry.without_lease(&candidates).await? {

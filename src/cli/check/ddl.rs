@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     pipeline::decode::Lack,
-    route::{Conversion, Mapping, OnDuplicate, Route, Unknown},
+    route::{Conversion, Mapping, OnDuplicate, Part, Route, Unknown},
     store::{self, advice},
 };
 
@@ -22,6 +22,7 @@ pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<Stri
     if !columns.iter().any(|(name, _)| name.eq_ignore_ascii_case("id")) {
         lines.push("id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY".into());
     }
+    let looked_up = room_keys(route, &columns);
     for (name, kind) in columns {
         let key = if name.eq_ignore_ascii_case("id") { " NOT NULL PRIMARY KEY" } else { "" };
         lines.push(format!("{} {kind}{key}", advice::column(&name)));
@@ -29,11 +30,37 @@ pub(super) fn create_table(route: &Route, sample: Option<&Value>) -> Option<Stri
     if let Some(dedupe) = &route.dedupe {
         lines.push(advice::unique_key(dedupe));
     }
+    lines.extend(looked_up.iter().map(|name| format!("KEY ({})", advice::column(name))));
     Some(format!(
         "CREATE TABLE {} (\n  {}\n) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4;",
         advice::name(&route.table),
         lines.join(",\n  ")
     ))
+}
+
+/// The columns by which rooms are read back when a browser catches up: the first of each room's, unless it has a key
+/// already or could have none.
+fn room_keys(route: &Route, columns: &[(String, String)]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    let has_key = |name: &str| {
+        name.eq_ignore_ascii_case("id")
+            || route.dedupe.as_deref().is_some_and(|key| key.eq_ignore_ascii_case(name))
+    };
+    for room in route.rooms.iter().filter(|_| route.publish) {
+        let first = room.parts.iter().find_map(|part| match part {
+            Part::Column(name) => Some(name),
+            _ => None,
+        });
+        let Some(name) = first else { continue };
+        let takes_key = |(other, kind): &(String, String)| {
+            other.eq_ignore_ascii_case(name) && (kind.starts_with("BIGINT") || kind.starts_with("VARCHAR"))
+        };
+        let is_new = !keys.iter().any(|key| key.eq_ignore_ascii_case(name));
+        if is_new && !has_key(name) && columns.iter().any(takes_key) {
+            keys.push(name.clone());
+        }
+    }
+    keys
 }
 
 /// The statement that adds what the table lacks; `None` when it lacks nothing.
@@ -90,8 +117,12 @@ fn mapped(route: &Route, mapping: &Mapping, sample: Option<&Value>) -> (String, 
 }
 
 fn kind_of(route: &Route, column: &str, value: Option<&Value>, conversion: Option<Conversion>) -> String {
-    let unique = route.dedupe.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(column))
-        || route.on_duplicate != OnDuplicate::Reject && column.eq_ignore_ascii_case("id");
+    let is_it = |name: &str| name.eq_ignore_ascii_case(column);
+    let in_room = |part: &Part| matches!(part, Part::Column(name) if is_it(name));
+    // What has a key must be short.
+    let unique = route.dedupe.as_deref().is_some_and(is_it)
+        || route.rooms.iter().any(|room| room.parts.iter().any(in_room))
+        || route.on_duplicate != OnDuplicate::Reject && is_it("id");
     match (conversion, value) {
         (Some(Conversion::UnixS), _) => "DATETIME",
         (Some(Conversion::UnixMs), _) => "DATETIME(3)",
@@ -120,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::route::Table;
+    use crate::route::{RoomTemplate, Table};
 
     #[test]
     fn a_table_is_guessed_from_the_keys_of_a_sample() {
@@ -145,6 +176,22 @@ mod tests {
         ] {
             assert!(sql.contains(line), "no {line} in {sql}");
         }
+    }
+
+    #[test]
+    fn the_columns_by_which_rooms_are_read_back_have_keys() {
+        let mut route = Route::new("q", Table::parse("orders").unwrap());
+        let rooms =
+            ["{table}", "c:{customer}", "{city}:{customer}", "p:{price}", "r:{ref}", "again:{customer}"];
+        route.rooms = rooms.map(|room| RoomTemplate::parse(room).unwrap()).to_vec();
+        route.dedupe = Some("ref".into());
+        let sample = json!({"customer": 7, "city": "x".repeat(300), "price": 1.5, "ref": "a"});
+        let sql = create_table(&route, Some(&sample)).unwrap();
+        let keys: Vec<&str> = sql.lines().map(str::trim).filter(|line| line.contains("KEY (")).collect();
+        assert_eq!(keys, ["UNIQUE KEY (`ref`),", "KEY (`customer`),", "KEY (`city`)"], "{sql}");
+        assert!(sql.contains("`city` VARCHAR(191)"), "a key's column is short: {sql}");
+        route.publish = false;
+        assert!(!create_table(&route, Some(&sample)).unwrap().contains(" KEY (`customer`)"));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use super::{
 use crate::{
     config::Settings,
     emitter::Target,
-    queue::{Admin, Link, RedisFacts, describe},
+    queue::{Admin, Audit, Link, RedisFacts, Registry, describe},
     route::Route,
+    status::{self, Worker},
 };
 
 const ABOUT: &str = "redis";
@@ -126,12 +127,24 @@ pub(super) async fn check_queue(
             let letters = count(audit.dead_letters, "dead letter");
             let text = format!("{} waiting, {letters}{paused}", audit.waiting);
             found.ok(&route.queue, text);
+            check_workers(route, audit, link, found).await;
         }
         // The trial of rights has told it.
         Err(error) => tracing::debug!("no audit: {error}"),
     }
     // Without it there is no sample to show; what is wrong has been told above.
     admin.oldest().await.ok().flatten()
+}
+
+/// Warns of a queue that nobody takes jobs from. Before the first job and the first worker that is as it should be.
+async fn check_workers(route: &Route, audit: Audit, link: &Link, found: &mut Findings) {
+    // Whether the registry can be read, the trial of rights has told.
+    let members = Registry::new(link.clone()).members().await.unwrap_or_default();
+    let workers: Vec<Worker> = members.iter().map(|member| Worker::new(member, 0)).collect();
+    let is_new = audit == Audit::default() && !workers.iter().any(|worker| worker.life.alive);
+    if let Some(note) = status::Queue::new(route, &Ok(audit), &workers).note.filter(|_| !is_new) {
+        found.warning(&route.queue, note);
+    }
 }
 
 async fn check_rights(admin: &Admin, route: &Route, settings: &Settings, found: &mut Findings) {

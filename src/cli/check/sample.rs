@@ -9,11 +9,11 @@ use crate::{
     pipeline::{
         decode::{Batch, Plan, Rejection},
         events::EventWriter,
-        insert::insert,
+        insert::try_insert,
         outcome::{JobOutcome, Outcome},
     },
     route::Route,
-    store::{Fault, Store, Value},
+    store::{Store, Value},
 };
 
 /// Rows that are shown of an array.
@@ -45,7 +45,7 @@ pub(super) async fn dry_run(
 ) -> Option<Sample> {
     let jobs = [job];
     let batch = Batch::decode(plan, &jobs);
-    let outcome = match tried(route, plan, &batch, store).await {
+    let outcome = match try_insert(store, plan, route.on_duplicate, &batch).await {
         Ok(outcome) => outcome,
         Err(fault) => {
             found.problem(&route.queue, format!("the sample cannot be tried: {fault}"));
@@ -74,13 +74,6 @@ pub(super) async fn dry_run(
         rejection,
         rooms: rooms(route, settings, plan, &batch, &outcome),
     })
-}
-
-async fn tried(route: &Route, plan: &Plan, batch: &Batch<'_>, store: &mut Store) -> Result<Outcome, Fault> {
-    store.begin().await?;
-    let outcome = insert(store, plan, route.on_duplicate, batch).await;
-    store.rollback().await;
-    outcome
 }
 
 fn rows(plan: &Plan, batch: &Batch<'_>) -> Vec<Vec<(String, String)>> {

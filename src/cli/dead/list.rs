@@ -21,7 +21,8 @@ use crate::{config::QueueSettings, queue::DeadLetter};
 
 /// Show which dead letters there are
 ///
-/// Counts them by code, column and reason, so that one look tells what goes wrong most. Each group has the id of its
+/// Counts them by code, column and reason, so that one look tells what goes wrong most. What differs in the reasons of
+/// a group is left out (...). Each group has the id of its
 /// oldest letter, for `rowcast dead show` and `retry`. With --all each letter has a line, oldest first: id, time, code,
 /// column and the beginning of the job.
 #[derive(Debug, clap::Args)]
@@ -77,9 +78,15 @@ struct Counted {
     count: u64,
     /// The oldest letter's id.
     id: Option<String>,
+    /// The reason in all its words, while no other letter has other ones.
+    #[serde(skip)]
+    whole: Option<String>,
     #[serde(flatten)]
     group: Group,
 }
+
+/// So much of a reason stands in its line.
+const REASON: usize = 160;
 
 pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
@@ -100,8 +107,11 @@ pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<Exi
                         false => {
                             let group = group(&queue, entry);
                             let id = entry.letter.as_ref().map(|letter| letter.id.clone());
-                            let first = Counted { count: 0, id, group: group.clone() };
-                            groups.entry(group).or_insert(first).count += 1;
+                            let whole = entry.letter.as_ref().map(|letter| letter.reason.clone());
+                            let first = Counted { count: 0, id, whole: whole.clone(), group: group.clone() };
+                            let counted = groups.entry(group).or_insert(first);
+                            counted.count += 1;
+                            counted.whole = counted.whole.take().filter(|same| Some(same) == whole.as_ref());
                         }
                     }
                 }
@@ -152,13 +162,22 @@ fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
     }
     let mut rows =
         vec![["letters", "queue", "code", "column", "oldest", "reason"].map(str::to_owned).to_vec()];
-    rows.extend(counted.iter().map(|Counted { count, id, group }| {
+    let mut is_cut = false;
+    rows.extend(counted.iter().map(|Counted { count, id, whole, group }| {
         let column = group.column.clone().unwrap_or_else(|| "-".into());
         let id = id.clone().unwrap_or_else(|| "-".into());
         let Group { queue, code, reason, .. } = group.clone();
-        vec![count.to_string(), queue, code, column, id, shown(&reason, 120)]
+        let reason = shown(whole.as_ref().unwrap_or(&reason), REASON);
+        is_cut |= reason.ends_with("...") || whole.is_none() && reason.contains("'...'");
+        vec![count.to_string(), queue, code, column, id, reason]
     }));
-    Ok(say(table(&rows))?)
+    say(table(&rows))?;
+    if is_cut {
+        say(
+            "\n... stands for what differs from letter to letter, or is too long; `rowcast dead show ID` shows it whole.",
+        )?;
+    }
+    Ok(())
 }
 
 fn say_entry(entry: &Entry, json: bool) -> anyhow::Result<()> {

@@ -29,7 +29,7 @@ pub(super) fn cells(line: &Queue) -> Vec<String> {
     let mut cells = vec![
         line.queue.clone(),
         line.table.clone(),
-        if line.audit.paused { "paused" } else { "open" }.to_owned(),
+        state(line).to_owned(),
         waiting.to_string(),
         in_flight.to_string(),
         line.audit.oldest_claim_ms.map_or_else(|| "-".to_owned(), ago),
@@ -37,4 +37,12 @@ pub(super) fn cells(line: &Queue) -> Vec<String> {
     cells.extend([suspects, dead_letters, inserted, duplicate, rows].map(|number| number.to_string()));
     cells.push(line.rows_per_second.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")));
     cells
+}
+
+fn state(line: &Queue) -> &'static str {
+    match line.workers {
+        _ if line.audit.paused => "paused",
+        0 => "no worker",
+        _ => "open",
+    }
 }

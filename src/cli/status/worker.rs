@@ -35,8 +35,12 @@ mod tests {
         let gone = Member { id: "01J".into(), fields: BTreeMap::new(), left: Duration::ZERO };
         let gone = Worker::new(&gone, 5_000);
         assert!(cells(&gone)[4].starts_with("gone"));
-        let fields =
-            [("state", "waiting"), ("waiting", "waiting for MySQL"), ("since", "1000"), ("rows", "8")];
+        let fields = [
+            ("state", "waiting"),
+            ("waiting", "waiting for MySQL"),
+            ("since", "1000"),
+            ("rows_per_second", "2.04"),
+        ];
         let waits = cells(&Worker::new(&member(&fields), 5_000));
         assert_eq!([&waits[4], &waits[8]], ["waiting for MySQL", "2.0"]);
         // 8 s are left of its lease: a beat is a third of it.

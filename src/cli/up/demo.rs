@@ -1,92 +1,140 @@
 //! `rowcast up --demo`: a producer, and one line that shows the rows going in.
 //!
-//! It speaks to Redis alone: what went in is read from the counters that the workers' own scripts keep.
+//! The producer asks the database how its jobs must be, and pushes none that would not become a row. What went in is
+//! read from the counters that the workers' own scripts keep.
+
+mod recipe;
+mod value;
 
 use std::{
+    convert::Infallible,
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
-use super::super::Variables;
+use super::super::{Variables, reach::PATIENCE};
 use crate::{
-    config::{ConfigError, QueueSettings},
+    config::{QueueSettings, Settings},
     queue::{Admin, Audit, Link, describe},
-    route::{Mapping, Route},
+    route::Route,
+    store::{Fault, Store},
 };
+pub(super) use recipe::Recipe;
+use recipe::now;
 
 /// Between two pushes.
 const PUSH: Duration = Duration::from_millis(200);
 /// Jobs of one push.
 const JOBS: u64 = 4;
+/// Between two looks at the table: where it was found to take the jobs, and where not.
+const TABLE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 /// Between two looks: on a terminal, and in a log.
 const LOOK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
-/// The running demo.
-#[derive(Debug)]
-pub(super) struct Demo(JoinHandle<()>);
-
-impl Demo {
-    /// Starts pushing and showing.
-    pub(super) fn start(variables: &Variables) -> anyhow::Result<Self> {
-        let settings = QueueSettings::from_vars(variables)?;
-        let link = Link::new(&settings.redis_url)?;
-        let route = settings.routes.into_iter().next().unwrap_or_else(Route::original);
-        let admin = Admin::new(&route.queue, link);
-        Ok(Self(tokio::spawn(async move {
-            tokio::join!(produce(&admin, &route), View::new().show(&admin));
-        })))
-    }
-
-    /// Stops it, and leaves its line.
-    pub(super) async fn stop(self) {
-        self.0.abort();
-        // Cancelled, which is what was asked for.
-        self.0.await.ok();
-        if io::stdout().is_terminal() {
-            println!();
-        }
-    }
-}
-
-/// The n-th job for a route.
+/// Pushes and shows, without end.
 ///
 /// # Errors
-/// A route whose keys are not known without its table.
-pub(super) fn job(route: &Route, n: u64) -> Result<String, ConfigError> {
-    let Some(columns) = &route.columns else {
-        let problem =
-            "the demo makes jobs from a route's mapping, and this one has none; give ROWCAST_COLUMNS";
-        return Err(ConfigError::new("ROWCAST_COLUMNS", None, problem));
-    };
-    let mut job = json!({});
-    for Mapping { from, .. } in columns {
-        let place = from.0.iter().fold(&mut job, |place, key| {
-            if !place.is_object() {
-                *place = json!({});
-            }
-            &mut place[key.as_str()]
-        });
-        let is_text = from.0.last().is_some_and(|key| key == "stamp");
-        *place = if is_text { json!(format!("demo-{n}")) } else { json!(n) };
-    }
-    Ok(job.to_string())
+/// A variable that cannot be used.
+pub(super) async fn run(variables: &Variables) -> anyhow::Result<Infallible> {
+    let QueueSettings { redis_url, routes, .. } = QueueSettings::from_vars(variables)?;
+    let Settings { database_url, max_job_bytes, .. } = Settings::from_vars(variables)?;
+    let route = routes.into_iter().next().unwrap_or_else(Route::original);
+    let admin = Admin::new(&route.queue, Link::new(&redis_url)?);
+    let store = Store::new(&database_url)?;
+    let producer =
+        Producer { route, max_job_bytes, store, recipe: None, look: Instant::now(), told: String::new() };
+    // The line has an end of its own when nobody looks any more; the jobs go on.
+    let (never, ()) = tokio::join!(producer.produce(&admin), View::new().show(&admin));
+    Ok(never)
 }
 
-/// Pushes for ever. A Redis that is away is the view's to tell; the jobs of that time are never made.
-async fn produce(admin: &Admin, route: &Route) {
-    let began = time::OffsetDateTime::now_utc().unix_timestamp();
-    // Numbers go on where an earlier run ended, at less than a thousand jobs a second.
-    let mut n = u64::try_from(began).unwrap_or(0) * 1_000;
-    let mut ticks = tokio::time::interval(PUSH);
-    loop {
-        ticks.tick().await;
-        let jobs: Vec<String> = (n..n + JOBS).filter_map(|n| job(route, n).ok()).collect();
-        n += JOBS;
-        if let Err(error) = admin.push(&jobs).await {
-            tracing::debug!("the demo's jobs were not pushed: {}", describe(&error));
+/// Leaves the line that shows the rows to be read.
+pub(super) fn leave_line() {
+    if io::stdout().is_terminal() {
+        println!();
+    }
+}
+
+/// What pushes jobs.
+struct Producer {
+    route: Route,
+    max_job_bytes: usize,
+    store: Store,
+    recipe: Option<Recipe>,
+    /// When to look at the table next.
+    look: Instant,
+    /// Why there are no jobs, as it was told; empty while there are.
+    told: String,
+}
+
+impl Producer {
+    /// Pushes for ever. A Redis that is away is the view's to tell; the jobs of that time are never made.
+    async fn produce(mut self, admin: &Admin) -> Infallible {
+        // Numbers go on where an earlier run ended, at less than a thousand jobs a second.
+        let mut n = now();
+        let mut ticks = tokio::time::interval(PUSH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if Instant::now() >= self.look {
+                let looked = self.look_in_time().await;
+                self.tell(looked);
+                self.look = Instant::now() + if self.recipe.is_some() { TABLE.0 } else { TABLE.1 };
+            }
+            let Some(recipe) = &self.recipe else { continue };
+            let jobs: Vec<String> = (n..n + JOBS).map(|n| recipe.job(n)).collect();
+            n += JOBS;
+            if let Err(error) = admin.push(&jobs).await {
+                tracing::debug!("the demo's jobs were not pushed: {}", describe(&error));
+            }
+        }
+    }
+
+    /// Looks at the table, and does not wait long for a server that hangs: jobs may be pushed all the same.
+    async fn look_in_time(&mut self) -> Result<(), Fault> {
+        let looked = tokio::time::timeout(PATIENCE, self.look_at_table()).await;
+        looked.unwrap_or_else(|_| {
+            self.store.disconnect();
+            Err(Fault::Server(self.store.silence(PATIENCE)))
+        })
+    }
+
+    /// Finds out how jobs must be, unless that is known and nothing has changed.
+    async fn look_at_table(&mut self) -> Result<(), Fault> {
+        let Self { route, store, .. } = self;
+        if let Some(recipe) = &self.recipe
+            && recipe.still_fits(route, store).await?
+        {
+            return Ok(());
+        }
+        self.recipe = None;
+        self.recipe = Some(Recipe::read(route, self.max_job_bytes, store).await?);
+        Ok(())
+    }
+
+    /// Tells once for each reason why nothing is pushed, and when something is again.
+    fn tell(&mut self, looked: Result<(), Fault>) {
+        let queue = &self.route.queue;
+        match looked {
+            // While MySQL is away jobs wait in Redis: that is to be seen.
+            Err(Fault::Server(_) | Fault::Retry(_)) if self.recipe.is_some() => {}
+            Err(fault) => {
+                self.recipe = None;
+                let reason = fault.to_string();
+                if self.told != reason {
+                    tracing::warn!(
+                        "the demo pushes nothing to queue {queue:?}: {reason}; it looks again every second"
+                    );
+                }
+                self.told = reason;
+            }
+            Ok(()) if self.told.is_empty() => {}
+            Ok(()) => {
+                tracing::info!("the demo pushes jobs to queue {queue:?}");
+                self.told.clear();
+            }
         }
     }
 }
@@ -137,17 +185,6 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_demo_job_has_the_keys_that_the_route_maps() {
-        assert_eq!(job(&Route::original(), 7).unwrap(), r#"{"stamp":"demo-7","time":7}"#);
-        let mut route = Route::original();
-        route.columns =
-            Some(vec![Mapping::parse("a=/meta/n").unwrap(), Mapping::parse("b=/meta/m").unwrap()]);
-        assert_eq!(job(&route, 7).unwrap(), r#"{"meta":{"m":7,"n":7}}"#);
-        route.columns = None;
-        assert!(job(&route, 7).is_err());
-    }
 
     #[test]
     fn the_rate_is_what_went_in_between_two_looks() {

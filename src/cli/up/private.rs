@@ -16,13 +16,15 @@ use super::{
         migrate::bring_up_to_date,
         show::{quoted, say},
     },
-    Args, demo,
+    Args,
+    demo::Recipe,
 };
 use crate::{
-    config::{QueueSettings, SecretUrl, Vars as _, gateway_addresses},
+    config::{SecretUrl, Settings, Vars as _, gateway_addresses},
     emitter::Target,
     route::Route,
     sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted, free_ports},
+    store::Store,
 };
 
 /// The sandbox's database.
@@ -73,6 +75,18 @@ fn for_browsers(address: SocketAddr) -> String {
     }
 }
 
+/// A job that the route takes, and the statement that shows its row; or why there is none.
+async fn sample(route: &Route, settings: &Settings) -> Result<(String, String), String> {
+    let original = Route::original();
+    if (&route.table, &route.columns) == (&original.table, &original.columns) {
+        let select = r#"SELECT * FROM pre_qqaccount WHERE openid = "a" ORDER BY id DESC LIMIT 1"#;
+        return Ok((r#"{"time":1,"stamp":"a"}"#.to_owned(), select.to_owned()));
+    }
+    let mut store = Store::new(&settings.database_url).map_err(|error| error.to_string())?;
+    let recipe = Recipe::read(route, settings.max_job_bytes, &mut store).await;
+    Ok(recipe.map_err(|fault| fault.to_string())?.sample())
+}
+
 impl Private {
     /// Starts both servers and brings the database up to date.
     pub(super) async fn start(args: &Args, variables: Variables) -> anyhow::Result<Self> {
@@ -93,20 +107,20 @@ impl Private {
     }
 
     /// What to try, ready to be pasted into a shell.
-    pub(super) fn greeting(&self, program: &Path) -> anyhow::Result<String> {
-        let QueueSettings { routes, publish, .. } = QueueSettings::from_vars(&self.variables)?;
-        let route = routes.first().context("there is no route")?;
+    pub(super) async fn greeting(&self, program: &Path) -> anyhow::Result<String> {
+        let settings = Settings::from_vars(&self.variables)?;
+        let route = settings.routes.first().context("there is no route")?;
         let (redis, redis_url) = (self.sandbox.redis.client_line(), self.sandbox.redis.url());
-        let job = if *route == Route::original() {
-            r#"{"time":1,"stamp":"a"}"#.to_owned()
-        } else {
-            demo::job(route, 1).unwrap_or_else(|_| "{}".to_owned())
+        let first = match sample(route, &settings).await {
+            Ok((job, select)) => format!(
+                "{redis} LPUSH {} {}\n  See its row:   {} -e {}",
+                quoted(&route.queue),
+                quoted(&job),
+                self.sandbox.sql.client_line(DATABASE),
+                quoted(&select)
+            ),
+            Err(reason) => format!("nothing would go in yet: {reason}"),
         };
-        let select = match route.table.name.as_str() {
-            "pre_qqaccount" => r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#.to_owned(),
-            name => format!("SELECT * FROM `{name}` LIMIT 5"),
-        };
-        let sql = self.sandbox.sql.client_line(DATABASE);
         // One whose port the system chooses is told in the log, when it listens.
         let gateways: String = gateway_addresses(&self.variables)?
             .iter()
@@ -114,17 +128,13 @@ impl Private {
             .map(|address| format!("\n  For browsers:  {}", for_browsers(*address)))
             .collect();
         Ok(format!(
-            "\n  Push a job:    {redis} LPUSH {} {}\
-             \n  See its row:   {sql} -e {}\
+            "\n  Push a job:    {first}\
              \n  Hear events:   {redis} PSUBSCRIBE {}{gateways}\
              \n  Who works:     {} status --redis-url {redis_url}\
              \n  Settings:      export REDIS_URL={} DATABASE_URL={}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
-            quoted(&route.queue),
-            quoted(&job),
-            quoted(&select),
-            quoted(&Target::new().with_key(&publish.key).of(&route.namespace).pattern()),
+            quoted(&Target::new().with_key(&settings.publish.key).of(&route.namespace).pattern()),
             quoted(&program.to_string_lossy()),
             quoted(&redis_url),
             quoted(&self.sandbox.sql.url(DATABASE)),

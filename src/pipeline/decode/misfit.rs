@@ -48,9 +48,11 @@ impl Misfit {
         let known: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
         let TableSchema { database, name: table, .. } = schema;
         let meant = did_you_mean(name, known.iter().copied());
+        // Whoever meant another column is not to be led to add this one.
+        let lacks = if meant.is_empty() { Lack::Column(name.to_owned()) } else { Lack::Nothing };
         let known = known.join(", ");
         let text = format!("table {database}.{table} has no column {name:?}; it has {known}{meant}");
-        Self { text, lacks: Lack::Column(name.to_owned()) }
+        Self { text, lacks }
     }
 
     pub(super) fn no_unique_key(schema: &TableSchema, name: &str) -> Self {

@@ -334,21 +334,26 @@ mod tests {
     fn all_that_does_not_fit_is_told_at_once_and_each_of_it_once() {
         let mut route = route();
         route.columns =
-            Some(["nome=name", "extra=x as unix_ms"].map(|text| Mapping::parse(text).unwrap()).to_vec());
-        route.rooms = vec![RoomTemplate::parse("x:{nome}:{other}").unwrap()];
-        route.dedupe = Some("nome".into());
+            Some(["city=name", "extra=x as unix_ms"].map(|text| Mapping::parse(text).unwrap()).to_vec());
+        route.rooms = vec![RoomTemplate::parse("x:{city}:{other}").unwrap()];
+        route.dedupe = Some("city".into());
         let schema = TableSchema { not_transactional: Some("MyISAM".into()), ..schema() };
         let misfits = Plan::lay(&route, &schema, 1 << 20).unwrap_err();
         let lacks: Vec<Lack> = misfits.iter().map(|misfit| misfit.lacks.clone()).collect();
         let expected = [
             Lack::Transactions,
-            Lack::Column("nome".into()),
+            Lack::Column("city".into()),
             // The conversion, the account that nobody feeds, the room of another column.
             Lack::Nothing,
             Lack::Nothing,
             Lack::Nothing,
         ];
         assert_eq!(lacks, expected, "{misfits:#?}");
+        // A slip is to be mended where it was made.
+        route.columns = Some(vec![Mapping::plain("nome", "name"), Mapping::plain("account", "account")]);
+        (route.dedupe, route.rooms) = (None, Vec::new());
+        let slip = &Plan::lay(&route, &super::super::tests::schema(), 1 << 20).unwrap_err()[0];
+        assert!(slip.text.ends_with("did you mean name?") && slip.lacks == Lack::Nothing, "{slip:?}");
     }
 
     #[test]

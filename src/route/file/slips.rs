@@ -6,14 +6,25 @@ use crate::spelling::did_you_mean;
 pub(super) const EACH_ROUTE: &str =
     "each route begins with a line [[route]], and queue = \"...\" and table = \"...\" stand below it";
 
-/// The library's words, which show the place, with what was probably meant.
+/// The place and the library's words, with what was probably meant; on one line, because it may go to a log.
 pub(super) fn in_words(text: &str, error: &toml::de::Error) -> String {
-    let words = error.to_string().trim_end().to_owned();
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let words = error.span().and_then(|span| place(text, span.start)).unwrap_or_default() + &message;
     let hint = hint(text, error).map(|hint| format!("; {hint}"));
     // "unknown field `tabel`, expected one of `queue`, `table`": what stands between the quotes are names.
     let mut names = error.message().split('`').skip(1).step_by(2);
     let meant = names.next().filter(|_| error.message().starts_with("unknown field"));
     words + &hint.or_else(|| meant.map(|name| did_you_mean(name, names))).unwrap_or_default()
+}
+
+/// `line 3, column 1 (tabel = "t"): `
+fn place(text: &str, at: usize) -> Option<String> {
+    let before = text.get(..at)?;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next().unwrap_or_default().trim().replace(char::is_control, " ");
+    let shown = if line.is_empty() { line } else { format!(" ({line})") };
+    let (number, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+    Some(format!("line {number}, column {column}{shown}: "))
 }
 
 /// What is right, for slips that the library has other words for.

@@ -65,6 +65,33 @@ async fn both_servers_away_are_both_told_soon_and_without_passwords() {
     run(command).await.ended(64).complains("DATABASE_URL");
 }
 
+/// Nothing is connected: the servers are not there.
+#[tokio::test]
+async fn what_up_would_refuse_is_refused_with_the_same_words() {
+    let routes = format!("{}/check-{}.toml", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::write(&routes, "[[route]]\nqueue='a'\ntable='t'\n").unwrap();
+    let cases = [
+        [("ROWCAST_GATEWAYS", "many"), ("", "")],
+        [("ROWCAST_LISTEN", "8080"), ("", "")],
+        [("ROWCAST_LISTEN", "0.0.0.0:8080"), ("", "")],
+        [("ROWCAST_WORKERS", "three"), ("", "")],
+        [("ROWCAST_JWT_SECRET", "short"), ("", "")],
+        [("ROWCAST_ORIGINS", "app.example"), ("", "")],
+        [("ROWCAST_ROUTES", &routes), ("ROWCAST_QUEUE", "a")],
+    ];
+    for [(name, value), beside] in cases {
+        let ran = async |subcommand: &str| {
+            let mut command = bare();
+            command.arg(subcommand).env("REDIS_URL", "redis://127.0.0.1:1");
+            command.env("DATABASE_URL", "mysql://root@127.0.0.1:1/app").env(name, value);
+            command.envs([beside].into_iter().filter(|(name, _)| !name.is_empty()));
+            run(command).await.ended(64).complains(name)
+        };
+        assert_eq!(ran("check").await.err, ran("up").await.err);
+    }
+    std::fs::remove_file(routes).unwrap();
+}
+
 #[tokio::test]
 async fn a_database_without_migrations_says_what_creates_them() {
     let env = Env::new().await;
@@ -143,6 +170,7 @@ async fn a_missing_table_is_guessed_from_a_sample_and_its_statement_works() {
         let mut command = on(&env);
         command.args(["check", "--json", "--sample", sample]);
         command.env("ROWCAST_TABLE", "orders").env("ROWCAST_DEDUPE", "ref");
+        command.env("ROWCAST_ROOMS", "{table},n:{n},at:{ref}");
         run(command).await
     };
     let ran = check().await.ended(1);
@@ -152,6 +180,7 @@ async fn a_missing_table_is_guessed_from_a_sample_and_its_statement_works() {
     let report = ran.json();
     assert_eq!(report["samples"][0]["outcome"], "inserted", "{ran:?}");
     assert_eq!(report["samples"][0]["rooms"][0][0], "orders");
+    assert!(!ran.out.contains("catch up"), "its rooms can be read back: {ran:?}");
 }
 
 #[tokio::test]
@@ -246,5 +275,6 @@ async fn rooms_that_browsers_could_not_catch_up_on_are_warned_of_with_what_would
 async fn a_misspelt_column_is_told_with_the_one_that_was_meant() {
     let env = migrated().await;
     let ran = rowcast(&env, &["check", "--columns", "acountid=time,openid=stamp"]).await.ended(1);
-    ran.says("has no column \"acountid\"; it has id, accountid, openid; did you mean accountid?");
+    let ran = ran.says("has no column \"acountid\"; it has id, accountid, openid; did you mean accountid?");
+    assert!(!ran.out.contains("ADD COLUMN"), "what was meant is there: {ran:?}");
 }

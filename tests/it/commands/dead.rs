@@ -68,6 +68,32 @@ async fn letters_are_counted_by_what_they_died_of() {
 }
 
 #[tokio::test]
+async fn a_reason_is_listed_whole_or_it_is_said_how_to_see_it() {
+    let env = Env::new().await;
+    let twice = |n: usize, value: &str| DeadLetter {
+        reason: format!("Duplicate entry '{value}' for key 'openid'"),
+        ..letter(&env, n, "1062", b"{}")
+    };
+    bury(&env, &[twice(0, "seven").to_json()]).await;
+    let ran =
+        rowcast(&env, &["dead", "list"]).await.ended(0).says("Duplicate entry 'seven' for key 'openid'");
+    assert!(!ran.out.contains("..."), "{ran:?}");
+    bury(&env, &[twice(1, "seven").to_json()]).await;
+    rowcast(&env, &["dead", "list"]).await.ended(0).says("2").says("entry 'seven' for");
+    bury(&env, &[twice(2, "eight").to_json()]).await;
+    let ran = rowcast(&env, &["dead", "list"]).await.ended(0).says("Duplicate entry '...' for key 'openid'");
+    ran.says("`rowcast dead show ID` shows it whole");
+    let long = DeadLetter { reason: "x".repeat(500), ..letter(&env, 3, "1", b"{}") };
+    bury(&env, &[long.to_json()]).await;
+    rowcast(&env, &["dead", "purge", "--code", "1062", "--yes"]).await.ended(0);
+    rowcast(&env, &["dead", "list"])
+        .await
+        .ended(0)
+        .says("xxx...")
+        .says("`rowcast dead show ID` shows it whole");
+}
+
+#[tokio::test]
 async fn a_letter_is_shown_whole_and_its_job_byte_for_byte() {
     let env = Env::new().await;
     let letters = three(&env).await;

@@ -60,6 +60,15 @@ async fn a_file_is_pushed_and_a_missing_one_is_named() {
 }
 
 #[tokio::test]
+async fn a_dash_is_standard_input_and_a_file_of_that_name_is_reached_by_its_folder() {
+    let env = Env::new().await;
+    run_with(push(&env, &["-"]), b"{\"a\":1}\n").await.ended(0).says("pushed 1 job");
+    run_with(push(&env, &["--check", "-"]), b"nope\n").await.ended(1).complains("line 1: it is not JSON");
+    assert_eq!(queue(&env).await, [b"{\"a\":1}"]);
+    run_with(push(&env, &["./-"]), b"{}\n").await.ended(64).complains("\"./-\": cannot be read");
+}
+
+#[tokio::test]
 async fn check_names_the_lines_that_are_no_jobs_and_pushes_nothing() {
     let env = Env::new().await;
     let input = b"{\"a\":1}\n\nnope\n{\"a\":2}\n7\n";

@@ -8,7 +8,8 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, MySqlConnection};
 
 use super::run::{bare, run};
 use crate::gateway::clients_at;
@@ -17,6 +18,9 @@ use crate::support::{
     running::{empty_folder, is_gone, send},
     sql_binary,
 };
+
+/// What the banner shows the row of its job with.
+const NEWEST: &str = r#"SELECT * FROM pre_qqaccount WHERE openid = "a" ORDER BY id DESC LIMIT 1"#;
 
 /// A running `rowcast up --sandbox`.
 struct Sandbox {
@@ -81,11 +85,7 @@ async fn what_is_printed_works_ctrl_c_stops_all_of_it_and_a_second_start_has_the
         (up.line("Push a job:").await, up.line("See its row:").await, up.line("Who works:").await);
     assert!(push.ends_with(r#"LPUSH message '{"time":1,"stamp":"a"}'"#), "{push}");
     shell(&push.replace("LPUSH message", "LPUSH kept")).await;
-    shell(&look.replace(
-        r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#,
-        "INSERT INTO pre_qqaccount VALUES (7, 70707, \"a\")",
-    ))
-    .await;
+    shell(&look.replace(NEWEST, "INSERT INTO pre_qqaccount VALUES (7, 70707, \"a\")")).await;
     assert!(shell(&look).await.contains("70707"));
     assert!(shell(&status).await.contains("message"));
     let settings = up.line("Settings:").await;
@@ -163,9 +163,6 @@ async fn bad_configuration_is_told_before_a_server_is_started() {
     let mut command = bare();
     command.args(["up", "--sandbox", "--workers", "few", "--dir"]).arg(&folder);
     run(command).await.ended(64).complains("ROWCAST_WORKERS");
-    let mut command = bare();
-    command.args(["up", "--sandbox", "--demo", "--table", "other", "--dir"]).arg(&folder);
-    run(command).await.ended(64).complains("ROWCAST_COLUMNS");
     assert!(!folder.exists());
     let mut command = bare();
     command.args(["up", "--sandbox", "--mysqld", "/bin/true", "--dir"]).arg(&folder);
@@ -180,10 +177,7 @@ async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
         let mut up = Sandbox::start(&folder, &["--demo"]);
         let (push, look) = (up.line("Push a job:").await, up.line("See its row:").await);
         shell(&push).await;
-        let count = look.replace(
-            r#"SELECT * FROM pre_qqaccount WHERE openid = "a""#,
-            "SELECT COUNT(*) FROM pre_qqaccount",
-        );
+        let count = look.replace(NEWEST, "SELECT COUNT(*) FROM pre_qqaccount");
         let count = count.replace(" -e ", " -N -e ");
         before = eventually(PATIENCE, "more rows are there", async || {
             let rows: u64 = shell(&count).await.parse().unwrap();
@@ -198,6 +192,61 @@ async fn the_demos_jobs_become_rows_and_go_on_after_a_restart() {
         up.interrupt();
         assert_eq!(up.ended().await, 0);
     }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// The table is the README's, the demo's jobs and the banner's fit it, and until it is there nothing is pushed.
+#[tokio::test]
+async fn the_demo_pushes_what_the_table_of_an_own_route_takes_and_nothing_before_it_can() {
+    let folder = new_folder("up-orders");
+    let columns = "order_no=no,customer=/buyer/id,total=total,placed_at=ts as unix_ms";
+    let variables = [
+        ("ROWCAST_GATEWAYS", "0"),
+        ("ROWCAST_QUEUE", "orders"),
+        ("ROWCAST_TABLE", "orders"),
+        ("ROWCAST_COLUMNS", columns),
+        ("ROWCAST_DEDUPE", "order_no"),
+        ("ROWCAST_UNKNOWN", "column:details"),
+        ("ROWCAST_LOG", "json"),
+    ];
+    let mut up = Sandbox::start_with(&folder, &["--demo"], &variables);
+    assert!(up.line("Push a job:").await.contains("nothing would go in yet: table orders does not exist"));
+    up.up.says("the demo pushes nothing to queue \"orders\": table orders does not exist", 1).await;
+    let settings = up.line("Settings:").await;
+    let (status, dead) = ("status --queue orders --json", "dead list --queue orders --json");
+    let rowcast =
+        async |line: &str| shell(&format!("{settings}; {} {line}", env!("CARGO_BIN_EXE_rowcast"))).await;
+    let queue = async || serde_json::from_str::<Value>(&rowcast(status).await).unwrap()["queues"][0].clone();
+    assert_eq!(queue().await["waiting"], 0);
+
+    let url = settings.split_once("DATABASE_URL=").unwrap().1.trim_matches('\'');
+    let table = "CREATE TABLE orders (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
+                 order_no VARCHAR(40) NOT NULL UNIQUE, customer BIGINT NOT NULL, total DECIMAL(12,2) NOT NULL, \
+                 placed_at DATETIME(3) NOT NULL, details JSON NULL)";
+    MySqlConnection::connect(url).await.unwrap().execute(table).await.unwrap();
+    up.up.says("the demo pushes jobs to queue \"orders\"", 1).await;
+    eventually(PATIENCE, "the demo's jobs are rows", async || {
+        let queue = queue().await;
+        if queue["rows"].as_u64() >= Some(8) { Ok(()) } else { Err(queue) }
+    })
+    .await;
+    assert_eq!(queue().await["dead"], 0, "{}", rowcast(dead).await);
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
+
+    // Now that there is a table, the banner has a job for it, and shows its row and not the demo's.
+    let mut up = Sandbox::start_with(&folder, &["--demo"], &variables);
+    let (push, look) = (up.line("Push a job:").await, up.line("See its row:").await);
+    assert_eq!(shell(&look).await, "");
+    shell(&push).await;
+    let number = push.split("\"no\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let row = eventually(PATIENCE, "its row is shown", async || {
+        Some(shell(&look).await).filter(|row| !row.is_empty()).ok_or("no row")
+    })
+    .await;
+    assert!(row.contains(&number) && row.lines().count() == 2, "{row}");
+    up.interrupt();
+    assert_eq!(up.ended().await, 0);
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rowcast::queue::Registry;
+use serde_json::Value;
 
 use super::{
     queues::link,
@@ -85,6 +86,61 @@ async fn a_killed_worker_is_silent_before_its_lease_ends() {
     shows("working").await;
 }
 
+#[tokio::test]
+async fn a_queue_that_no_worker_takes_is_told_by_status_and_check_with_what_to_do() {
+    let env = Env::new().await;
+    rowcast(&env, &["migrate"]).await.ended(0);
+    let worker = Running::worker(&env, &[]);
+    eventually(PATIENCE, "the worker is at work", async || {
+        let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+        if json["queues"][0]["workers"] == 1 { Ok(()) } else { Err(json) }
+    })
+    .await;
+    let text = rowcast(&env, &["status"]).await.ended(0).out;
+    assert!(text.contains("open") && !text.contains("no worker"), "{text}");
+
+    let other = format!("{}x", env.queue);
+    let told = format!("Redis knows nothing of queue {other:?}");
+    let ran = rowcast(&env, &["status", "--queue", &other]).await.ended(0);
+    ran.says(&told).says(&format!("did you mean {}?", env.queue));
+    for command in ["pause", "resume"] {
+        let ran = rowcast(&env, &[command, "--queue", &other]).await.ended(0);
+        assert_eq!(ran.err.contains(&format!("did you mean {}?", env.queue)), command == "pause", "{ran:?}");
+    }
+    let mut redis = env.redis_connection().await;
+    redis::cmd("LPUSH").arg(&other).arg(r#"{"time":1,"stamp":"a"}"#).exec_async(&mut redis).await.unwrap();
+    let told =
+        format!("queue {other:?}: 1 job waits and no worker takes it; start `rowcast up` with its route");
+    rowcast(&env, &["status", "--queue", &other]).await.ended(0).says("no worker").says(&told);
+    let json = rowcast(&env, &["status", "--queue", &other, "--json"]).await.ended(0).json();
+    assert_eq!(json["queues"][0]["workers"], 0, "{json}");
+    rowcast(&env, &["check", "--queue", &other]).await.ended(0).says(&format!("warning  {other}: {told}"));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_workers_rate_is_that_of_its_last_reports_and_not_the_mean_since_its_start() {
+    let env = Env::new().await;
+    env.migrate().await;
+    // It reports every second.
+    let worker = Running::worker(&env, &[("ROWCAST_LEASE_SECONDS", "3")]);
+    let rate = |json: &Value| json["workers"][0]["rows_per_second"].as_f64();
+    let status = async || rowcast(&env, &["status", "--json"]).await.ended(0).json();
+    eventually(PATIENCE, "there is a rate while jobs come", async || {
+        env.push(&[r#"{"time":1,"stamp":"a"}"#]).await;
+        let json = status().await;
+        if rate(&json) > Some(0.0) { Ok(()) } else { Err(json) }
+    })
+    .await;
+    eventually(PATIENCE, "there is none when they end", async || {
+        let json = status().await;
+        if rate(&json) == Some(0.0) { Ok(()) } else { Err(json) }
+    })
+    .await;
+    assert!(status().await["workers"][0]["rows"].as_u64() > Some(0));
+    worker.stop().await;
+}
+
 /// One queue's trouble hides neither the workers nor the other queues.
 #[tokio::test]
 async fn a_queue_of_another_type_is_one_line_of_the_status() {
@@ -106,7 +162,7 @@ async fn a_queue_of_another_type_is_one_line_of_the_status() {
     };
     let text = status(&[]).await.says("is of another type").out;
     let line = |name: &str| text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
-    assert!(line(&env.queue).contains("open") && line(&other).contains("unreadable"), "{text}");
+    assert!(line(&env.queue).contains("no worker") && line(&other).contains("unreadable"), "{text}");
     let json = status(&["--json"]).await.json();
     assert_eq!(json["queues"][0]["waiting"], 1);
     assert!(json["queues"][1]["problem"].as_str().unwrap().contains(&other), "{json}");

@@ -1,11 +1,15 @@
 //! Ends in good order: nothing is left over.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 
 use super::scene::{LIMIT, Scene};
-use crate::support::{eventually, new_folder};
+use crate::support::{Env, Running, eventually, new_folder};
 
 async fn at_work(scene: &Scene) {
     eventually(LIMIT, "the work has begun", async || {
@@ -31,6 +35,29 @@ async fn term_under_load_leaves_no_claim_and_no_checkpoint() {
     assert_eq!(scene.keys_left().await, BTreeSet::from(left));
     let _next = scene.run("up", &[("ROWCAST_BATCH", "500")]);
     scene.each_once(5_000).await;
+}
+
+/// It waits with a transaction begun, so it is the database that owes it an answer when it is told to end.
+#[tokio::test]
+async fn an_idle_worker_ends_in_order_and_soon_while_the_database_hangs() {
+    let env = Env::own_servers().await;
+    env.migrate().await;
+    let mut worker = Running::worker(&env, &[("ROWCAST_DRAIN_SECONDS", "60")]);
+    env.push(&[r#"{"time":1,"stamp":"a"}"#]).await;
+    env.done(1).await;
+    env.own_sql.as_ref().unwrap().sigstop().unwrap();
+    let told = worker.says("waiting for MySQL", 1).await.remove(0);
+    assert!(told["reason"].as_str().unwrap().contains("it hangs, or is slow"), "{told}");
+    worker.signal(Signal::SIGTERM);
+    let began = Instant::now();
+    let status = worker.ended().await;
+    let took = began.elapsed();
+    env.own_sql.as_ref().unwrap().sigcont().unwrap();
+    assert!(
+        status.success() && took < Duration::from_secs(10),
+        "{status} after {took:?}: {:#?}",
+        worker.log()
+    );
 }
 
 #[tokio::test]

@@ -26,6 +26,11 @@ async fn a_page_from_elsewhere_gets_in_only_where_it_is_named() {
             assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("ROWCAST_ORIGINS"), "{answer}");
         }
     }
+    // The browser hides the reason from the page: the log has it, once for each.
+    let told = gateway.process.says("a page's origin is refused; ROWCAST_ORIGINS names", 1).await;
+    assert_eq!((told.len(), &told[0]["origin"]), (1, &"https://evil.example".into()));
+    let told = gateway.process.says("a request to the server's name is refused; ROWCAST_ORIGINS", 1).await;
+    assert_eq!((told.len(), &told[0]["origin"]), (1, &"evil.example:8080".into()));
     let page = "Host: localhost\r\nOrigin: http://localhost:3000\r\n\r\n";
     let answer = gateway.request(&format!("{HANDSHAKE}{page}")).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"sid\""), "{answer}");

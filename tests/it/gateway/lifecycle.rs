@@ -61,6 +61,21 @@ async fn it_is_ready_only_while_it_hears_redis_and_tells_an_outage_in_two_lines(
 }
 
 #[tokio::test]
+async fn a_redis_that_hangs_is_noticed_before_it_counts_as_away_and_forgotten_when_it_answers() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    env.redis.sigstop().unwrap();
+    let not_ready = eventually(PATIENCE, "it is not ready", async || match gateway.get("/readyz").await {
+        answer if answer.starts_with("503 ") => Ok(answer),
+        answer => Err(answer),
+    })
+    .await;
+    assert_eq!(not_ready, "503 Redis has not answered for 2 s: it hangs or is slow\n");
+    env.redis.sigcont().unwrap();
+    gateway.ready().await;
+}
+
+#[tokio::test]
 async fn told_to_end_it_closes_its_clients_connections_and_they_come_back_by_themselves() {
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[]).await;
