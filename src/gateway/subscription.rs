@@ -1,7 +1,7 @@
 //! The gateway's ear: the channels of its namespaces, heard over one connection that comes back by itself.
 //!
-//! It subscribes to patterns, for requests too, where Node servers subscribe to channels. Redis does not count those in
-//! PUBSUB NUMSUB, which is how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
+//! For requests it subscribes to patterns, where Node servers subscribe to channels. Redis does not count those in PUBSUB
+//! NUMSUB, which is how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
 
 use std::{
     convert::Infallible,
@@ -16,17 +16,18 @@ use redis::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use super::{
     catch_up::{CatchUp, Repaired},
     heard::{Deaf, Heard},
+    interest::Interest,
     relay::Relay,
 };
 use crate::{
     backoff::Backoff,
-    config::GatewaySettings,
+    config::{GatewaySettings, Hear},
     glob::literal,
     queue::{self, describe},
     telemetry::Outage,
@@ -36,6 +37,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is asked whether it is there: a connection that broke without a word would stay silent for ever.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often a part of the rooms is looked at, to let go of those that nobody is in any more.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// So many messages are taken before the clients' writers have their turn. Far below what a client's queue holds, so
 /// that a burst does not fill it before anybody could write.
 const IN_A_ROW: usize = 64;
@@ -60,28 +63,30 @@ pub(super) fn keep(
     settings: &GatewaySettings,
     mut relay: Relay,
     catch_up: Arc<CatchUp>,
+    interest: Arc<Interest>,
     mut repaired: mpsc::Receiver<Repaired>,
     state: watch::Sender<Readiness>,
 ) -> anyhow::Result<impl Future<Output = Infallible>> {
     let client = queue::client(&settings.redis_url).context("REDIS_URL")?;
-    let mut patterns = patterns(settings);
-    patterns.push(literal(&catch_up.channel));
+    let standing = Standing::of(settings, &catch_up.channel);
     Ok(async move {
         let mut outage = Outage::new("Redis");
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             let asked = Instant::now();
-            let (began, why) = match subscribe(&client, &patterns).await {
+            let (began, why) = match subscribe(&client, &standing, &interest).await {
                 Ok((sink, messages)) => {
                     outage.up();
                     backoff.reset();
                     state.send_replace(None);
+                    interest.found();
                     catch_up.found();
                     let heard = Heard::new(messages, MOST_WAITING);
                     let why = tokio::select! {
-                        error = answers(sink) => describe(&error),
+                        error = converse(sink, &interest) => describe(&error),
                         deaf = take(heard, &mut repaired, &mut relay, &catch_up) => in_words(deaf),
                     };
+                    interest.lost();
                     catch_up.lost();
                     (Instant::now(), why)
                 }
@@ -94,35 +99,83 @@ pub(super) fn keep(
     })
 }
 
-/// The channels of broadcasts and of requests in each namespace.
-fn patterns(settings: &GatewaySettings) -> Vec<String> {
-    let key = literal(&settings.publish.key);
-    let of = |namespace: &String| {
-        let namespace = literal(namespace);
-        [format!("{key}#{namespace}#*"), format!("{key}-request#{namespace}#")]
-    };
-    settings.namespaces.iter().flat_map(of).collect()
+/// What is heard whoever is here: requests, marks, and what goes to everybody or to several rooms, which is published on
+/// the channel of the namespace.
+struct Standing {
+    patterns: Vec<String>,
+    channels: Vec<String>,
 }
 
-async fn subscribe(client: &Client, patterns: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
-    let subscribed = timeout(PATIENCE, async {
-        let (mut sink, messages) = client.get_async_pubsub().await?.split();
-        sink.psubscribe(patterns).await?;
-        Ok((sink, messages))
-    });
-    subscribed.await.unwrap_or_else(|_| Err(silent()))
+impl Standing {
+    fn of(settings: &GatewaySettings, marks: &str) -> Self {
+        let key = &settings.publish.key;
+        let (mut patterns, mut channels) = (vec![literal(marks)], Vec::new());
+        for namespace in &settings.namespaces {
+            patterns.push(literal(&format!("{key}-request#{namespace}#")));
+            let of_all = format!("{key}#{namespace}#");
+            match settings.hear {
+                Hear::Pattern => patterns.push(format!("{}*", literal(&of_all))),
+                Hear::Rooms => channels.push(of_all),
+            }
+        }
+        Self { patterns, channels }
+    }
 }
 
+/// Returns when all is heard that is wanted.
+async fn subscribe(
+    client: &Client,
+    standing: &Standing,
+    interest: &Interest,
+) -> RedisResult<(PubSubSink, PubSubStream)> {
+    let connected = async { Ok(client.get_async_pubsub().await?.split()) };
+    let (mut sink, messages) = in_time(connected).await?;
+    in_time(sink.psubscribe(&standing.patterns)).await?;
+    if !standing.channels.is_empty() {
+        in_time(sink.subscribe(&standing.channels)).await?;
+    }
+    interest.begin();
+    while let Some(channels) = interest.next() {
+        ask_for(&mut sink, interest, &channels).await?;
+    }
+    Ok((sink, messages))
+}
+
+async fn ask_for(sink: &mut PubSubSink, interest: &Interest, channels: &[Arc<str>]) -> RedisResult<()> {
+    in_time(sink.subscribe(names(channels))).await?;
+    interest.confirm(channels.len());
+    Ok(())
+}
+
+/// Asks for the rooms that are wanted, lets go of those that are not any more, and asks now and then for a sign of life.
 /// Returns when Redis no longer answers.
-async fn answers(mut sink: PubSubSink) -> RedisError {
+async fn converse(mut sink: PubSubSink, interest: &Interest) -> RedisError {
+    let (mut look, mut ask) = (interval(LOOK_EVERY), interval(ASK_EVERY));
+    for clock in [&mut look, &mut ask] {
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
     loop {
-        sleep(ASK_EVERY).await;
-        match timeout(PATIENCE, sink.ping::<redis::Value>()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return error,
-            Err(_) => return silent(),
+        let answered = tokio::select! {
+            channels = interest.wanted() => ask_for(&mut sink, interest, &channels).await,
+            _ = look.tick(), if interest.is_one_by_one() => match interest.given_up() {
+                none if none.is_empty() => Ok(()),
+                channels => in_time(sink.unsubscribe(names(&channels))).await,
+            },
+            _ = ask.tick() => in_time(sink.ping::<redis::Value>()).await.map(drop),
+        };
+        if let Err(error) = answered {
+            return error;
         }
     }
+}
+
+fn names(channels: &[Arc<str>]) -> Vec<&str> {
+    channels.iter().map(|channel| &**channel).collect()
+}
+
+/// What Redis answers, or that it is silent.
+async fn in_time<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// Returns when there is nothing more to hear.

@@ -3,8 +3,11 @@
 use redis::cmd;
 use serde_json::{Value, json};
 
-use super::{Gateway, event, publisher};
-use crate::{interop::Node, support::Env};
+use super::{Gateway, event, hearing::is_heard, publisher};
+use crate::{
+    interop::Node,
+    support::{Env, PATIENCE, eventually, hears},
+};
 
 const CLIENTS: [&str; 4] = ["/#", "/#room1", "/#room1,room2", "/chat#room1"];
 const NAMESPACES: (&str, &str) = ("ROWCAST_GATEWAY_NAMESPACES", "/chat");
@@ -36,6 +39,12 @@ impl Cluster {
     /// Sends an event to rooms of `/`: exactly these clients of both servers get it.
     async fn reaches(&mut self, rooms: &[&str], clients: &[&str]) {
         let emitter = publisher(&self.env).await;
+        if let ([room], true, "rooms") = (rooms, !clients.is_empty(), &*hears()) {
+            // A room that clients were just moved to may be heard a moment later.
+            let env = &self.env;
+            let heard = async || if is_heard(env, room).await { Ok(()) } else { Err(()) };
+            eventually(PATIENCE, "the room is heard", heard).await;
+        }
         emitter.to(rooms.to_vec()).emit("probe", &0).await.unwrap();
         emitter.emit("marker", &0).await.unwrap();
         emitter.of("/chat").emit("marker", &0).await.unwrap();
