@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use redis::{FromRedisValue, cmd};
+use rowcast::emitter::Target;
 use serde_json::{Value, json};
 
 use super::{Gateway, ask, catch_up::port, event, publisher};
 use crate::{
     interop::Node,
-    support::{Env, PATIENCE, Proxy, Running, Side, eventually, random},
+    support::{Env, PATIENCE, Proxy, Running, Side, eventually, hears, random},
 };
 
 const ROOMS: (&str, &str) = ("ROWCAST_HEAR", "rooms");
@@ -38,8 +39,17 @@ async fn channels_are(env: &Env, rooms: &[&str]) {
     .await;
 }
 
+/// Returns when a room of `/` is heard that an emitter has just moved clients to. Where a gateway hears all rooms it is
+/// heard at once; where it hears those of its clients it learns of it then, as docs/realtime.md says.
+pub(super) async fn moved_to(env: &Env, room: &str) {
+    if hears() == "rooms" {
+        let heard = async || if is_heard(env, room).await { Ok(()) } else { Err(room.to_owned()) };
+        eventually(PATIENCE, "the room is heard", heard).await;
+    }
+}
+
 /// Whether anybody hears a room of `/` by its name.
-pub(super) async fn is_heard(env: &Env, room: &str) -> bool {
+async fn is_heard(env: &Env, room: &str) -> bool {
     let (_, count): (String, u64) = pubsub(env, &["NUMSUB", &format!("socket.io#/#{room}#")]).await;
     count > 0
 }
@@ -264,4 +274,33 @@ async fn node_servers_do_not_count_a_gateway_whichever_channels_it_hears() {
         theirs.tell("io.to('room1').emit('probe', 0) && null").await;
         assert_eq!(ours.line().await.to_string(), event("/#room1", "probe", json!([0])));
     }
+}
+
+#[tokio::test]
+async fn where_a_pattern_is_heard_an_event_right_behind_a_move_to_its_room_is_too() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[PATTERN]).await;
+    let (mut node, ids) = gateway.clients(&[&WEBSOCKET[..], &["/#"]].concat()).await;
+    let mut redis = env.redis_connection().await;
+    let to = |room: &str| Target::new().to(room);
+    for round in 0..200 {
+        let room = format!("new{round}");
+        // Together, so that they are read together.
+        let mut messages = redis::pipe();
+        for message in [
+            to("nobody").event("lost", &round).unwrap(),
+            to(&ids["/#"]).sockets_join(&*room).unwrap(),
+            to(&room).event("there", &round).unwrap(),
+            to("nobody").event("lost", &round).unwrap(),
+        ] {
+            messages.cmd("PUBLISH").arg(message.channel).arg(message.payload);
+        }
+        messages.query_async::<()>(&mut redis).await.unwrap();
+        assert_eq!(node.line().await.to_string(), event("/#", "there", json!([round])));
+    }
+    // Two of each round are not wanted; each is counted once.
+    publisher(&env).await.emit("last", &0).await.unwrap();
+    assert_eq!(node.line().await.to_string(), event("/#", "last", json!([0])));
+    assert_eq!(gateway.number("rowcast_gateway_messages_heard_total").await, 4 * 200 + 1);
+    assert_eq!(gateway.number("rowcast_gateway_messages_wanted_total").await, 200 + 1);
 }
