@@ -18,7 +18,7 @@ mod up;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use addresses::gateway_addresses;
-pub use gateway::GatewaySettings;
+pub use gateway::{GatewaySettings, Hear};
 pub use limits::LimitSettings;
 pub use names::{EXAMPLE, unknown};
 pub use operators::{OperatorToken, Operators};

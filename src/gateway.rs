@@ -1,6 +1,7 @@
 //! The gateway: a socket.io server that delivers what is published through Redis to browsers.
 //!
-//! * `subscription` hears Redis, and connects anew when it was away. `heard` is what waits of that.
+//! * `subscription` hears Redis, and connects anew when it was away. `heard` is what waits of that, `interest` which
+//!   rooms are asked for.
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
@@ -44,6 +45,7 @@ mod heads;
 mod heard;
 mod http;
 mod ids;
+mod interest;
 mod laid;
 mod lines;
 mod marks;
@@ -91,6 +93,7 @@ use chatter::Chatter;
 use close::{Server, close};
 use dismiss::Dismiss;
 use doors::{Doors, Guard};
+use interest::Interest;
 use lines::{LineRef, Lines};
 use origin::Gate;
 use polling::FROM_CLIENT;
@@ -131,6 +134,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let (catch_up, repaired) = CatchUp::new(&settings, &hub, &slow, &lines)?;
     let access = Arc::new(Access::new(settings.tokens.as_ref()));
     let dismiss = Arc::new(Dismiss::new(io.clone(), hub.clone(), lines.clone(), slow.clone()));
+    let interest = Interest::new(&settings, &hub);
     let rules = Rules {
         rooms: settings.rooms_per_socket,
         hub: hub.clone(),
@@ -138,11 +142,12 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         access: access.clone(),
         chatter: Arc::new(Chatter::new(settings.limits.messages_per_second, dismiss.clone())),
         catch_up: catch_up.clone(),
+        interest: interest.clone(),
     };
     for namespace in &settings.namespaces {
         io.ns(namespace.clone(), sockets::handler(rules.clone()));
     }
-    let requests = Requests::new(io.clone(), dismiss.clone(), catch_up.clone());
+    let requests = Requests::new(io.clone(), dismiss.clone(), catch_up.clone(), interest.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
     let app =
@@ -157,7 +162,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let app = app.layer(middleware::from_fn(assets::serve)).layer(origins);
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
-    let hearing = subscription::keep(&settings, relay, catch_up.clone(), repaired, state)?;
+    let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
     let presence = Presence {
         identity,
         address: listener.local_addr()?,

@@ -28,7 +28,11 @@ use server::Kind;
 const LOADS: [(usize, u64); 3] = [(100, 1_000), (500, 60), (4_000, 4)];
 /// The load whose delays are told.
 const DELAYS: (usize, u64) = LOADS[1];
-const BOTH: [Kind; 2] = [Kind::Rowcast, Kind::Node];
+/// Beside Node's server: the gateway as it is by default, or in both ways to hear rooms.
+const DEFAULT: &[Kind] = &[Kind::Rowcast(None), Kind::Node];
+const BOTH_WAYS: &[Kind] = &[Kind::Rowcast(Some("pattern")), Kind::Rowcast(Some("rooms")), Kind::Node];
+/// The load that is also measured in both ways.
+const MANY_MESSAGES: (usize, u64) = LOADS[0];
 
 fn main() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -54,53 +58,58 @@ async fn run() -> Result<()> {
         }
     }
     if wants("unwanted") {
-        let figures = alternate(rounds, async |kind| bench.unwanted(kind).await).await?;
-        line("CPU for a message that no client here wants, µs", figures, 2);
+        let figures = alternate(BOTH_WAYS, rounds, async |kind| bench.unwanted(kind).await).await?;
+        lines("CPU for a message that no client here wants, µs", BOTH_WAYS, figures, 2);
     }
     if wants("memory") {
-        let figures = alternate(rounds, async |kind| bench.memory(kind).await).await?;
-        line("memory for each idle connection, kB", figures, 1);
+        let figures = alternate(BOTH_WAYS, rounds, async |kind| bench.memory(kind).await).await?;
+        lines("memory for each idle connection, kB", BOTH_WAYS, figures, 1);
     }
     redis.stop().await
 }
 
 async fn deliver(bench: &Bench, rounds: u64, (clients, rate): (usize, u64)) -> Result<()> {
-    let mut cpu = [Vec::new(), Vec::new()];
-    let mut delays: [[Vec<f64>; 2]; 2] = Default::default();
-    let mut busiest: f64 = 0.0;
-    for _ in 0..rounds {
-        for (at, kind) in BOTH.into_iter().enumerate() {
-            let Delivery { cpu: each, p50, p99, clients_busy } = bench.deliver(kind, clients, rate).await?;
-            cpu[at].push(each);
-            delays[0][at].push(p50);
-            delays[1][at].push(p99);
-            busiest = busiest.max(clients_busy);
-        }
-    }
-    line(&format!("CPU for each delivery, {clients} clients x {rate} messages/s, µs"), cpu, 2);
+    let kinds = if (clients, rate) == MANY_MESSAGES { BOTH_WAYS } else { DEFAULT };
+    let all = alternate(kinds, rounds, async |kind| bench.deliver(kind, clients, rate).await).await?;
+    let each =
+        |figure: fn(&Delivery) -> f64| all.iter().map(|all| all.iter().map(figure).collect()).collect();
+    let cpu = format!("CPU for each delivery, {clients} clients x {rate} messages/s, µs");
+    lines(&cpu, kinds, each(|delivery| delivery.cpu), 2);
     if (clients, rate) == DELAYS {
-        let [p50, p99] = delays;
-        line("from PUBLISH to the client at that load, p50, ms", p50, 2);
-        line("from PUBLISH to the client at that load, p99, ms", p99, 2);
+        lines("from PUBLISH to the client at that load, p50, ms", kinds, each(|delivery| delivery.p50), 2);
+        lines("from PUBLISH to the client at that load, p99, ms", kinds, each(|delivery| delivery.p99), 2);
     }
+    let busiest = all.iter().flatten().map(|delivery| delivery.clients_busy).fold(0.0, f64::max);
     eprintln!("{clients} clients x {rate}: the clients took {:.0} % of a core at most", busiest * 100.0);
     Ok(())
 }
 
-/// Measures both in turns.
-async fn alternate(rounds: u64, measure: impl AsyncFn(Kind) -> Result<f64>) -> Result<[Vec<f64>; 2]> {
-    let mut figures = [Vec::new(), Vec::new()];
+/// Measures all in turns.
+async fn alternate<T>(
+    kinds: &[Kind],
+    rounds: u64,
+    measure: impl AsyncFn(Kind) -> Result<T>,
+) -> Result<Vec<Vec<T>>> {
+    let mut figures: Vec<Vec<T>> = kinds.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
-        for (at, kind) in BOTH.into_iter().enumerate() {
-            figures[at].push(measure(kind).await?);
+        for (figures, kind) in figures.iter_mut().zip(kinds) {
+            figures.push(measure(*kind).await?);
         }
     }
     Ok(figures)
 }
 
-fn line(what: &str, [ours, theirs]: [Vec<f64>; 2], digits: usize) {
-    let (ours, theirs) = (median(ours.into_iter()), median(theirs.into_iter()));
-    println!("| {what} | {ours:.digits$} | {theirs:.digits$} | {:.2} |", ours / theirs);
+/// A line for each way of the gateway; Node's server is the last.
+fn lines(what: &str, kinds: &[Kind], figures: Vec<Vec<f64>>, digits: usize) {
+    let medians: Vec<f64> = figures.into_iter().map(|figures| median(figures.into_iter())).collect();
+    let Some((theirs, ours)) = medians.split_last() else { return };
+    for (ours, kind) in ours.iter().zip(kinds) {
+        let way = match kind {
+            Kind::Rowcast(Some(way)) => format!(" (`ROWCAST_HEAR={way}`)"),
+            _ => String::new(),
+        };
+        println!("| {what}{way} | {ours:.digits$} | {theirs:.digits$} | {:.2} |", ours / theirs);
+    }
 }
 
 fn variable(name: &str, default: u64) -> u64 {

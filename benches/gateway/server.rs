@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 /// Which server.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
-    Rowcast,
+    /// A gateway that hears rooms in this way; without it as it does by default.
+    Rowcast(Option<&'static str>),
     Node,
 }
 
@@ -23,17 +24,18 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(kind: Kind, redis: &str) -> Result<Self> {
         match kind {
-            Kind::Rowcast => Self::rowcast(redis),
+            Kind::Rowcast(hear) => Self::rowcast(redis, hear),
             Kind::Node => Self::node(redis),
         }
     }
 
-    fn rowcast(redis: &str) -> Result<Self> {
+    fn rowcast(redis: &str, hear: Option<&str>) -> Result<Self> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_rowcast"))
             .arg("gateway")
             .current_dir(std::env::temp_dir())
             .env("REDIS_URL", redis)
             .env_remove("DATABASE_URL")
+            .env("ROWCAST_HEAR", hear.unwrap_or_default())
             .env("ROWCAST_LISTEN", "127.0.0.1:0")
             .env("ROWCAST_MAX_CONNECTIONS", "10000")
             .env("ROWCAST_MAX_CONNECTIONS_PER_ADDRESS", "10000")

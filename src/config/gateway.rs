@@ -31,12 +31,23 @@ pub struct GatewaySettings {
     pub publish: Publish,
     /// The namespaces that it serves: `/`, those of the routes, and more where they are named.
     pub namespaces: BTreeSet<String>,
+    /// Which rooms' channels it hears.
+    pub hear: Hear,
     /// Who may look at the cluster, and who may act on it.
     pub operators: Operators,
     /// The most rooms that one client may be in.
     pub rooms_per_socket: usize,
     /// How much clients may take for themselves.
     pub limits: LimitSettings,
+}
+
+/// Which rooms' channels a gateway hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hear {
+    /// Of every room, by one pattern for each namespace.
+    Pattern,
+    /// Of the rooms that a client of its is in, each by its name.
+    Rooms,
 }
 
 impl GatewaySettings {
@@ -58,6 +69,12 @@ impl GatewaySettings {
             origins: origins(vars)?,
             publish: publish(vars),
             namespaces: namespaces(vars, &routes)?,
+            hear: word(
+                vars,
+                "ROWCAST_HEAR",
+                Hear::Pattern,
+                &[("pattern", Hear::Pattern), ("rooms", Hear::Rooms)],
+            )?,
             routes,
             operators: Operators::from_vars(vars)?,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
@@ -175,6 +192,7 @@ mod tests {
             ("ROWCAST_LISTEN", "8080"),
             ("ROWCAST_PUBLIC", "yes"),
             ("ROWCAST_ROOMS_PER_SOCKET", "0"),
+            ("ROWCAST_HEAR", "room"),
             ("ROWCAST_ORIGINS", "https://app.example/"),
             ("ROWCAST_MAX_CONNECTIONS", "0"),
             ("ROWCAST_MAX_CONNECTIONS_PER_ADDRESS", "many"),

@@ -114,6 +114,14 @@ impl Access {
         client.extensions.insert(Held(Arc::new(grant)));
     }
 
+    /// Looks at the clock for a client whose token was accepted a while ago: [`Access::watch`] knows of none that is not
+    /// connected yet.
+    pub(super) fn remember(&self, client: &Client) {
+        if let Some(Held(grant)) = client.extensions.get::<Held>() {
+            self.earliest.fetch_min(grant.ends, Ordering::Relaxed);
+        }
+    }
+
     /// Ends the connections of clients whose token's time is over, for ever. Nothing is kept for a client beside what
     /// is kept with it: there is nothing that could outlive it, and no timer for each.
     pub(super) async fn watch(&self, io: &Io, hub: &Hub, dismiss: &Dismiss) -> Infallible {

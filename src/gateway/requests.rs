@@ -9,6 +9,7 @@ use super::{
     adapter::{Adapter, Client, Io, whom},
     catch_up::CatchUp,
     dismiss::Dismiss,
+    interest::Interest,
 };
 use crate::emitter::Request;
 
@@ -17,11 +18,17 @@ pub(super) struct Requests {
     io: Io,
     dismiss: Arc<Dismiss>,
     catch_up: Arc<CatchUp>,
+    interest: Arc<Interest>,
 }
 
 impl Requests {
-    pub(super) fn new(io: Io, dismiss: Arc<Dismiss>, catch_up: Arc<CatchUp>) -> Self {
-        Self { io, dismiss, catch_up }
+    pub(super) fn new(
+        io: Io,
+        dismiss: Arc<Dismiss>,
+        catch_up: Arc<CatchUp>,
+        interest: Arc<Interest>,
+    ) -> Self {
+        Self { io, dismiss, catch_up, interest }
     }
 
     /// Does to the sockets of this namespace what is asked for. An event for the servers themselves finds nothing here
@@ -30,7 +37,11 @@ impl Requests {
         match request {
             // The library's own way leaves an empty room behind whenever no socket matches, so each is moved by itself.
             Request::Join { rooms, except, joined } => {
-                for client in self.meant(adapter, rooms, except) {
+                let clients = self.meant(adapter, rooms, except);
+                if !clients.is_empty() {
+                    self.interest.want(adapter.local().path(), joined);
+                }
+                for client in clients {
                     client.join(joined.clone());
                 }
             }

@@ -17,6 +17,7 @@ use super::{
     catch_up::CatchUp,
     chatter::Chatter,
     followers::aside,
+    interest::Interest,
     refusal::{Answer, Refusal},
     slow::Slow,
     subscribe::{self, Asked},
@@ -38,6 +39,8 @@ pub(super) struct Rules {
     pub(super) chatter: Arc<Chatter>,
     /// Where rows come from that were missed.
     pub(super) catch_up: Arc<CatchUp>,
+    /// Which rooms are heard.
+    pub(super) interest: Arc<Interest>,
 }
 
 /// What a client must wait for.
@@ -53,6 +56,9 @@ pub(super) struct Turn {
 pub(super) fn handler(rules: Rules) -> impl ConnectHandler<Adapter, (Client,)> {
     connected.with(async move |client: Client, TryData(auth): TryData<Value>| {
         rules.access.admit(&client, &auth.unwrap_or_default())?;
+        // What is for it alone is heard before it can tell anybody its id.
+        let _own = rules.interest.hear(client.ns(), [client.id.as_str()]).await;
+        rules.access.remember(&client);
         admit(&client, rules);
         Ok::<_, Denied>(())
     })
@@ -119,21 +125,16 @@ async fn subscribe(client: &Client, rules: &Rules, asked: Vec<Asked>) -> Result<
     for one in asked.iter().filter(|one| one.is_followed()) {
         starts.push((one, rules.catch_up.prepare(client, one).await?));
     }
+    if rooms_with(client, &asked) > rules.rooms {
+        return Err(Refusal::too_many(rules.rooms));
+    }
+    // They stay heard until it is in them.
+    let _heard = rules.interest.hear(client.ns(), asked.iter().map(|one| &*one.room)).await;
     // Its token may have been replaced meanwhile, and it may have gone: nobody would take it out again. From here on
     // nothing is waited for.
     rules.access.permit(client, &asked)?;
     if !client.connected() {
         return Err(Refusal::gone());
-    }
-    let own = client.id.to_string();
-    let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
-    for one in &asked {
-        // Where it follows a room already, that is replaced.
-        all.remove(aside(&one.room).as_str());
-        all.insert(one.room.clone().into());
-    }
-    if all.len() > rules.rooms {
-        return Err(Refusal::too_many(rules.rooms));
     }
     for one in asked.iter().filter(|one| !one.is_followed()) {
         rules.catch_up.followers.remove(client, &one.room);
@@ -143,6 +144,18 @@ async fn subscribe(client: &Client, rules: &Rules, asked: Vec<Asked>) -> Result<
         rules.catch_up.start(client, one, start);
     }
     Ok(names(asked))
+}
+
+/// In how many rooms it would be with these, its own aside.
+fn rooms_with(client: &Client, asked: &[Asked]) -> usize {
+    let own = client.id.to_string();
+    let mut all: HashSet<Room> = client.rooms().into_iter().filter(|room| *room != own).collect();
+    for one in asked {
+        // Where it follows a room already, that is replaced.
+        all.remove(aside(&one.room).as_str());
+        all.insert(one.room.clone().into());
+    }
+    all.len()
 }
 
 fn names(asked: Vec<Asked>) -> Vec<String> {

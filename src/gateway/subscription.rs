@@ -1,7 +1,6 @@
 //! The gateway's ear: the channels of its namespaces, heard over one connection that comes back by itself.
-//!
-//! It subscribes to patterns, for requests too, where Node servers subscribe to channels. Redis does not count those in
-//! PUBSUB NUMSUB, which is how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
+
+mod connection;
 
 use std::{
     convert::Infallible,
@@ -10,34 +9,26 @@ use std::{
 };
 
 use anyhow::Context as _;
-use redis::{
-    Client, RedisError, RedisResult,
-    aio::{PubSubSink, PubSubStream},
-};
+use redis::aio::PubSubStream;
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use super::{
     catch_up::{CatchUp, Repaired},
     heard::{Deaf, Heard},
+    interest::Interest,
     relay::Relay,
 };
 use crate::{
     backoff::Backoff,
     config::GatewaySettings,
-    glob::literal,
     queue::{self, describe},
     telemetry::Outage,
 };
+use connection::{Standing, converse, subscribe};
 
-/// How long Redis may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is asked whether it is there: a connection that broke without a word would stay silent for ever.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// From when on it does not count as there: whoever sends clients here is to know soon.
-const SLOW: Duration = Duration::from_secs(2);
 /// So many messages are taken before the clients' writers have their turn. Far below what a client's queue holds, so
 /// that a burst does not fill it before anybody could write.
 const IN_A_ROW: usize = 64;
@@ -62,30 +53,34 @@ pub(super) fn keep(
     settings: &GatewaySettings,
     mut relay: Relay,
     catch_up: Arc<CatchUp>,
+    interest: Arc<Interest>,
     mut repaired: mpsc::Receiver<Repaired>,
     state: watch::Sender<Readiness>,
 ) -> anyhow::Result<impl Future<Output = Infallible>> {
     let client = queue::client(&settings.redis_url).context("REDIS_URL")?;
-    let mut patterns = patterns(settings);
-    patterns.push(literal(&catch_up.channel));
+    let standing = Standing::of(settings, &catch_up.channel);
     Ok(async move {
         let mut outage = Outage::new("Redis");
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             let asked = Instant::now();
-            let (began, why) = match subscribe(&client, &patterns).await {
+            let (began, why) = match subscribe(&client, &standing, &interest).await {
                 Ok((sink, messages)) => {
                     outage.up();
                     backoff.reset();
                     state.send_replace(None);
+                    interest.found();
                     catch_up.found();
                     let heard = Heard::new(messages, MOST_WAITING);
-                    let why = tokio::select! {
-                        error = answers(sink, &state) => describe(&error),
-                        deaf = take(heard, &mut repaired, &mut relay, &catch_up) => in_words(deaf),
+                    let lost = tokio::select! {
+                        (since, error) = converse(sink, &interest, &state) => (since, describe(&error)),
+                        deaf = take(heard, &mut repaired, &mut relay, &catch_up) => {
+                            (Instant::now(), in_words(deaf))
+                        }
                     };
+                    interest.lost();
                     catch_up.lost();
-                    (Instant::now(), why)
+                    lost
                 }
                 Err(error) => (asked, describe(&error)),
             };
@@ -94,47 +89,6 @@ pub(super) fn keep(
             sleep(backoff.next(fastrand::f64())).await;
         }
     })
-}
-
-/// The channels of broadcasts and of requests in each namespace.
-fn patterns(settings: &GatewaySettings) -> Vec<String> {
-    let key = literal(&settings.publish.key);
-    let of = |namespace: &String| {
-        let namespace = literal(namespace);
-        [format!("{key}#{namespace}#*"), format!("{key}-request#{namespace}#")]
-    };
-    settings.namespaces.iter().flat_map(of).collect()
-}
-
-async fn subscribe(client: &Client, patterns: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
-    let subscribed = timeout(PATIENCE, async {
-        let (mut sink, messages) = client.get_async_pubsub().await?.split();
-        sink.psubscribe(patterns).await?;
-        Ok((sink, messages))
-    });
-    subscribed.await.unwrap_or_else(|_| Err(silent()))
-}
-
-/// Returns when Redis no longer answers. Before that it is told when an answer is late, and when it has come.
-async fn answers(mut sink: PubSubSink, state: &watch::Sender<Readiness>) -> RedisError {
-    loop {
-        sleep(ASK_EVERY).await;
-        let answer = timeout(PATIENCE, sink.ping::<redis::Value>());
-        tokio::pin!(answer);
-        let answer = tokio::select! {
-            answer = &mut answer => answer,
-            () = sleep(SLOW) => {
-                let late = format!("Redis has not answered for {} s: it hangs or is slow", SLOW.as_secs());
-                state.send_replace(Some(late));
-                answer.await
-            }
-        };
-        match answer {
-            Ok(Ok(_)) => state.send_if_modified(|state| state.take().is_some()),
-            Ok(Err(error)) => return error,
-            Err(_) => return silent(),
-        };
-    }
 }
 
 /// Returns when there is nothing more to hear.
@@ -180,8 +134,4 @@ fn in_words(deaf: Deaf) -> String {
             MOST_WAITING >> 20
         ),
     }
-}
-
-fn silent() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }

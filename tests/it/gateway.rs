@@ -9,6 +9,7 @@ mod cluster;
 mod deliver;
 mod forms;
 mod fuzz;
+mod hearing;
 mod hostile;
 mod lifecycle;
 mod limits;

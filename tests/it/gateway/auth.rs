@@ -6,7 +6,7 @@ mod tokens;
 use redis::cmd;
 use serde_json::{Value, json};
 
-use super::{Gateway, ask, event, programs, publisher, slow::Stuck};
+use super::{Gateway, ask, event, hearing::moved_to, programs, publisher, slow::Stuck};
 use crate::{
     interop::Node,
     support::{Env, PATIENCE, eventually},
@@ -146,6 +146,7 @@ async fn a_client_joins_the_rooms_of_its_token_and_no_others() {
         }
         // Where an emitter moves it to is the emitter's to decide.
         emitter.to("account:7").sockets_join("vip").await.unwrap();
+        moved_to(&env, "vip").await;
         emitter.to("vip").emit("moved", &0).await.unwrap();
         assert_eq!(node.line().await.to_string(), event("/#", "moved", json!([0])));
     }

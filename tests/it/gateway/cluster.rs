@@ -3,7 +3,7 @@
 use redis::cmd;
 use serde_json::{Value, json};
 
-use super::{Gateway, event, publisher};
+use super::{Gateway, event, hearing::moved_to, publisher};
 use crate::{interop::Node, support::Env};
 
 const CLIENTS: [&str; 4] = ["/#", "/#room1", "/#room1,room2", "/chat#room1"];
@@ -36,6 +36,9 @@ impl Cluster {
     /// Sends an event to rooms of `/`: exactly these clients of both servers get it.
     async fn reaches(&mut self, rooms: &[&str], clients: &[&str]) {
         let emitter = publisher(&self.env).await;
+        if let ([room], false) = (rooms, clients.is_empty()) {
+            moved_to(&self.env, room).await;
+        }
         emitter.to(rooms.to_vec()).emit("probe", &0).await.unwrap();
         emitter.emit("marker", &0).await.unwrap();
         emitter.of("/chat").emit("marker", &0).await.unwrap();

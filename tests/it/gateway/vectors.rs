@@ -40,8 +40,11 @@ async fn clients_get_of_every_recorded_broadcast_what_they_get_from_a_node_serve
     let vectors: Vec<Value> = serde_json::from_str(FIXTURE).unwrap();
     let text = |vector: &Value, field: &str| vector[field].as_str().unwrap().to_owned();
     let (mut compared, mut heard) = (0, 0);
-    for (key, version) in [("socket.io", "4"), ("myapp", "4"), ("socket.io", "3"), ("socket.io", "2")] {
-        let variables = [("ROWCAST_GATEWAY_NAMESPACES", "/chat"), ("ROWCAST_EMITTER_KEY", key)];
+    let all = [("socket.io", "4"), ("myapp", "4"), ("socket.io", "3"), ("socket.io", "2")];
+    let modes = ["pattern", "rooms"];
+    for (hear, (key, version)) in modes.into_iter().flat_map(|hear| all.map(|one| (hear, one))) {
+        let variables =
+            [("ROWCAST_GATEWAY_NAMESPACES", "/chat"), ("ROWCAST_EMITTER_KEY", key), ("ROWCAST_HEAR", hear)];
         let gateway = Gateway::start(&env, &variables).await;
         let options = ["--version", version, "--transport", "websocket"];
         let mut ours = gateway.subscribed_with(&options, &CLIENTS).await;
@@ -62,7 +65,7 @@ async fn clients_get_of_every_recorded_broadcast_what_they_get_from_a_node_serve
             let expected = until_marker(&mut theirs, 0).await;
             // A volatile event of ours may be overtaken by the marker; then a second one proves that nothing follows.
             let got = until_marker(&mut ours, expected.len()).await;
-            assert_eq!(got, expected, "{package} {case}, client {version}");
+            assert_eq!(got, expected, "{package} {case}, client {version}, {hear}");
             mark(&emitter).await;
             for server in [&mut ours, &mut theirs] {
                 assert_eq!(
@@ -76,7 +79,7 @@ async fn clients_get_of_every_recorded_broadcast_what_they_get_from_a_node_serve
         }
         assert_eq!(gateway.process.said("a message is ignored"), Vec::<Value>::new());
     }
-    assert_eq!((compared, heard), (47 + 45 + 45, 47 + 45 + 45));
+    assert_eq!((compared, heard), (2 * (47 + 45 + 45), 2 * (47 + 45 + 45)));
 }
 
 #[tokio::test]

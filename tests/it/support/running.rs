@@ -61,6 +61,7 @@ impl Running {
         let folder = empty_folder();
         let file = folder.join("routes.toml");
         fs::write(&file, routes.replace("{q}", &env.queue)).unwrap();
+        let hear = hears();
         let defaults = [
             ("REDIS_URL", env.redis_url.as_str()),
             ("DATABASE_URL", env.database_url.as_str()),
@@ -69,6 +70,7 @@ impl Running {
             ("ROWCAST_LEASE_SECONDS", "3"),
             // A test that wants some gives them an address too.
             ("ROWCAST_GATEWAYS", "0"),
+            ("ROWCAST_HEAR", &hear),
         ];
         Self::in_folder(folder, &[command], &[&defaults, variables].concat())
     }
@@ -250,6 +252,11 @@ fn read(
         }
         written.lock().unwrap().ended += 1;
     });
+}
+
+/// Which channels gateways hear in this run where a test does not say it: `ROWCAST_TEST_HEAR`, or the default.
+pub(crate) fn hears() -> String {
+    std::env::var("ROWCAST_TEST_HEAR").unwrap_or_default()
 }
 
 /// An empty folder of its own.
