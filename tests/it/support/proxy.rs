@@ -64,15 +64,18 @@ struct Orders {
 /// What to do when a client sends certain bytes.
 struct Trap {
     bytes: Vec<u8>,
-    lose: Lose,
+    fate: Fate,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lose {
+enum Fate {
+    /// The request is lost.
     Request,
     Reply,
     /// The reply, and for the time being the request.
     Delay,
+    /// Nothing is lost; replies are held back from here on.
+    Hold,
 }
 
 impl Proxy {
@@ -129,6 +132,12 @@ impl Proxy {
         self.shared.held[side as usize].send_replace(true);
     }
 
+    /// When a client sends `bytes`, the server gets them, and from then on its side is held back, as by
+    /// [`Proxy::hold`]. Once.
+    pub(crate) fn hold_replies_from(&self, bytes: &[u8]) {
+        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), fate: Fate::Hold });
+    }
+
     /// Lets held bytes go on.
     pub(crate) fn release(&self, side: Side) {
         self.shared.held[side as usize].send_replace(false);
@@ -153,20 +162,20 @@ impl Proxy {
     /// what was asked for is done, and the client cannot know. Once; [`Proxy::sprung`] tells when it has happened.
     /// For the reply to COMMIT: `proxy.lose_reply_to(b"COMMIT")`.
     pub(crate) fn lose_reply_to(&self, bytes: &[u8]) {
-        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Reply });
+        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), fate: Fate::Reply });
     }
 
     /// When a client sends `bytes`, the server does not get the packet that ends them, and the connection is cut:
     /// nothing is done, and the client cannot know. Once.
     pub(crate) fn lose_request(&self, bytes: &[u8]) {
-        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Request });
+        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), fate: Fate::Request });
     }
 
     /// When a client sends `bytes`, it is hung up on, but the server will get the packet that ends them at
     /// [`Proxy::deliver`]. Once.
     pub(crate) fn delay_request(&self, bytes: &[u8]) {
         self.shared.delayed.send_replace(Delayed::Waits);
-        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), lose: Lose::Delay });
+        self.shared.orders().trap = Some(Trap { bytes: bytes.to_vec(), fate: Fate::Delay });
     }
 
     /// Lets the delayed request go on, and waits until the server has answered it, to nobody.
@@ -208,13 +217,16 @@ impl Shared {
             return (0, true);
         }
         if side == Side::Client
-            && let Some(lose) = orders.trap.as_ref().and_then(|trap| trap.springs(chunk, sent))
+            && let Some(fate) = orders.trap.as_ref().and_then(|trap| trap.springs(chunk, sent))
         {
             orders.trap = None;
-            match lose {
-                Lose::Request => return (0, true),
-                Lose::Reply => connection.lose_reply.store(true, Ordering::SeqCst),
-                Lose::Delay => connection.hung_up.cancel(),
+            match fate {
+                Fate::Request => return (0, true),
+                Fate::Reply => connection.lose_reply.store(true, Ordering::SeqCst),
+                Fate::Delay => connection.hung_up.cancel(),
+                Fate::Hold => {
+                    self.held[Side::Server as usize].send_replace(true);
+                }
             }
         }
         let Some(remaining) = &mut orders.remaining[side as usize] else { return (chunk.len(), false) };
@@ -230,11 +242,11 @@ impl Shared {
 
 impl Trap {
     /// `sent` keeps the end of what came before, because the bytes may come in pieces.
-    fn springs(&self, chunk: &[u8], sent: &mut Vec<u8>) -> Option<Lose> {
+    fn springs(&self, chunk: &[u8], sent: &mut Vec<u8>) -> Option<Fate> {
         sent.extend_from_slice(chunk);
         let found = sent.windows(self.bytes.len()).any(|window| window == self.bytes);
         sent.drain(..sent.len().saturating_sub(self.bytes.len() - 1));
-        found.then_some(self.lose)
+        found.then_some(self.fate)
     }
 }
 
