@@ -1,5 +1,5 @@
 import { io, type Socket } from "socket.io-client";
-import { rows, type Following, type RowEvent } from "@rowcast/client";
+import { rows, type Following, type FollowError, type RowEvent } from "@rowcast/client";
 
 /** So many rows are kept, the newest ones. */
 export const KEPT = 1_000;
@@ -12,7 +12,9 @@ export interface Line extends RowEvent {
 }
 
 export type Link =
-  | { state: "connecting" | "live" }
+  | { state: "connecting" }
+  /** Why nothing is made up for after a cut, where it is not. */
+  | { state: "live"; uncaught?: string }
   | { state: "cut"; since: number; why: string }
   | { state: "refused"; why: string };
 
@@ -36,7 +38,7 @@ export class Stream {
       everyMs: EVERY_MS,
       onRow: (row) => this.#take(row),
       onLive: ({ replayed }) => this.#caughtUp(replayed),
-      onError: (error) => (this.link = { state: "refused", why: error.message }),
+      onError: (error) => this.#refused(room, error),
     });
   }
 
@@ -61,6 +63,23 @@ export class Stream {
     if (this.#live) this.fetched = replayed;
     this.#live = true;
     this.link = { state: "live" };
+  }
+
+  #refused(room: string, { code, message }: FollowError): void {
+    if (code === "cannot_catch_up") this.#withoutCatchingUp(room, message);
+    else this.link = { state: "refused", why: message };
+  }
+
+  /** The rows of now, as they come, where those that were missed cannot be read back. */
+  #withoutCatchingUp(room: string, why: string): void {
+    this.#following.close();
+    const subscribe = () =>
+      this.#socket.emit("subscribe", { room, every_ms: EVERY_MS }, (answer: { ok: boolean; message?: string }) => {
+        this.link = answer.ok ? { state: "live", uncaught: why } : { state: "refused", why: answer.message ?? "" };
+      });
+    this.#socket.on("rows", (bundle: { rows: RowEvent[] }) => bundle.rows.forEach((row) => this.#take(row)));
+    this.#socket.on("connect", subscribe);
+    subscribe();
   }
 
   #cut(why: string): void {

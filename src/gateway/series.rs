@@ -202,7 +202,7 @@ mod tests {
         let told = ring.troubles();
         assert_eq!(told.len(), 1);
         assert!(told[0].what.starts_with("Waiting for Redis since "), "{told:?}");
-        assert_eq!(told[0].why.as_deref(), Some("Redis does not answer"));
+        assert_eq!(told[0].why.as_deref(), Some("Redis does not answer."));
         ring.take(Instant::now() + 3 * EVERY, 2_000_000, status(Some(1), 7));
         assert!(ring.troubles().iter().all(|trouble| !trouble.what.contains("Redis since")));
     }

@@ -15,7 +15,7 @@ pub struct Trouble {
     pub grave: bool,
     /// What it is, and since when: a sentence.
     pub what: String,
-    /// The reason, in the words of whoever gave it.
+    /// The reason, in the words of whoever gave it, as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// What to do: a sentence or two.
@@ -31,7 +31,7 @@ impl Trouble {
     pub fn of_redis(since: OffsetDateTime, why: &str, known: bool) -> Self {
         let shown = if known { " What is shown below is of before." } else { "" };
         let what = format!("Waiting for Redis since {} UTC.{shown}", clock(since));
-        Self { why: Some(why.to_owned()), ..Self::new(true, what, advice("Redis")) }
+        Self { why: Some(sentence(why)), ..Self::new(true, what, advice("Redis")) }
     }
 }
 
@@ -81,7 +81,7 @@ impl Status {
         let trouble = |(server, (since, why, workers)): (&str, (&str, &str, usize))| {
             let who = if workers < all { format!(" ({workers} of {all} workers)") } else { String::new() };
             let what = format!("Waiting for {server} since {since} UTC{who}: {safe}.");
-            Trouble { why: Some(why.to_owned()), ..Trouble::new(true, what, advice(server)) }
+            Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice(server)) }
         };
         waits.into_iter().map(trouble).collect()
     }
@@ -105,7 +105,7 @@ impl Queue {
         if let Some(problem) = &self.problem {
             let what = format!("Queue {name:?} cannot be read.");
             let advice = "Something else uses the name of one of its keys. `rowcast check` says more.";
-            troubles.push(Trouble { why: Some(problem.clone()), ..Trouble::new(true, what, advice) });
+            troubles.push(Trouble { why: Some(sentence(problem)), ..Trouble::new(true, what, advice) });
         }
         if let Some((what, advice)) =
             self.note.as_ref().filter(|_| anybody_works).and_then(|note| note.split_once("; "))
@@ -238,7 +238,7 @@ mod tests {
         let told = troubles(vec![waits("12:03:09"), waits("12:03:04")], audit.clone());
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].what, "Waiting for MySQL since 12:03:04 UTC: 41,220 jobs are safe in Redis.");
-        assert_eq!(told[0].why.as_deref(), Some("refused, again"));
+        assert_eq!(told[0].why.as_deref(), Some("Refused, again."));
         assert!(told[0].grave && told[0].advice.contains("do not restart rowcast"));
         let some = whats(vec![waits("12:03:09"), worker(WORKS)], audit);
         assert_eq!(

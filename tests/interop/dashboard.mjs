@@ -63,7 +63,7 @@ const answers = {
   },
   text: ({ text }) => page.locator(text).allInnerTexts(),
   label: ({ label }) => page.locator(label).getAttribute("aria-label"),
-  fill: async (wanted) => page.getByLabel(wanted.fill).fill(wanted.with),
+  fill: async (wanted) => page.getByLabel(wanted.fill, { exact: true }).fill(wanted.with),
   press: ({ press }) => page.getByRole("button", { name: press, exact: true }).click(),
   click: ({ click }) => page.locator(click).first().click(),
   reload: () => page.reload(),

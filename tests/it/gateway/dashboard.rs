@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Gateway, free_port};
+use super::{Gateway, catch_up::ROOMS, free_port, programs::node};
 use crate::{
     interop::Node,
     support::{Env, PATIENCE, Running, eventually},
@@ -163,7 +163,7 @@ async fn a_wrong_token_is_refused_the_right_one_lets_in_and_whoever_logs_out_is_
 
 impl Gateway {
     /// The status and the whole answer to a request with JSON.
-    async fn post(&self, path: &str, head: &str, body: &str) -> (u16, String) {
+    pub(super) async fn post(&self, path: &str, head: &str, body: &str) -> (u16, String) {
         let length = body.len();
         let answer = self
             .request(&format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n{head}\r\n{body}"))
@@ -286,6 +286,42 @@ async fn live_rows_are_filtered_paused_looked_at_and_caught_up_on_after_a_cut() 
     page.sees("5 rows came").await;
     assert_eq!(page.texts(".live tbody tr").await.len(), 5, "each once");
     assert_eq!(page.complaints("ERR_").await, [""; 0]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn where_tokens_say_who_sees_what_a_room_is_followed_with_the_one_that_is_pasted_in() {
+    let env = Env::new().await;
+    let secret = ("ROWCAST_JWT_SECRET", "a secret of the tests: long enough to be one");
+    let (gateway, worker) = with_worker(&env, &[ROOMS, secret]).await;
+    let token = node("SignJWT", &gateway.address, secret).line().await;
+    let mut page = Page::open(&gateway, json!({})).await;
+    page.go(&gateway, "#rows", json!({})).await;
+    page.fill("Token for rooms", "no token").await;
+    page.press("Use it").await;
+    page.sees("refused: bad_token").await;
+    page.fill("Token for rooms", token["token"].as_str().unwrap()).await;
+    page.press("Use another").await;
+    page.sees("refused: the token's rooms do not hold this one").await;
+    page.fill("Room", "account:7").await;
+    page.press("Follow").await;
+    page.shows(".link", "live").await;
+    env.push(&[r#"{"time":8,"stamp":"not ours"}"#, r#"{"time":7,"stamp":"ours"}"#]).await;
+    page.sees("1 row came").await;
+    assert_eq!(page.texts(".live tbody td:last-child").await, ["ours"]);
+    assert_eq!(page.complaints("").await, [""; 0]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_read_rows_back_shows_those_of_now_and_says_so() {
+    let env = Env::new().await;
+    let (gateway, worker) = with_worker(&env, &[("DATABASE_URL", "")]).await;
+    let mut page = Page::open(&gateway, json!({})).await;
+    page.go(&gateway, "#rows", json!({})).await;
+    page.sees("What a cut makes miss is not fetched: this server knows no DATABASE_URL").await;
+    env.push(&[r#"{"time":1,"stamp":"one"}"#]).await;
+    page.sees("1 row came").await;
     worker.stop().await;
 }
 
