@@ -4,7 +4,7 @@
 //
 // CHROMIUM in the environment is the program, where it is not /usr/bin/chromium. Standard output is one JSON object on
 // each line: {"ready":true}, and then one answer to each line of standard input, {"failed":"..."} where it could not be
-// done within 30 s. Standard input is one JSON object on each line, and its end is that of this program:
+// done within 20 s. Standard input is one JSON object on each line, and its end is that of this program:
 //   {"open":"http://...","theme":"dark","width":390,"axe":true}   a new browser without cookies; the rest may be missing
 //   {"see":"text"}  {"miss":"text"}         waits until the page shows it, or does not; answered with the page's text
 //   {"text":"selector"}                     the texts of what there is
@@ -12,7 +12,8 @@
 //   {"fill":"label","with":"text"}  {"press":"name of a button"}  {"click":"selector"}  {"reload":true}
 //   {"cookies":true}                        those that the browser has
 //   {"rules":true}                          axe-core's rules that the page violates (opened with axe)
-//   {"tasks":true}                          how long the long tasks were since the page was loaded, in milliseconds
+//   {"tasks":true}                          how long the long tasks were since the page was loaded, in milliseconds; and, last, one of
+//                                         200 that is made to see that they are noted
 //   {"complaints":true}                     errors on the console, and requests to other hosts, since it was opened
 //   {"shot":"path"}                         a picture of the whole page
 
@@ -34,6 +35,8 @@ let complaints = [];
 async function open({ open, theme = "light", width = 1280, axe: rules = false }) {
   await page?.context().close();
   const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 900 } });
+  // Sooner than the test gives up, so that it hears why.
+  context.setDefaultTimeout(20_000);
   page = await context.newPage();
   complaints = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
@@ -72,7 +75,14 @@ const answers = {
     const { violations } = await page.evaluate(() => globalThis.axe.run());
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
   },
-  tasks: () => page.evaluate(() => globalThis.longTasks),
+  tasks: () =>
+    page.evaluate(async () => {
+      const before = globalThis.longTasks.length;
+      const busy = (until) => { while (performance.now() < until); };
+      setTimeout(() => busy(performance.now() + 200));
+      while (globalThis.longTasks.length === before) await new Promise((resolve) => setTimeout(resolve, 20));
+      return globalThis.longTasks;
+    }),
   complaints: () => complaints,
   shot: ({ shot }) => page.screenshot({ path: shot, fullPage: true }),
 };
