@@ -57,11 +57,12 @@ bench-gateway: ## Measure the gateway beside Node's socket.io server; minutes. Q
 	cargo bench --bench gateway
 
 check: ## Formatting, lints, types, documentation and packaging, warnings denied.
+	@scripts/install-tools test
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
-	@scripts/install-tools test
 	cd client && npm run --silent check
+	cd dashboard && npm run --silent check
 	scripts/check-docker
 
 clean-sandbox: ## Remove the private servers' data. Stop `make run` first.

@@ -18,6 +18,7 @@
 //!   is what a session keeps of its request. `http` is what is served beside socket.io, `origin` which pages may
 //!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
 //!   which.
+//! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -35,6 +36,7 @@ mod catch_up;
 mod chatter;
 mod close;
 mod counts;
+mod dashboard;
 mod debts;
 mod dismiss;
 mod doors;
@@ -48,6 +50,7 @@ mod ids;
 mod interest;
 mod laid;
 mod lines;
+mod login;
 mod marks;
 mod metrics;
 mod operators;
@@ -63,6 +66,7 @@ mod repair;
 mod replay;
 mod requests;
 mod seats;
+mod series;
 mod slow;
 mod sockets;
 mod start;
@@ -95,12 +99,14 @@ use dismiss::Dismiss;
 use doors::{Doors, Guard};
 use interest::Interest;
 use lines::{LineRef, Lines};
+use login::Login;
 use origin::Gate;
 use polling::FROM_CLIENT;
 use presence::Presence;
 pub use readable::not_caught_up_on;
 use relay::Relay;
 use requests::Requests;
+use series::Series;
 use slow::Slow;
 use sockets::Rules;
 use wire::Listener;
@@ -150,8 +156,10 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let requests = Requests::new(io.clone(), dismiss.clone(), catch_up.clone(), interest.clone());
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
-    let app =
-        http::router(readiness.clone(), stop.clone()).merge(for_programs(&settings, &redis, &hub, &lines));
+    let api = for_programs(&settings, &redis, &hub, &lines);
+    let app = http::router(readiness.clone(), stop.clone())
+        .merge(api::router(api.clone()))
+        .merge(dashboard::page());
     let notes = middleware::from_fn_with_state(lines.clone(), lines::note);
     let polls = middleware::from_fn_with_state(lines.clone(), polling::check);
     let origins = middleware::from_fn_with_state(Arc::new(Gate::of(&settings)), origin::check);
@@ -182,21 +190,25 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = hearing => match never {},
         never = catch_up.keep_asking() => match never {},
         never = presence.keep() => match never {},
+        never = api.series.keep(&api) => match never {},
         never = access.watch(&io, &hub, &dismiss) => match never {},
     }
     presence.leave(drain / 20).await;
     Ok(())
 }
 
-/// The pages for programs: what operators ask and order.
-fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines: &Arc<Lines>) -> Router {
-    api::router(Api {
+/// What programs are answered with: what operators ask and order.
+fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines: &Arc<Lines>) -> Arc<Api> {
+    Arc::new(Api {
         operators: settings.operators.clone(),
         redis: redis.clone(),
         key: settings.publish.key.clone(),
         routes: settings.routes.clone(),
         hub: hub.clone(),
         lines: lines.clone(),
+        series: Series::default(),
+        login: Login::new(&settings.operators, &settings.limits.trusted_proxies),
+        rooms_need_token: settings.tokens.is_some(),
     })
 }
 

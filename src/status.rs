@@ -6,6 +6,7 @@
 mod gateway;
 mod life;
 mod queue;
+mod trouble;
 mod worker;
 
 use anyhow::anyhow;
@@ -21,6 +22,7 @@ use crate::{
 pub use gateway::Gateway;
 pub use life::Life;
 pub use queue::Queue;
+pub use trouble::Trouble;
 pub use worker::Worker;
 
 /// What Redis tells of all hosts.

@@ -111,7 +111,8 @@ impl Outage {
     }
 }
 
-fn clock(at: OffsetDateTime) -> String {
+/// The time of a day, as people are told it: `12:03:04`.
+pub fn clock(at: OffsetDateTime) -> String {
     at.format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default()
 }
 

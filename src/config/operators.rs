@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ring::hmac::{self, HMAC_SHA256, Tag};
 use subtle::ConstantTimeEq as _;
 
 use super::{ConfigError, Vars};
@@ -56,6 +57,20 @@ impl OperatorToken {
     /// Whether this is the token; how long it takes to say so tells nothing of where they differ.
     pub fn is(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+
+    /// A signature of a text that only who has the token can make.
+    pub fn sign(&self, text: &str) -> Tag {
+        hmac::sign(&self.key(), text.as_bytes())
+    }
+
+    /// Whether this is the text's signature, in constant time.
+    pub fn has_signed(&self, text: &str, signature: &[u8]) -> bool {
+        hmac::verify(&self.key(), text.as_bytes(), signature).is_ok()
+    }
+
+    fn key(&self) -> hmac::Key {
+        hmac::Key::new(HMAC_SHA256, self.0.as_bytes())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What programs ask over HTTP: to send an event, how the cluster stands, and for the numbers.
+//! What programs ask over HTTP: to send an event, how the cluster stands, and for the numbers. The dashboard is one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +16,12 @@ use tokio::time::timeout;
 
 use super::{
     adapter::Hub,
+    dashboard,
     lines::{LineRef, Lines},
+    login::{self, Login},
     metrics::Numbers,
-    operators::{self, Wants},
+    operators::{self, LoggedIn, Wants},
+    series::Series,
 };
 use crate::{
     config::Operators,
@@ -40,30 +43,38 @@ pub(super) struct Api {
     pub(super) routes: Vec<Route>,
     pub(super) hub: Arc<Hub>,
     pub(super) lines: Arc<Lines>,
+    pub(super) series: Series,
+    pub(super) login: Login,
+    /// Whether a client needs a token to join a room.
+    pub(super) rooms_need_token: bool,
 }
 
-/// `POST /api/emit`, `GET /api/status` and `GET /metrics`.
-pub(super) fn router(api: Api) -> Router {
-    let api = Arc::new(api);
+/// `POST /api/emit`, `GET /api/status` and `GET /metrics`; and what the dashboard asks, with its way in and out.
+pub(super) fn router(api: Arc<Api>) -> Router {
     let of = |wants| (api.clone(), wants);
     let looking = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
+        .route("/api/dashboard", get(dashboard::told))
         .layer(middleware::from_fn_with_state(of(Wants::Look), permitted));
     let acting = Router::new()
         .route("/api/emit", post(emit))
         .layer(middleware::from_fn_with_state(of(Wants::Act), permitted));
-    looking.merge(acting).with_state(api)
+    let anybody =
+        Router::new().route("/api/login", post(login::log_in)).route("/api/logout", post(login::log_out));
+    looking.merge(acting).merge(anybody).with_state(api)
 }
 
 async fn permitted(
     State((api, wants)): State<(Arc<Api>, Wants)>,
     ConnectInfo(line): ConnectInfo<LineRef>,
     headers: HeaderMap,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    match operators::check(&api.operators, wants, &headers, line.peer()) {
+    let logged_in = LoggedIn(api.login.knows(&headers));
+    request.extensions_mut().insert(logged_in);
+    match operators::check(&api.operators, wants, &headers, line.peer(), logged_in) {
         Ok(()) => next.run(request).await,
         Err((status, why)) => refuse(status, "not_permitted", why),
     }
@@ -120,7 +131,7 @@ async fn publish(redis: &Link, message: &Outgoing) -> Response {
 
 impl Api {
     /// What Redis tells, within seconds.
-    async fn cluster(&self) -> Result<Cluster, String> {
+    pub(super) async fn cluster(&self) -> Result<Cluster, String> {
         match timeout(PATIENCE, Cluster::read(&self.routes, &self.redis)).await {
             Ok(cluster) => cluster.map_err(|error| format!("{error:#}")),
             Err(_) => Err("Redis does not answer".to_owned()),
@@ -152,6 +163,7 @@ fn unavailable(why: &str) -> Response {
     refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why)
 }
 
-fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
+/// An answer to who cannot have what it asks for.
+pub(super) fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(json!({ "ok": false, "code": code, "message": message }))).into_response()
 }

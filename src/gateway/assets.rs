@@ -13,6 +13,14 @@ use axum::{
 // The constants VERSION, of the package, and FILES, with their names.
 include!(concat!(env!("OUT_DIR"), "/socket_io_client.rs"));
 
+/// Files that were put in, and the version of all of them together.
+pub(super) struct Embedded {
+    pub(super) version: &'static str,
+    pub(super) files: &'static [(&'static str, &'static [u8])],
+}
+
+const CLIENT: Embedded = Embedded { version: VERSION, files: FILES };
+
 /// Caches ask each time whether it has changed, as they are told to by Node's server.
 const CACHE: &str = "public, max-age=0";
 
@@ -20,7 +28,7 @@ const CACHE: &str = "public, max-age=0";
 pub(super) async fn serve(request: Request, next: Next) -> Response {
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     match name(request.uri().path()).filter(|_| looks) {
-        Some(name) => answer(name, FILES, request.headers()),
+        Some(name) => answer(name, &CLIENT, request.headers()),
         None => next.run(request).await,
     }
 }
@@ -30,18 +38,34 @@ fn name(path: &str) -> Option<&str> {
     path.strip_prefix("/socket.io/").filter(|name| name.starts_with("socket.io"))
 }
 
-fn answer(name: &str, files: &'static [(&str, &[u8])], headers: &HeaderMap) -> Response {
-    let Some((_, bytes)) = files.iter().find(|(other, _)| *other == name) else {
-        return (StatusCode::NOT_FOUND, missing(files)).into_response();
-    };
-    let tag = format!("\"{VERSION}\"");
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| is_among(&tag, tags));
-    let same = [(header::CACHE_CONTROL, CACHE.to_owned()), (header::ETAG, tag)];
-    if known {
-        return (StatusCode::NOT_MODIFIED, same).into_response();
+fn answer(name: &str, client: &Embedded, headers: &HeaderMap) -> Response {
+    let found = client.answer(name, headers);
+    found.unwrap_or_else(|| (StatusCode::NOT_FOUND, missing(client.files)).into_response())
+}
+
+impl Embedded {
+    /// A file, or that whoever asks has it already; `None` where there is none of this name.
+    pub(super) fn answer(&self, name: &str, headers: &HeaderMap) -> Option<Response> {
+        let (_, bytes) = self.files.iter().find(|(other, _)| *other == name)?;
+        let tag = format!("\"{}\"", self.version);
+        let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| is_among(&tag, tags));
+        let same = [(header::CACHE_CONTROL, CACHE.to_owned()), (header::ETAG, tag)];
+        if known {
+            return Some((StatusCode::NOT_MODIFIED, same).into_response());
+        }
+        let kind = [(header::CONTENT_TYPE, format!("{}; charset=utf-8", kind(name)))];
+        Some((same, kind, *bytes).into_response())
     }
-    let kind = if name.ends_with(".map") { "application/json" } else { "application/javascript" };
-    (same, [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8"))], *bytes).into_response()
+}
+
+fn kind(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("map") => "application/json",
+        Some("html") => "text/html",
+        Some("css") => "text/css",
+        Some("svg") => "image/svg+xml",
+        _ => "application/javascript",
+    }
 }
 
 fn is_among(tag: &str, tags: &HeaderValue) -> bool {
@@ -75,7 +99,10 @@ mod tests {
 
     #[test]
     fn a_build_without_the_client_answers_404_and_says_what_to_run() {
-        assert_eq!(answer("socket.io.js", &[], &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
+        assert_eq!(
+            answer("socket.io.js", &Embedded { version: "", files: &[] }, &HeaderMap::new()).status(),
+            StatusCode::NOT_FOUND
+        );
         assert!(missing(&[]).contains("scripts/install-tools run"));
         assert_eq!(missing(&[("a.js", b""), ("b.js", b"")]), "there is a.js, b.js\n");
     }

@@ -1,7 +1,8 @@
 //! Who may look at the cluster, and who may act on it. Pure.
 //!
 //! A request brings a token: `Authorization: Bearer TOKEN`. Where none is configured, programs of this machine may do
-//! both; a request that a proxy passes on is not theirs, whatever its address.
+//! both; a request that a proxy passes on is not theirs, whatever its address. A browser that has logged in (see
+//! `login`) may look.
 
 use std::net::IpAddr;
 
@@ -22,6 +23,10 @@ pub(super) enum Wants {
 /// What a proxy says of whom it asks for.
 const PASSED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
+/// Whether the request comes from a browser that has logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LoggedIn(pub(super) bool);
+
 /// Whether a request may have what it wants.
 ///
 /// # Errors
@@ -31,6 +36,7 @@ pub(super) fn check(
     wants: Wants,
     headers: &HeaderMap,
     peer: Option<IpAddr>,
+    LoggedIn(logged_in): LoggedIn,
 ) -> Result<(), (StatusCode, &'static str)> {
     let needed = match wants {
         Wants::Look => [&operators.admin, &operators.read],
@@ -48,6 +54,7 @@ pub(super) fn check(
             StatusCode::UNAUTHORIZED,
             "the token is not ROWCAST_ADMIN_TOKEN or, to look, ROWCAST_READ_TOKEN",
         )),
+        None if logged_in && wants == Wants::Look => Ok(()),
         None if operators.admin.is_some() || operators.read.is_some() => {
             Err((StatusCode::UNAUTHORIZED, "a token is wanted: Authorization: Bearer TOKEN"))
         }
@@ -79,13 +86,23 @@ mod tests {
     const READ: &str = "read-read-read-read";
 
     fn status(tokens: bool, wants: Wants, headers: &[(&'static str, &str)], peer: &str) -> u16 {
+        status_of(LoggedIn(false), tokens, wants, headers, peer)
+    }
+
+    fn status_of(
+        logged_in: LoggedIn,
+        tokens: bool,
+        wants: Wants,
+        headers: &[(&'static str, &str)],
+        peer: &str,
+    ) -> u16 {
         let pairs = [("ROWCAST_ADMIN_TOKEN", ADMIN), ("ROWCAST_READ_TOKEN", READ)];
         let pairs = pairs.iter().filter(|_| tokens);
         let vars: BTreeMap<String, String> =
             pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         let operators = Operators::from_vars(&vars).unwrap();
-        let outcome = check(&operators, wants, &headers.collect(), Some(peer.parse().unwrap()));
+        let outcome = check(&operators, wants, &headers.collect(), Some(peer.parse().unwrap()), logged_in);
         outcome.map_or_else(|(status, _)| status.as_u16(), |()| 200)
     }
 
@@ -99,6 +116,13 @@ mod tests {
         }
         assert_eq!(status(true, Wants::Look, &[], LOCAL), 401);
         assert_eq!(status(true, Wants::Look, &[("authorization", ADMIN)], LOCAL), 401);
+    }
+
+    #[test]
+    fn whoever_has_logged_in_may_look_and_not_act() {
+        let status = |wants, headers: &[_]| status_of(LoggedIn(true), true, wants, headers, "10.0.0.1");
+        assert_eq!([status(Wants::Look, &[]), status(Wants::Act, &[])], [200, 401]);
+        assert_eq!(status(Wants::Look, &[("authorization", "Bearer wrong")]), 401);
     }
 
     #[test]

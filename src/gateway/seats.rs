@@ -81,7 +81,7 @@ impl Drop for Seat {
 }
 
 /// What counts as one address: of IPv6 the network of 64 bits that a single house is given.
-fn house(address: IpAddr) -> IpAddr {
+pub(super) fn house(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -6,6 +6,7 @@ mod auth;
 mod catch_up;
 mod client;
 mod cluster;
+mod dashboard;
 mod deliver;
 mod forms;
 mod fuzz;

@@ -65,14 +65,25 @@ fn with_free_address(variables: Variables) -> anyhow::Result<Variables> {
     Ok(variables.with(BTreeMap::from([(LISTEN.to_owned(), format!("127.0.0.1:{port}"))])))
 }
 
-/// Where a gateway will listen; or that it cannot, because somebody else does.
-fn for_browsers(address: SocketAddr) -> String {
-    match TcpListener::bind(address) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            format!("nothing, because {address} is taken by another program; free it, or set ROWCAST_LISTEN")
-        }
-        _ => format!("http://{address}/socket.io/"),
-    }
+/// Where gateways will listen, and the page that the first of them serves; or that they cannot, because somebody else
+/// does.
+fn for_browsers(addresses: &[SocketAddr]) -> String {
+    // One whose port the system chooses is told in the log, when it listens.
+    let addresses = addresses.iter().filter(|address| address.port() != 0);
+    let (taken, free): (Vec<SocketAddr>, Vec<SocketAddr>) =
+        addresses.partition(|address| is_taken(**address));
+    let dashboard = free.first().map(|address| format!("\n  Dashboard:     http://{address}/"));
+    let free = free.iter().map(|address| format!("\n  For browsers:  http://{address}/socket.io/"));
+    let taken = taken.iter().map(|address| {
+        format!(
+            "\n  For browsers:  nothing, because {address} is taken by another program; free it, or set ROWCAST_LISTEN"
+        )
+    });
+    dashboard.into_iter().chain(free).chain(taken).collect()
+}
+
+fn is_taken(address: SocketAddr) -> bool {
+    TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
 /// A job that the route takes, and the statement that shows its row; or why there is none.
@@ -121,12 +132,7 @@ impl Private {
             ),
             Err(reason) => format!("nothing would go in yet: {reason}"),
         };
-        // One whose port the system chooses is told in the log, when it listens.
-        let gateways: String = gateway_addresses(&self.variables)?
-            .iter()
-            .filter(|address| address.port() != 0)
-            .map(|address| format!("\n  For browsers:  {}", for_browsers(*address)))
-            .collect();
+        let gateways = for_browsers(&gateway_addresses(&self.variables)?);
         Ok(format!(
             "\n  Push a job:    {first}\
              \n  Hear events:   {redis} PSUBSCRIBE {}{gateways}\

@@ -1,0 +1,23 @@
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const fine = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+export const count = (number: number) => whole.format(number);
+
+/** A rate: with one digit after the point as long as that tells something. */
+export const rate = (number: number) => (number > 0 && number < 10 ? fine.format(number) : whole.format(number));
+
+export const megabytes = (bytes: number) => `${fine.format(bytes / 1_048_576)} MiB`;
+
+/** The time of a day in UTC, as the log has it. */
+export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
+
+/** A length of time by its two largest units, each on one line with its number. */
+export function length(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const seconds = Math.floor(ms / 1_000);
+  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60];
+  if (days > 0) return `${days} d ${hours} h`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  if (minutes > 0) return `${minutes} min ${seconds % 60} s`;
+  return `${seconds} s`;
+}

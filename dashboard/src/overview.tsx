@@ -1,0 +1,52 @@
+import { Chart } from "./chart";
+import { clock, count, length, rate } from "./format";
+import { Processes } from "./processes";
+import { Queues } from "./queues";
+import { Troubles } from "./troubles";
+import type { Point, Queue, Told } from "./types";
+import type { Known } from "./watch";
+
+/** How the cluster stands. */
+export function Overview({ told, silent }: { told: Told; silent: Known["silent"] }) {
+  const { status } = told;
+  const queues = status?.queues ?? [];
+  return (
+    <>
+      <h1 class="unseen">Overview</h1>
+      <Troubles told={told} silent={silent} />
+      <Tiles points={told.points} queues={queues} />
+      <section aria-labelledby="chart-title">
+        <h2 id="chart-title">The last {Math.round(told.kept_ms / 60_000)} minutes</h2>
+        <Chart points={told.points} now={told.now} kept={told.kept_ms} />
+      </section>
+      <Queues queues={queues} />
+      <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} />
+      <footer>
+        {told.read_at && `Redis was asked at ${clock(told.read_at)} UTC, and is again every ${length(told.every_ms)}. `}
+        The chart is kept by this gateway, since it started.
+      </footer>
+    </>
+  );
+}
+
+function Tiles({ points, queues }: { points: Point[]; queues: Queue[] }) {
+  const sum = (number: (queue: Queue) => number) => queues.reduce((all, queue) => all + number(queue), 0);
+  const now = points.at(-1)?.[1];
+  const tiles: [string, string][] = [
+    ["Rows per second", now == null ? "–" : rate(now)],
+    ["Jobs waiting", count(sum((queue) => queue.waiting + queue.suspects))],
+    ["In flight", count(sum((queue) => queue.in_flight))],
+    ["Dead letters", count(sum((queue) => queue.dead_letters))],
+    ["Rows inserted", count(sum((queue) => queue.rows))],
+  ];
+  return (
+    <dl class="tiles">
+      {tiles.map(([title, value]) => (
+        <div key={title}>
+          <dt>{title}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

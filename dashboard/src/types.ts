@@ -1,0 +1,77 @@
+/** What `GET /api/dashboard` answers. */
+export interface Told {
+  now: number;
+  every_ms: number;
+  kept_ms: number;
+  read_at: number | null;
+  status: Status | null;
+  troubles: Trouble[];
+  points: Point[];
+  routes: Route[];
+  rooms_need_token: boolean;
+  logged_in: boolean;
+}
+
+/** When, in milliseconds since 1970; rows a second; jobs that wait. */
+export type Point = [at: number, rowsPerSecond: number | null, waiting: number | null];
+
+export interface Trouble {
+  grave: boolean;
+  what: string;
+  why?: string;
+  advice: string;
+}
+
+export interface Route {
+  queue: string;
+  table: string;
+  namespace: string;
+  rooms: string[];
+  templates: string[];
+  publish: boolean;
+}
+
+export interface Status {
+  workers: Worker[];
+  gateways: Gateway[];
+  queues: Queue[];
+}
+
+export interface Life {
+  id: string;
+  alive: boolean;
+  host: string | null;
+  pid: number | null;
+  slot: number | null;
+  restarts: number | null;
+  state: string | null;
+  uptime_ms: number | null;
+  memory: number | null;
+  waiting: string | null;
+  silent: boolean;
+}
+
+export interface Worker extends Life {
+  rows_per_second: number | null;
+}
+
+export interface Gateway extends Life {
+  address: string | null;
+  connections: number | null;
+}
+
+export interface Queue {
+  queue: string;
+  table: string;
+  rows: number;
+  duplicate: number;
+  in_flight: number;
+  waiting: number;
+  suspects: number;
+  dead_letters: number;
+  paused: boolean;
+  oldest_claim_ms: number | null;
+  problem?: string;
+  workers: number;
+  rows_per_second: number | null;
+}

@@ -1,0 +1,246 @@
+//! How a browser gets in: an operator's token in, a cookie out.
+//!
+//! The cookie says until when it counts, signed with the token that it was given for. So nothing is kept here, every
+//! gateway with the same tokens knows it, and it ends when the token is another one. No script can read it, no other
+//! site can have it sent along, and it counts for looking alone.
+//!
+//! What it does not do: end a cookie before its time. Who logs out has the browser forget it; a copy would count on.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    allowance::Allowance,
+    api::{Api, refuse},
+    lines::LineRef,
+    proxies::Proxies,
+    seats::house,
+};
+use crate::config::{OperatorToken, Operators};
+
+const COOKIE: &str = "rowcast";
+/// How long a browser stays logged in.
+const SHIFT: Duration = Duration::from_secs(12 * 3600);
+/// Attempts of one address: ten at once, then one a second. And of all addresses together.
+const OF_ONE: (u32, Duration) = (1, Duration::from_secs(10));
+const OF_ALL: (u32, Duration) = (5, Duration::from_secs(20));
+/// More addresses than this are forgotten; that all of them together are held back does not depend on it.
+const MOST_ADDRESSES: usize = 1_000;
+
+/// Who knocks, and who was let in.
+pub(super) struct Login {
+    operators: Operators,
+    proxies: Proxies,
+    attempts: Mutex<Attempts>,
+}
+
+#[derive(Debug)]
+struct Attempts {
+    all: Allowance,
+    of: HashMap<IpAddr, Allowance>,
+}
+
+impl Login {
+    pub(super) fn new(operators: &Operators, proxies: &[IpNet]) -> Self {
+        let attempts = Attempts::new(Instant::now());
+        Self {
+            operators: operators.clone(),
+            proxies: Proxies::new(proxies.to_vec()),
+            attempts: Mutex::new(attempts),
+        }
+    }
+
+    /// Whether a request brings a cookie that counts.
+    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+        cookies(headers).any(|cookie| self.tokens().any(|token| counts(token, cookie, seconds_now())))
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &OperatorToken> {
+        [&self.operators.admin, &self.operators.read].into_iter().flatten()
+    }
+
+    fn may_try(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+        let Some(peer) = peer else { return false };
+        let client = house(self.proxies.client(peer, headers));
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).take(client, Instant::now())
+    }
+}
+
+impl Attempts {
+    fn new(now: Instant) -> Self {
+        Self { all: Allowance::new(OF_ALL.0, OF_ALL.1, now), of: HashMap::new() }
+    }
+
+    fn take(&mut self, client: IpAddr, now: Instant) -> bool {
+        if self.of.len() >= MOST_ADDRESSES && !self.of.contains_key(&client) {
+            self.of.clear();
+        }
+        let of_one = self.of.entry(client).or_insert_with(|| Allowance::new(OF_ONE.0, OF_ONE.1, now));
+        // In this order: one address cannot use up what all have.
+        of_one.take(now) && self.all.take(now)
+    }
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Knock {
+    token: String,
+}
+
+/// `POST /api/login`. Being JSON, it cannot come from another site's form.
+pub(super) async fn log_in(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(line): ConnectInfo<LineRef>,
+    headers: HeaderMap,
+    knock: Result<Json<Knock>, JsonRejection>,
+) -> Response {
+    let login = &api.login;
+    if login.tokens().next().is_none() {
+        let why = "there is no token to log in with: set ROWCAST_READ_TOKEN, or ask from this machine";
+        return refuse(StatusCode::BAD_REQUEST, "no_tokens", why);
+    }
+    let knock = match knock {
+        Ok(Json(knock)) => knock,
+        Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
+    };
+    let peer = line.peer();
+    if !login.may_try(peer, &headers) {
+        tracing::warn!(?peer, "too many attempts to log in to the dashboard");
+        return refuse(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many",
+            "too many attempts; wait a little, and try again",
+        );
+    }
+    match login.tokens().find(|token| token.is(&knock.token)) {
+        Some(token) => {
+            tracing::info!(?peer, "somebody has logged in to the dashboard");
+            let until = seconds_now() + SHIFT.as_secs();
+            with_cookie(&issue(token, until), SHIFT, &headers)
+        }
+        None => {
+            tracing::warn!(?peer, "a wrong token was given to log in to the dashboard");
+            let why = "that is neither ROWCAST_READ_TOKEN nor ROWCAST_ADMIN_TOKEN of this gateway";
+            refuse(StatusCode::UNAUTHORIZED, "wrong_token", why)
+        }
+    }
+}
+
+/// `POST /api/logout`, with any JSON: so no other site's form can do it.
+pub(super) async fn log_out(headers: HeaderMap, body: Result<Json<Value>, JsonRejection>) -> Response {
+    match body {
+        Ok(_) => with_cookie("", Duration::ZERO, &headers),
+        Err(rejection) => refuse(rejection.status(), "bad_request", &rejection.body_text()),
+    }
+}
+
+fn with_cookie(value: &str, age: Duration, headers: &HeaderMap) -> Response {
+    // A proxy says whether the browser speaks TLS with it; then the cookie never goes without.
+    let tls = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let secure = if tls { "; Secure" } else { "" };
+    let age = age.as_secs();
+    let cookie = format!("{COOKIE}={value}; Path=/api; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    ([(header::SET_COOKIE, cookie)], Json(json!({ "ok": true }))).into_response()
+}
+
+/// The values of all cookies of our name.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lists = headers.get_all(header::COOKIE).iter().filter_map(|list| list.to_str().ok());
+    let pairs = lists.flat_map(|list| list.split(';')).map(str::trim);
+    pairs.filter_map(|pair| pair.strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+/// What is signed: a signature for anything else does not count here.
+fn signed_text(until: u64) -> String {
+    format!("rowcast dashboard until {until}")
+}
+
+fn issue(token: &OperatorToken, until: u64) -> String {
+    format!("{until}.{}", URL_SAFE_NO_PAD.encode(token.sign(&signed_text(until))))
+}
+
+fn counts(token: &OperatorToken, cookie: &str, now: u64) -> bool {
+    let read = || {
+        let (until, signature) = cookie.split_once('.')?;
+        Some((until.parse::<u64>().ok()?, URL_SAFE_NO_PAD.decode(signature).ok()?))
+    };
+    read().is_some_and(|(until, signature)| now < until && token.has_signed(&signed_text(until), &signature))
+}
+
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn token(text: &str) -> OperatorToken {
+        let vars = BTreeMap::from([("ROWCAST_READ_TOKEN".to_owned(), text.to_owned())]);
+        Operators::from_vars(&vars).unwrap().read.unwrap()
+    }
+
+    #[test]
+    fn a_cookie_counts_until_its_time_and_with_the_token_that_it_was_given_for() {
+        let (read, other) = (token("read-read-read-read"), token("read-read-read-reaD"));
+        let cookie = issue(&read, 1_000);
+        assert!(counts(&read, &cookie, 999) && !counts(&read, &cookie, 1_000));
+        assert!(!counts(&other, &cookie, 999));
+        let (_, signature) = cookie.split_once('.').unwrap();
+        for forged in
+            [format!("2000.{signature}"), "1000.".into(), "1000".into(), "".into(), format!("{cookie}A")]
+        {
+            assert!(!counts(&read, &forged, 999), "{forged}");
+        }
+    }
+
+    #[test]
+    fn our_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=b; rowcast=1.x; rowcaster=no"));
+        headers.append(header::COOKIE, HeaderValue::from_static("rowcast=2.y"));
+        assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["1.x", "2.y"]);
+    }
+
+    #[test]
+    fn one_address_is_held_back_without_the_others_and_all_together_are_too() {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(now);
+        let address = |n: u8| IpAddr::from([10, 0, 0, n]);
+        assert_eq!((0..50).filter(|_| attempts.take(address(1), now)).count(), 10);
+        assert!(attempts.take(address(2), now));
+        assert!(attempts.take(address(1), now + Duration::from_secs(1)));
+        let many = (3..200).map(|n| (0..10).filter(|_| attempts.take(address(n), now)).count());
+        assert!(many.sum::<usize>() <= 100);
+    }
+
+    #[test]
+    fn addresses_are_forgotten_before_they_fill_the_memory() {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(now);
+        for n in 0..5_000_u32 {
+            attempts.take(IpAddr::from(n.to_be_bytes()), now);
+        }
+        assert!(attempts.of.len() <= MOST_ADDRESSES);
+    }
+}

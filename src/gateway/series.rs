@@ -1,0 +1,209 @@
+//! The last quarter of an hour, for the dashboard: what the whole cluster's queues did, read from Redis every two
+//! seconds by this gateway, whether or not anybody looks.
+//!
+//! What it promises: a page that is loaded anew has the same points, and however many pages look, Redis is asked once.
+//!
+//! What it does not do: outlive its process, or know of the other gateways. Each keeps points of its own, of the same
+//! numbers, from its own start on.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::api::Api;
+use crate::status::{Status, Trouble};
+
+/// How often Redis is asked, and how long its answers are kept.
+const EVERY: Duration = Duration::from_secs(2);
+const KEPT: Duration = Duration::from_secs(15 * 60);
+
+/// What was seen at one time: when, in milliseconds since 1970; rows a second since the time before; jobs that wait.
+/// Without numbers Redis did not answer. In JSON a list, because there are hundreds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Point(u64, Option<f64>, Option<u64>);
+
+/// What is kept, shared by whoever reads Redis and whoever is shown it.
+#[derive(Debug, Default)]
+pub(super) struct Series(Mutex<Ring>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    points: VecDeque<Point>,
+    /// The newest answer of Redis, and when it came.
+    newest: Option<(Instant, u64, Arc<Status>)>,
+    /// Since when Redis does not answer, and why. The log has it from whoever hears messages.
+    away: Option<(OffsetDateTime, String)>,
+}
+
+/// What the page is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    now: u64,
+    every_ms: u64,
+    kept_ms: u64,
+    /// When `status` was read.
+    read_at: Option<u64>,
+    status: Option<Arc<Status>>,
+    troubles: Vec<Trouble>,
+    points: Vec<Point>,
+}
+
+impl Series {
+    /// Reads, for ever.
+    pub(super) async fn keep(&self, api: &Api) -> Infallible {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let asked = Instant::now();
+            let reading = api.cluster().await.map(|cluster| Status::now(&cluster));
+            self.lock().take(asked, now_ms(), reading);
+        }
+    }
+
+    /// What is to be shown to a page that has the points up to that time.
+    pub(super) fn view(&self, after: u64) -> View {
+        let ring = self.lock();
+        View {
+            now: now_ms(),
+            every_ms: EVERY.as_millis() as u64,
+            kept_ms: KEPT.as_millis() as u64,
+            read_at: ring.newest.as_ref().map(|(_, at, _)| *at),
+            status: ring.newest.as_ref().map(|(_, _, status)| status.clone()),
+            troubles: ring.troubles(),
+            points: ring.points.iter().filter(|point| point.0 > after).copied().collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    fn take(&mut self, asked: Instant, at: u64, reading: Result<Status, String>) {
+        let oldest = at.saturating_sub(KEPT.as_millis() as u64);
+        // A clock that was put back makes points of a time that is still to come.
+        self.points.retain(|point| (oldest..at).contains(&point.0));
+        match reading {
+            Ok(mut status) => {
+                self.away = None;
+                let rate = self.rates(&mut status, asked);
+                let waiting =
+                    status.queues.iter().map(|queue| queue.audit.waiting + queue.audit.suspects).sum();
+                self.points.push_back(Point(at, rate, Some(waiting)));
+                self.newest = Some((asked, at, Arc::new(status)));
+            }
+            Err(why) => {
+                let (since, _) =
+                    self.away.take().unwrap_or_else(|| (OffsetDateTime::now_utc(), String::new()));
+                self.away = Some((since, why));
+                self.points.push_back(Point(at, None, None));
+            }
+        }
+    }
+
+    /// Puts into each queue its rows a second since the last answer, and returns their sum. Nothing is known of a queue
+    /// whose lists could not be read then or now.
+    fn rates(&self, status: &mut Status, asked: Instant) -> Option<f64> {
+        let (before_at, _, before) = self.newest.as_ref()?;
+        let elapsed = asked.saturating_duration_since(*before_at);
+        for (now, before) in status.queues.iter_mut().zip(&before.queues) {
+            if now.problem.is_none() && before.problem.is_none() {
+                now.rate_since(before, elapsed);
+            }
+        }
+        Some(status.queues.iter().filter_map(|queue| queue.rows_per_second).sum())
+    }
+
+    fn troubles(&self) -> Vec<Trouble> {
+        match (&self.away, &self.newest) {
+            // The rest is of a time that has passed.
+            (Some((since, why)), newest) => vec![Trouble::of_redis(*since, why, newest.is_some())],
+            (None, newest) => newest.as_ref().map(|(_, _, status)| status.troubles()).unwrap_or_default(),
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{queue::Audit, route::Route, status::Cluster};
+
+    /// A queue of which so many rows are known, and in which so many jobs wait.
+    fn status(rows: Option<u64>, waiting: u64) -> Result<Status, String> {
+        let audit = rows.map(|rows| Audit { rows, waiting, claimed: 1, ..Audit::default() });
+        let queues = vec![(Route::original(), audit.ok_or_else(|| "unreadable".to_owned()))];
+        Ok(Status::now(&Cluster { workers: Vec::new(), gateways: Vec::new(), queues }))
+    }
+
+    /// The points after such readings, two seconds apart.
+    fn ring(readings: Vec<Result<Status, String>>) -> Ring {
+        let (mut ring, start) = (Ring::default(), Instant::now());
+        for (reading, n) in readings.into_iter().zip(0..) {
+            ring.take(start + n * EVERY, 1_000_000 + 2_000 * u64::from(n), reading);
+        }
+        ring
+    }
+
+    #[test]
+    fn rows_a_second_are_those_since_the_answer_before() {
+        let ring =
+            ring(vec![status(Some(100), 5), status(Some(300), 0), Err("away".into()), status(Some(500), 1)]);
+        let points = [(None, Some(5)), (Some(100.0), Some(0)), (None, None), (Some(50.0), Some(1))];
+        let points: Vec<Point> = (0..)
+            .zip(points)
+            .map(|(n, (rate, waiting))| Point(1_000_000 + 2_000 * n, rate, waiting))
+            .collect();
+        assert_eq!(ring.points, points);
+    }
+
+    #[test]
+    fn lists_that_could_not_be_read_make_no_burst_of_rows() {
+        let ring =
+            ring(vec![status(Some(900), 0), status(None, 0), status(Some(900), 0), status(Some(902), 0)]);
+        assert_eq!(
+            ring.points.iter().map(|point| point.1).collect::<Vec<_>>(),
+            [None, Some(0.0), Some(0.0), Some(1.0)]
+        );
+    }
+
+    #[test]
+    fn a_quarter_of_an_hour_is_kept_and_a_page_is_given_what_it_has_not() {
+        let series = Series::default();
+        *series.lock() = ring((0..1_000).map(|n| status(Some(n), 0)).collect());
+        let all = series.view(0).points;
+        assert_eq!((all.len(), all.first().unwrap().0), (451, all.last().unwrap().0 - 900_000));
+        assert_eq!(series.view(all[448].0).points, all[449..]);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_leaves_no_points_of_a_time_to_come() {
+        let (mut ring, start) = (Ring::default(), Instant::now());
+        ring.take(start, 9_000_000, status(Some(1), 0));
+        ring.take(start + EVERY, 2_000_000, status(Some(1), 0));
+        assert_eq!(ring.points.iter().map(|point| point.0).collect::<Vec<_>>(), [2_000_000]);
+    }
+
+    #[test]
+    fn while_redis_is_away_that_is_the_trouble_and_when_it_is_back_it_is_not() {
+        let mut ring = ring(vec![status(Some(1), 7), Err("Redis does not answer".into())]);
+        let told = ring.troubles();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].what.starts_with("Waiting for Redis since "), "{told:?}");
+        assert_eq!(told[0].why.as_deref(), Some("Redis does not answer."));
+        ring.take(Instant::now() + 3 * EVERY, 2_000_000, status(Some(1), 7));
+        assert!(ring.troubles().iter().all(|trouble| !trouble.what.contains("Redis since")));
+    }
+}

@@ -1,0 +1,284 @@
+//! What is wrong, in sentences for whoever must act. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Life, Queue, Status};
+use crate::telemetry::clock;
+
+/// Something that is wrong, or that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// Whether rows do not go in because of it.
+    pub grave: bool,
+    /// What it is, and since when: a sentence.
+    pub what: String,
+    /// The reason, in the words of whoever gave it, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What to do: a sentence or two.
+    pub advice: String,
+}
+
+impl Trouble {
+    fn new(grave: bool, what: String, advice: impl Into<String>) -> Self {
+        Self { grave, what, why: None, advice: advice.into() }
+    }
+
+    /// Redis does not answer; `known` when it has before.
+    pub fn of_redis(since: OffsetDateTime, why: &str, known: bool) -> Self {
+        let shown = if known { " What is shown below is of before." } else { "" };
+        let what = format!("Waiting for Redis since {} UTC.{shown}", clock(since));
+        Self { why: Some(sentence(why)), ..Self::new(true, what, advice("Redis")) }
+    }
+}
+
+impl Status {
+    /// All that is wrong, what is worst first.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let mut troubles = self.waits();
+        troubles.extend(self.nobody_works());
+        let of_queues = self.queues.iter().flat_map(|queue| queue.troubles(self.anybody_works()));
+        troubles.extend(of_queues);
+        troubles.extend(self.lives().filter_map(|(role, life)| unheard(role, life)));
+        troubles.sort_by_key(|trouble| !trouble.grave);
+        troubles
+    }
+
+    fn lives(&self) -> impl Iterator<Item = (&'static str, &Life)> {
+        let workers = self.workers.iter().map(|worker| ("worker", &worker.life));
+        workers.chain(self.gateways.iter().map(|gateway| ("gateway", &gateway.life)))
+    }
+
+    fn anybody_works(&self) -> bool {
+        self.workers.iter().any(|worker| worker.life.alive)
+    }
+
+    /// Jobs that are in Redis and nowhere else yet.
+    fn jobs(&self) -> u64 {
+        let jobs = |queue: &Queue| queue.audit.waiting + queue.audit.suspects + queue.audit.in_flight;
+        self.queues.iter().map(jobs).sum()
+    }
+
+    /// Servers and routes that workers wait for: once each, since the first of them does.
+    fn waits(&self) -> Vec<Trouble> {
+        let alive =
+            || self.workers.iter().map(|worker| &worker.life).filter(|life| life.alive && !life.silent);
+        let mut waits: BTreeMap<&str, (&str, &str, usize)> = BTreeMap::new();
+        for (server, since, why) in alive().filter_map(|life| life.waiting.as_deref()).map(parts) {
+            let (first, _, workers) = waits.entry(server).or_insert((since, why, 0));
+            *first = since.min(first);
+            *workers += 1;
+        }
+        let all = alive().count();
+        let safe = match self.jobs() {
+            0 => "no job waits".to_owned(),
+            1 => "1 job is safe in Redis".to_owned(),
+            jobs => format!("{} jobs are safe in Redis", thousands(jobs)),
+        };
+        let trouble = |(server, (since, why, workers)): (&str, (&str, &str, usize))| {
+            let who = if workers < all { format!(" ({workers} of {all} workers)") } else { String::new() };
+            let what = format!("Waiting for {server} since {since} UTC{who}: {safe}.");
+            Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice(server)) }
+        };
+        waits.into_iter().map(trouble).collect()
+    }
+
+    fn nobody_works(&self) -> Option<Trouble> {
+        let jobs = match self.jobs() {
+            0 => "jobs that are pushed will wait in Redis".to_owned(),
+            1 => "1 job waits in Redis".to_owned(),
+            jobs => format!("{} jobs wait in Redis", thousands(jobs)),
+        };
+        let advice = "Start `rowcast up`, on any machine, with the same settings.";
+        let trouble = || Trouble::new(true, format!("No worker runs: {jobs}."), advice);
+        (!self.anybody_works()).then(trouble)
+    }
+}
+
+impl Queue {
+    fn troubles(&self, anybody_works: bool) -> Vec<Trouble> {
+        let name = &self.queue;
+        let mut troubles = Vec::new();
+        if let Some(problem) = &self.problem {
+            let what = format!("Queue {name:?} cannot be read.");
+            let advice = "Something else uses the name of one of its keys. `rowcast check` says more.";
+            troubles.push(Trouble { why: Some(sentence(problem)), ..Trouble::new(true, what, advice) });
+        }
+        if let Some((what, advice)) =
+            self.note.as_ref().filter(|_| anybody_works).and_then(|note| note.split_once("; "))
+        {
+            troubles.push(Trouble::new(true, sentence(what), sentence(advice)));
+        }
+        if self.audit.paused {
+            let what = format!("Queue {name:?} is paused: {}.", jobs_wait(self.audit.waiting));
+            troubles.push(Trouble::new(
+                false,
+                what,
+                format!("`rowcast resume --queue {name}` lets it go on."),
+            ));
+        }
+        if self.audit.dead_letters > 0 {
+            let letters = match self.audit.dead_letters {
+                1 => "1 dead letter".to_owned(),
+                letters => format!("{} dead letters", thousands(letters)),
+            };
+            let advice = format!(
+                "`rowcast dead list --queue {name}` groups them by reason. Mend the table, the route or the producer; \
+                 then `rowcast dead retry` or `purge`."
+            );
+            troubles.push(Trouble::new(false, format!("Queue {name:?} has {letters}."), advice));
+        }
+        troubles
+    }
+}
+
+fn unheard(role: &str, life: &Life) -> Option<Trouble> {
+    let at = |what: &str| {
+        let host = life.host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default();
+        let pid = life.pid.map(|pid| format!(", process {pid},")).unwrap_or_default();
+        format!("A {role}{host}{pid} {what}.")
+    };
+    let others = match role {
+        "worker" => "others finish its claims",
+        _ => "its clients connect again by themselves",
+    };
+    if !life.alive {
+        let advice =
+            format!("It is dead or stuck; {others}. Where no supervisor replaces it, start another one.");
+        return Some(Trouble::new(
+            false,
+            at(&format!("is gone ({}): its lease has run out", life.id)),
+            advice,
+        ));
+    }
+    let silent = life.silent_ms.filter(|_| life.silent)?;
+    let advice = format!("It is stopped or cut off from Redis. When its lease has run out, {others}.");
+    Some(Trouble::new(false, at(&format!("has been silent for {} s", silent / 1_000)), advice))
+}
+
+/// Server, time and reason of `waiting for MySQL since 12:03:04, it is full`.
+fn parts(waiting: &str) -> (&str, &str, &str) {
+    let rest = waiting.strip_prefix("waiting for ").unwrap_or(waiting);
+    let (server, rest) = rest.split_once(" since ").unwrap_or((rest, ""));
+    let (since, why) = rest.split_once(", ").unwrap_or((rest, ""));
+    (server, since, why)
+}
+
+fn advice(server: &str) -> &'static str {
+    match server {
+        "the route" => "Do what the reason says; `rowcast check` says more. The route goes on by itself.",
+        "Redis" => "Mend Redis. Everything goes on by itself; do not restart rowcast.",
+        _ => "Mend the database server. The workers go on by themselves; do not restart rowcast.",
+    }
+}
+
+fn jobs_wait(jobs: u64) -> String {
+    match jobs {
+        0 => "no job waits".to_owned(),
+        1 => "1 job waits".to_owned(),
+        jobs => format!("{} jobs wait", thousands(jobs)),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let end = if text.ends_with(['.', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+/// A number with commas: 41,220.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        queue::{Audit, Member},
+        route::Route,
+        status::Cluster,
+    };
+
+    fn worker(fields: &[(&str, &str)]) -> Member {
+        let fields = fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Member { id: "01J".into(), fields, left: Duration::from_secs(15) }
+    }
+
+    fn troubles(workers: Vec<Member>, audit: Audit) -> Vec<Trouble> {
+        let queues = vec![(Route::original(), Ok(audit))];
+        Status::now(&Cluster { workers, gateways: Vec::new(), queues }).troubles()
+    }
+
+    fn whats(workers: Vec<Member>, audit: Audit) -> Vec<String> {
+        troubles(workers, audit).into_iter().map(|trouble| trouble.what).collect()
+    }
+
+    const WORKS: &[(&str, &str)] = &[("state", "working"), ("queues", r#"["message"]"#)];
+
+    #[test]
+    fn nothing_is_said_when_nothing_is_wrong() {
+        assert_eq!(whats(vec![worker(WORKS)], Audit { waiting: 9, ..Audit::default() }), [""; 0]);
+    }
+
+    #[test]
+    fn a_server_that_is_waited_for_is_told_once_with_what_is_safe() {
+        let waits =
+            |since: &str| worker(&[("waiting", &format!("waiting for MySQL since {since}, refused, again"))]);
+        let audit = Audit { waiting: 41_000, suspects: 20, in_flight: 200, ..Audit::default() };
+        let told = troubles(vec![waits("12:03:09"), waits("12:03:04")], audit.clone());
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].what, "Waiting for MySQL since 12:03:04 UTC: 41,220 jobs are safe in Redis.");
+        assert_eq!(told[0].why.as_deref(), Some("Refused, again."));
+        assert!(told[0].grave && told[0].advice.contains("do not restart rowcast"));
+        let some = whats(vec![waits("12:03:09"), worker(WORKS)], audit);
+        assert_eq!(
+            some,
+            ["Waiting for MySQL since 12:03:09 UTC (1 of 2 workers): 41,220 jobs are safe in Redis."]
+        );
+    }
+
+    #[test]
+    fn jobs_without_a_worker_are_told_once() {
+        let audit = || Audit { waiting: 2, claimed: 1, ..Audit::default() };
+        assert_eq!(whats(Vec::new(), audit()), ["No worker runs: 2 jobs wait in Redis."]);
+        let other = worker(&[("state", "working"), ("queues", r#"["orders"]"#)]);
+        let told = troubles(vec![other], audit());
+        assert_eq!(told[0].what, "Queue \"message\": 2 jobs wait and no worker takes them.");
+        assert!(told[0].advice.starts_with("Start `rowcast up` with its route"), "{told:?}");
+    }
+
+    #[test]
+    fn pauses_letters_and_silence_are_told_below_what_is_grave() {
+        let audit = Audit { waiting: 1_234, dead_letters: 1, paused: true, ..Audit::default() };
+        let silent = Member {
+            left: Duration::from_secs(5),
+            ..worker(&[("lease", "15000"), ("host", "a"), ("pid", "7")])
+        };
+        let waits = worker(&[("waiting", "waiting for the route since 1:02:03, no table")]);
+        let told = whats(vec![silent, waits], audit);
+        assert!(told[0].starts_with("Waiting for the route since 1:02:03 UTC"), "{told:?}");
+        assert_eq!(told[1], "Queue \"message\" is paused: 1,234 jobs wait.");
+        assert_eq!(told[2], "Queue \"message\" has 1 dead letter.");
+        assert_eq!(told[3], "A worker on a, process 7, has been silent for 10 s.");
+        let gone = whats(vec![worker(&[]), worker(WORKS)], Audit::default());
+        assert_eq!(gone, ["A worker is gone (01J): its lease has run out."]);
+    }
+
+    #[test]
+    fn numbers_have_commas() {
+        assert_eq!(
+            [0, 12, 999, 1_000, 41_220, 1_000_007].map(thousands).join(" "),
+            "0 12 999 1,000 41,220 1,000,007"
+        );
+    }
+}
