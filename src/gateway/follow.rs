@@ -54,7 +54,7 @@ struct State {
     complete: bool,
     /// Whether no row that was sent can come again.
     settled: bool,
-    /// The rows above what it was told that were sent.
+    /// The rows above what it was told that were sent until the replay was over.
     sent: Ids,
     /// The highest id that the replay has sent.
     replayed: u64,
@@ -156,7 +156,12 @@ impl Follower {
         if !state.live && !has_it {
             return;
         }
-        let new = state.settled || state.sent.insert(row.id);
+        // When the replay is over, what is live is for nobody to know again: however long the mark stands, nothing grows.
+        let new = match (state.settled, state.complete) {
+            (true, _) => true,
+            (false, true) => !state.sent.contains(row.id),
+            (false, false) => state.sent.insert(row.id),
+        };
         if new && !has_it {
             self.give(&mut state, row);
         }

@@ -10,6 +10,7 @@ mod cluster;
 mod deliver;
 mod forms;
 mod fuzz;
+mod held;
 mod hostile;
 mod lifecycle;
 mod limits;
