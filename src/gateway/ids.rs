@@ -77,7 +77,7 @@ mod tests {
     fn a_hundred_thousand_ids_in_a_row_take_next_to_nothing_and_every_other_one_few_bits_each() {
         for (step, most) in [(1, 2_500), (2, 35_000), (3, 45_000), (1_000, 250_000)] {
             let mut ids = Ids::default();
-            assert!((0..100_000).all(|n| ids.insert(1 << 40 | n * step)));
+            assert!((0..100_000).all(|n| ids.insert((1 << 40) + n * step)));
             let bytes = ids.set.serialized_size();
             assert!(bytes <= most, "{bytes} bytes for every {step}th id");
         }

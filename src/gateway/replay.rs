@@ -18,6 +18,7 @@ use super::{
     catch_up::CatchUp,
     follow::{Follower, Row},
     laid::Laid,
+    lines::LineRef,
     packet,
     sockets::Turn,
 };
@@ -148,10 +149,13 @@ impl Replay {
             let laid_anew = self.selection.take().is_none();
             if passes(&trouble) {
                 self.catch_up.missed_database(asked, &trouble);
-            } else if laid_anew && let Some(line) = self.catch_up.lines.of(&self.follower.client) {
-                // It comes back by itself, and is then refused with the reason.
-                tracing::info!(room = self.follower.room, "a client cannot catch up any more: {trouble}");
-                line.cut();
+            } else if laid_anew {
+                let lines = self.catch_up.lines.of(&self.follower.client);
+                if !lines.is_empty() {
+                    // It comes back by itself, and is then refused with the reason.
+                    tracing::info!(room = self.follower.room, "a client cannot catch up any more: {trouble}");
+                }
+                lines.iter().for_each(LineRef::cut);
             }
             sleep(backoff.next(fastrand::f64())).await;
         }
