@@ -28,7 +28,7 @@ pub use batch::{InsertError, Inserted, JobFault, Shape};
 pub use checkpoint::Checkpoint;
 pub use inspect::SqlFacts;
 pub use migrations::{Migrated, default_table, known_migrations, migrate};
-pub use pages::{Condition, Key, Page, Pages, Selection, StoredRow};
+pub use pages::{Condition, Counted, Key, Page, Pages, Selection, StoredRow};
 pub use schema::{Column, ColumnKind, TableSchema};
 pub use value::Value;
 

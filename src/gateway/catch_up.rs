@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use redis::RedisResult;
 use socketioxide_core::packet::Packet;
 use tokio::{
@@ -124,8 +125,8 @@ impl CatchUp {
     }
 
     async fn ask_all(&self) -> RedisResult<()> {
+        join_all(self.feeds.iter().map(|feed| self.look(feed))).await;
         for (number, feed) in self.feeds.iter().enumerate() {
-            self.learn_base(feed).await;
             let round = feed.state().rounds.begin();
             for (queue, name) in feed.queues.iter().enumerate() {
                 let token = format!("{number}:{queue}:{round}");
@@ -135,16 +136,13 @@ impl CatchUp {
         Ok(())
     }
 
-    /// Before anything was settled the highest id of the table stands for what was.
-    async fn learn_base(&self, feed: &Feed) {
+    /// How far the table's ids are counted says whether it was emptied, and what there was before anything was settled.
+    async fn look(&self, feed: &Feed) {
         let Some(pages) = &self.pages else { return };
-        if !feed.state().rounds.wants_base() {
-            return;
-        }
-        let highest = async { pages.highest(&feed.lay(pages, &self.key).await?.everything()).await };
-        // The marks of other tables must not wait for it; it is asked again in the next round.
-        match timeout(ASK_EVERY, highest).await {
-            Ok(Ok(highest)) => feed.state().rounds.set_base(highest),
+        let look = async { if feed.wants_look().await { feed.look(pages, &self.key).await } else { Ok(()) } };
+        // The marks must not wait for it; it is asked again in the next round.
+        match timeout(ASK_EVERY, look).await {
+            Ok(Ok(())) => {}
             Ok(Err(fault)) => tracing::debug!(queue = feed.route.queue, "its table cannot be read: {fault}"),
             Err(_) => tracing::debug!(queue = feed.route.queue, "its table is slow"),
         }

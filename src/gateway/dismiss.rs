@@ -70,7 +70,7 @@ impl Dismiss {
 
     /// Takes leave of a client in all its namespaces, without a word, and sees to it that its connection ends.
     pub(super) fn close(&self, client: &Client) {
-        let line = self.lines.of(client);
+        let lines = self.lines.of(client);
         for namespace in self.hub.names() {
             // In this library a client's socket has the same id in every namespace.
             if let Some(client) = self.io.of(namespace).and_then(|namespace| namespace.get_socket(client.id))
@@ -78,25 +78,27 @@ impl Dismiss {
                 self.disconnect(client);
             }
         }
-        cut_soon(line, || true);
+        cut_soon(lines, || true);
     }
 
     /// Takes leave of a client in its namespace. When it is in no other one, its connection ends.
     fn leave(&self, client: Client) {
-        let line = self.lines.of(&client);
+        let lines = self.lines.of(&client);
         let (hub, id) = (self.hub.clone(), client.id.to_string());
         self.disconnect(client);
-        cut_soon(line, move || !hub.has_client(&id));
+        cut_soon(lines, move || !hub.has_client(&id));
     }
 }
 
-/// Cuts a connection that is still there when a client could have closed it by itself, where this still holds then.
-fn cut_soon(line: Option<LineRef>, holds: impl FnOnce() -> bool + Send + 'static) {
-    let Some(line) = line else { return };
+/// Cuts connections that are still there when a client could have closed them by itself, where this still holds then.
+fn cut_soon(lines: Vec<LineRef>, holds: impl FnOnce() -> bool + Send + 'static) {
+    if lines.is_empty() {
+        return;
+    }
     drop(tokio::spawn(async move {
         sleep(CLOSES_ITSELF).await;
         if holds() {
-            line.cut();
+            lines.iter().for_each(LineRef::cut);
         }
     }));
 }

@@ -4,7 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::{ids::Ids, laid::Laid, marks::Rounds};
+use super::{
+    ids::Ids,
+    laid::Laid,
+    marks::{Known, Rounds},
+};
 use crate::{
     emitter::{Broadcast, Value},
     route::Route,
@@ -21,6 +25,7 @@ pub(super) struct Feed {
     /// Why it cannot be read back, when a look at the routes shows it.
     pub(super) unreadable: Option<String>,
     laid: tokio::sync::Mutex<Option<Arc<Laid>>>,
+    looking: tokio::sync::Mutex<()>,
     /// So many read its table at the same time: one that is locked must not hold up those of others.
     pub(super) readers: Semaphore,
     /// All rows up to this id were heard, or came before the first mark.
@@ -36,6 +41,8 @@ pub(super) struct State {
     heard: Ids,
     /// Those that were read back for everybody: each of them may still be heard, because it is published late.
     repaired: Ids,
+    /// How often ids were counted anew before those.
+    anew: u64,
     /// Since Redis was lost: what was missed is still to be read. The mark stands meanwhile; the newest waits here.
     pub(super) gap: Option<Option<u64>>,
 }
@@ -72,9 +79,16 @@ impl Feed {
             queues,
             unreadable: mixed.then(why),
             laid: tokio::sync::Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
             readers: Semaphore::new(READERS),
             mark: watch::Sender::default(),
-            state: Mutex::new(State { rounds, heard: Ids::default(), repaired: Ids::default(), gap: None }),
+            state: Mutex::new(State {
+                rounds,
+                heard: Ids::default(),
+                repaired: Ids::default(),
+                anew: 0,
+                gap: None,
+            }),
         }
     }
 
@@ -137,6 +151,44 @@ impl Feed {
         !state.repaired.contains(id)
     }
 
+    /// An id that somebody knows now.
+    pub(super) fn known(&self, id: u64) -> Known {
+        self.state().rounds.known(id)
+    }
+
+    /// How often its ids were counted anew.
+    pub(super) fn anew(&self) -> u64 {
+        self.state().rounds.anew()
+    }
+
+    /// Whether an id was counted before the table was emptied, as far as the last look at it has shown.
+    pub(super) fn is_of_old(&self, known: Known) -> bool {
+        self.state().rounds.is_of_old(known)
+    }
+
+    /// Looks at how far the table's ids are counted; however many ask for it, once.
+    ///
+    /// # Errors
+    /// As [`Feed::lay`].
+    pub(super) async fn look(&self, pages: &Pages, key: &str) -> Result<(), Fault> {
+        let asked = self.known(0);
+        // Whoever waits here for another look has one that began later than this.
+        let _looking = self.looking.lock().await;
+        if self.state().rounds.has_looked_since(asked) {
+            return Ok(());
+        }
+        let everything = self.lay(pages, key).await?.everything();
+        let look = self.state().rounds.look();
+        let counted = pages.counted(&everything).await?;
+        self.state().rounds.looked(look, counted);
+        Ok(())
+    }
+
+    /// Whether it is known, or wanted, how far its table's ids are counted.
+    pub(super) async fn wants_look(&self) -> bool {
+        self.laid.lock().await.is_some() || self.state().rounds.wants_base()
+    }
+
     /// Sets the mark, unless a gap is still to be filled. Returns it when it stands.
     pub(super) fn set_mark(&self, mark: u64) -> Option<u64> {
         let mut state = self.state();
@@ -144,8 +196,10 @@ impl Feed {
             *newest = Some(mark);
             return None;
         }
-        state.heard.forget_up_to(mark);
-        state.repaired.forget_up_to(mark);
+        let anew = state.rounds.anew();
+        let up_to = if std::mem::replace(&mut state.anew, anew) == anew { mark } else { u64::MAX };
+        state.heard.forget_up_to(up_to);
+        state.repaired.forget_up_to(up_to);
         self.mark.send_replace(Some(mark));
         Some(mark)
     }

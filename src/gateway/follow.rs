@@ -17,6 +17,7 @@ use super::{
     adapter::{Client, Hub, whom},
     feed::Feed,
     ids::Ids,
+    marks::Known,
     packet::{self, Item},
     slow::Slow,
 };
@@ -53,19 +54,26 @@ struct State {
     complete: bool,
     /// Whether no row that was sent can come again.
     settled: bool,
-    /// The rows above what it was told that were sent.
+    /// The rows above what it was told that were sent until the replay was over.
     sent: Ids,
     /// The highest id that the replay has sent.
     replayed: u64,
     /// It was told that it has all rows up to here.
-    told: Option<u64>,
-    /// So many marks in a row were lower.
-    lower: u32,
+    told: Option<Told>,
     bundle: Vec<Item>,
     /// So many bytes were sent, not counting what frames them.
     given: u64,
     /// Whether a bundle's time is running.
     running: bool,
+}
+
+/// Up to where a client has all rows.
+#[derive(Clone, Copy)]
+struct Told {
+    known: Known,
+    /// How often ids were counted anew when it was told this here. Without it, it has been told so elsewhere: by a
+    /// gateway that may be ahead of this one.
+    anew: Option<u64>,
 }
 
 /// A row on its way to followers, in the forms in which they want it.
@@ -82,11 +90,21 @@ pub(super) struct Outlet {
     pub(super) slow: Arc<Slow>,
 }
 
-/// Another gateway may have been ahead of this one, where the client was before. Only when so many marks in a row are
-/// lower than what it was told, its table's ids are counted anew.
-const LOWER_MARKS: u32 = 3;
 /// A bundle of so many rows does not wait for its time.
 const LARGEST_BUNDLE: usize = 1_000;
+
+impl Told {
+    /// By this gateway.
+    fn here(feed: &Feed, id: u64) -> Self {
+        let state = feed.state();
+        Self { known: state.rounds.known(id), anew: Some(state.rounds.anew()) }
+    }
+
+    /// Whether the table was emptied since.
+    fn is_of_old(&self, feed: &Feed) -> bool {
+        self.anew.is_some_and(|anew| anew != feed.anew()) || feed.is_of_old(self.known)
+    }
+}
 
 impl Outlet {
     fn send(&self, client: &Client, packet: Packet) {
@@ -114,8 +132,7 @@ impl Follower {
             settled: live,
             sent: Ids::default(),
             replayed: 0,
-            told: since,
-            lower: 0,
+            told: since.map(|id| Told { known: feed.known(id), anew: None }),
             bundle: Vec::new(),
             given: 0,
             running: false,
@@ -139,7 +156,12 @@ impl Follower {
         if !state.live && !has_it {
             return;
         }
-        let new = state.settled || state.sent.insert(row.id);
+        // When the replay is over, what is live is for nobody to know again: however long the mark stands, nothing grows.
+        let new = match (state.settled, state.complete) {
+            (true, _) => true,
+            (false, true) => !state.sent.contains(row.id),
+            (false, false) => state.sent.insert(row.id),
+        };
         if new && !has_it {
             self.give(&mut state, row);
         }
@@ -173,9 +195,19 @@ impl Follower {
         }
     }
 
+    /// Whether the table was emptied since the client was told what it has.
+    pub(super) fn is_of_old(&self) -> bool {
+        self.lock().told.is_some_and(|told| told.is_of_old(&self.feed))
+    }
+
+    /// All rows of the table are to be replayed: it was emptied. Before that nothing is live.
+    pub(super) fn begin_anew(&self) {
+        self.restart(&mut self.lock());
+    }
+
     /// It has all rows up to here.
     pub(super) fn told(&self) -> Option<u64> {
-        self.lock().told
+        self.lock().told.map(|told| told.known.id)
     }
 
     /// So many bytes were sent to it.
@@ -186,8 +218,8 @@ impl Follower {
     /// The replay has sent all rows up to this id.
     pub(super) fn advance(&self, id: u64) {
         let mut state = self.lock();
-        if state.told.is_none_or(|told| told < id) {
-            self.tell(&mut state, id);
+        if state.told.is_none_or(|told| told.known.id < id) {
+            self.tell(&mut state, Told::here(&self.feed, id));
         }
     }
 
@@ -197,12 +229,19 @@ impl Follower {
         if !state.complete {
             return false;
         }
-        state.lower = if state.told.is_some_and(|told| mark < told) { state.lower + 1 } else { 0 };
-        if (1..LOWER_MARKS).contains(&state.lower) {
+        if state.told.is_some_and(|told| told.is_of_old(&self.feed)) {
+            self.restart(&mut state);
+        }
+        let told = state.told.map(|told| told.known.id);
+        if told.is_some_and(|told| mark < told) {
+            // Another gateway was ahead of this one.
             return false;
         }
-        if state.told != Some(mark) {
-            self.tell(&mut state, mark);
+        let here = Told::here(&self.feed, mark);
+        if told == Some(mark) {
+            state.told = Some(here);
+        } else {
+            self.tell(&mut state, here);
         }
         let settles = !state.settled && mark >= state.replayed;
         if settles {
@@ -219,10 +258,17 @@ impl Follower {
         }
     }
 
+    /// Its table was emptied: it hears of it by a mark that is lower, however far ids are counted anew already.
+    fn restart(&self, state: &mut State) {
+        (state.sent, state.replayed) = (Ids::default(), 0);
+        self.tell(state, Told::here(&self.feed, 0));
+    }
+
     /// It is told that it has all rows up to this id, behind those rows.
-    fn tell(&self, state: &mut State, id: u64) {
+    fn tell(&self, state: &mut State, told: Told) {
+        let id = told.known.id;
         state.sent.forget_up_to(id);
-        state.told = Some(id);
+        state.told = Some(told);
         self.flush(state);
         if self.marks {
             self.send(state, packet::mark(self.client.ns(), &self.room, id, state.complete));

@@ -1,46 +1,39 @@
-//! A set of row ids. Ids come in runs, so it holds runs. Pure.
+//! A set of row ids. However they are spread, it holds no more than a bit or so for each id between its lowest and its
+//! highest, and of ids that come in runs next to nothing. Pure.
 
-use std::collections::BTreeMap;
+use roaring::RoaringTreemap;
 
-/// The runs, each by its first id with its last.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Ids(BTreeMap<u64, u64>);
+/// The ids.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Ids {
+    set: RoaringTreemap,
+    /// So many were put in since runs were last looked for.
+    loose: u32,
+}
+
+/// So many ids are put in before runs are looked for.
+const MOST_LOOSE: u32 = 1_024;
 
 impl Ids {
     /// Whether the id is new; it is in the set afterwards.
     pub(super) fn insert(&mut self, id: u64) -> bool {
-        let before = self.0.range(..=id).next_back().map(|(first, last)| (*first, *last));
-        let (mut first, mut last) = (id, id);
-        if let Some((start, end)) = before {
-            if end >= id {
-                return false;
-            }
-            if end + 1 == id {
-                first = start;
-            }
+        let new = self.set.insert(id);
+        self.loose += u32::from(new);
+        if self.loose >= MOST_LOOSE {
+            self.set.optimize();
+            self.loose = 0;
         }
-        if let Some(end) = id.checked_add(1).and_then(|next| self.0.remove(&next)) {
-            last = end;
-        }
-        self.0.insert(first, last);
-        true
+        new
     }
 
     /// Whether the id is in the set.
     pub(super) fn contains(&self, id: u64) -> bool {
-        self.0.range(..=id).next_back().is_some_and(|(_, last)| *last >= id)
+        self.set.contains(id)
     }
 
     /// Takes out all ids up to this one.
     pub(super) fn forget_up_to(&mut self, id: u64) {
-        while let Some(run) = self.0.first_entry()
-            && *run.key() <= id
-        {
-            let last = run.remove();
-            if last > id {
-                self.0.insert(id + 1, last);
-            }
-        }
+        self.set.remove_range(..=id);
     }
 }
 
@@ -65,9 +58,7 @@ mod tests {
                     prop_assert_eq!(ids.contains(id), plain.contains(&id));
                     prop_assert_eq!(ids.insert(id), plain.insert(id));
                 }
-                prop_assert_eq!(ids.0.is_empty(), plain.is_empty());
-                let runs = plain.iter().filter(|id| !plain.contains(&(*id + 1))).count();
-                prop_assert_eq!(ids.0.len(), runs, "runs that touch are one");
+                prop_assert!(ids.set.iter().eq(plain.iter().copied()));
             }
         }
     }
@@ -79,6 +70,16 @@ mod tests {
         ids.forget_up_to(u64::MAX - 1);
         assert!(!ids.insert(u64::MAX));
         ids.forget_up_to(u64::MAX);
-        assert!(ids.0.is_empty());
+        assert!(ids.set.is_empty());
+    }
+
+    #[test]
+    fn a_hundred_thousand_ids_in_a_row_take_next_to_nothing_and_every_other_one_few_bits_each() {
+        for (step, most) in [(1, 2_500), (2, 35_000), (3, 45_000), (1_000, 250_000)] {
+            let mut ids = Ids::default();
+            assert!((0..100_000).all(|n| ids.insert((1 << 40) + n * step)));
+            let bytes = ids.set.serialized_size();
+            assert!(bytes <= most, "{bytes} bytes for every {step}th id");
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::Uri,
+    http::{StatusCode, Uri},
     middleware::Next,
     response::Response,
 };
@@ -37,12 +37,14 @@ pub(super) struct Line {
     _seat: Seat,
 }
 
-/// Whose WebSocket a connection is, by the last request on it. The requests before that one were refused, perhaps those
-/// of others, whom a proxy spoke for on the same connection.
+/// Whose WebSocket a connection is, once a request for one was not refused. The requests before that one may be those of
+/// others, whom a proxy spoke for on the same connection.
 #[derive(Default)]
 struct Carried {
     /// What goes out was taken from what this client is owed.
     debt: Option<Arc<Debt>>,
+    /// Whether the answer to the request went out, which was nothing of it.
+    answered: bool,
     /// The session that is upgraded to WebSocket on this connection.
     session: Option<String>,
 }
@@ -54,7 +56,10 @@ impl Line {
 
     /// So many bytes were handed to the kernel.
     pub(super) fn wrote(&self, bytes: usize) {
-        if let Some(debt) = &self.carried().debt {
+        let carried = &mut *self.carried();
+        if let Some(debt) = &carried.debt
+            && std::mem::replace(&mut carried.answered, true)
+        {
             debt.pay(bytes as u64);
         }
     }
@@ -81,7 +86,7 @@ pub(super) struct Lines {
     open: AtomicU64,
     /// Of these, the ones on which nothing has come yet.
     fresh: AtomicU64,
-    upgraded: Mutex<HashMap<String, Weak<Line>>>,
+    upgraded: Mutex<HashMap<String, Vec<Weak<Line>>>>,
 }
 
 impl LineRef {
@@ -146,20 +151,20 @@ impl Lines {
         self.fresh.load(Ordering::Relaxed) > 0
     }
 
-    /// The connection of a client that uses WebSocket: the one that its session has moved to, else the one on which it
-    /// was opened.
-    pub(super) fn of(&self, client: &Client) -> Option<LineRef> {
+    /// The connections of a client that uses WebSocket: those that its session has moved to, else the one on which it
+    /// was opened. It moves to one; of a client that has asked for several, the library does not say to which.
+    pub(super) fn of(&self, client: &Client) -> Vec<LineRef> {
         if client.transport_type() != TransportType::Websocket {
-            return None;
+            return Vec::new();
         }
-        let moved = self.lock().get(&client.id.to_string()).cloned().map(LineRef);
-        moved.or_else(|| {
-            let ConnectInfo(line) = client.req_parts().extensions.get::<ConnectInfo<LineRef>>()?;
-            Some(line.clone())
-        })
+        if let Some(moved) = self.lock().get(client.id.as_str()) {
+            return moved.iter().cloned().map(LineRef).collect();
+        }
+        let opened = client.req_parts().extensions.get::<ConnectInfo<LineRef>>();
+        opened.map(|ConnectInfo(line)| line.clone()).into_iter().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Line>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Weak<Line>>>> {
         self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,18 +174,18 @@ impl Lines {
     /// Before a client hears that it is connected: from now on it is counted what it is owed.
     pub(super) fn enter(&self, client: &Client) {
         // It may have changed to WebSocket already.
-        let line = self.lock().get(client.id.as_str()).and_then(Weak::upgrade);
-        if let (Some(debt), Some(line)) = (self.debts.list(client), line) {
-            line.carries(debt);
-        }
+        let Some(debt) = self.debts.list(client) else { return };
+        let moved = self.lock().get(client.id.as_str()).cloned().unwrap_or_default();
+        moved.iter().filter_map(Weak::upgrade).for_each(|line| line.carries(debt));
     }
 
     /// This connection is nobody's WebSocket.
     fn let_go(&self, line: &Arc<Line>) {
         let Some(session) = std::mem::take(&mut *line.carried()).session else { return };
         let mut upgraded = self.lock();
-        // Another connection may have taken the session over.
-        if upgraded.get(&session).is_some_and(|other| other.as_ptr() == Arc::as_ptr(line)) {
+        let Some(moved) = upgraded.get_mut(&session) else { return };
+        moved.retain(|other| other.as_ptr() != Arc::as_ptr(line));
+        if moved.is_empty() {
             upgraded.remove(&session);
         }
     }
@@ -188,7 +193,7 @@ impl Lines {
     /// The session goes on with WebSocket on this connection.
     fn move_to(&self, line: &Arc<Line>, session: &str) {
         line.carried().session = Some(session.to_owned());
-        self.lock().insert(session.to_owned(), Arc::downgrade(line));
+        self.lock().entry(session.to_owned()).or_default().push(Arc::downgrade(line));
         if let Some(debt) = session.parse().ok().and_then(|session| self.debts.of(session)) {
             line.carries(&debt);
         }
@@ -203,19 +208,20 @@ pub(super) async fn note(
     next: Next,
 ) -> Response {
     let line = line.0.upgrade().inspect(|line| lines.let_go(line));
-    let line = line.filter(|_| transport(request.uri()) == Some("websocket"));
-    match (value(request.uri(), "sid"), line) {
-        (Some(session), Some(line)) => lines.move_to(&line, session),
-        (Some(_), None) => {}
-        (None, line) => {
-            let debtor = Arc::<Debtor>::default();
-            if let Some(line) = line {
-                line.carries(&debtor.debt);
-            }
-            request.extensions_mut().insert(debtor);
+    let session = value(request.uri(), "sid").map(str::to_owned);
+    let debtor = Arc::<Debtor>::default();
+    if session.is_none() {
+        request.extensions_mut().insert(debtor.clone());
+    }
+    let answer = next.run(request).await;
+    // Nothing but this answer has gone out on it when it becomes a WebSocket.
+    if let Some(line) = line.filter(|_| answer.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        match session {
+            Some(session) => lines.move_to(&line, &session),
+            None => line.carries(&debtor.debt),
         }
     }
-    next.run(request).await
+    answer
 }
 
 /// The transport that a request is for. The library reads no further than a second `=`.

@@ -38,6 +38,8 @@ pub(super) async fn check(State(lines): State<Arc<Lines>>, request: Request, nex
         (Method::GET, None) => greeted(next.run(request).await).await,
         (_, session) => {
             let answer = next.run(request).await;
+            // A refusal takes nothing of what waits.
+            let session = session.filter(|_| answer.status() == StatusCode::OK);
             if let Some(debt) = session.and_then(|session| lines.debts.of(session)) {
                 debt.pay(length(&answer));
             }

@@ -2,7 +2,8 @@
 //!
 //! 1. Pages are read until there is nothing behind one. What is heard meanwhile is left out: it is in a page still to
 //!    come, or above what the client was told.
-//! 2. From here on the client takes live rows. What lies between what it was told and this moment is read once more,
+//! 2. Should the table have been emptied since the client was told its id, all of it is read. From here on the client
+//!    takes live rows. What lies between what it was told and this moment is read once more,
 //!    and given where it was not given yet.
 //! 3. When Redis was heard all the while, it is complete; else the second step is taken again.
 
@@ -17,6 +18,7 @@ use super::{
     catch_up::CatchUp,
     follow::{Follower, Row},
     laid::Laid,
+    lines::LineRef,
     packet,
     sockets::Turn,
 };
@@ -70,6 +72,10 @@ impl Replay {
             if self.follower.feed.marks().wait_for(Option::is_some).await.is_err() {
                 return;
             }
+            self.look().await;
+            if self.follower.is_of_old() {
+                self.follower.begin_anew();
+            }
             self.follower.go_live();
             self.read_above(self.follower.told().unwrap_or(self.since)).await;
             if *hearing.borrow() == heard {
@@ -77,6 +83,23 @@ impl Replay {
             }
         }
         self.follower.complete();
+    }
+
+    /// Looks at how far the table's ids are counted; while the database is away it waits.
+    async fn look(&self) {
+        let Some(pages) = &self.catch_up.pages else { return };
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let feed = &self.follower.feed;
+        loop {
+            let asked = Instant::now();
+            match feed.look(pages, &self.catch_up.key).await {
+                Err(trouble) if passes(&trouble) => self.catch_up.missed_database(asked, &trouble),
+                // What cannot be read back is told when it is read.
+                Ok(()) | Err(_) => return,
+            }
+            feed.forget_schema().await;
+            sleep(backoff.next(fastrand::f64())).await;
+        }
     }
 
     /// Gives the rows above an id, until there is nothing behind a page.
@@ -126,10 +149,13 @@ impl Replay {
             let laid_anew = self.selection.take().is_none();
             if passes(&trouble) {
                 self.catch_up.missed_database(asked, &trouble);
-            } else if laid_anew && let Some(line) = self.catch_up.lines.of(&self.follower.client) {
-                // It comes back by itself, and is then refused with the reason.
-                tracing::info!(room = self.follower.room, "a client cannot catch up any more: {trouble}");
-                line.cut();
+            } else if laid_anew {
+                let lines = self.catch_up.lines.of(&self.follower.client);
+                if !lines.is_empty() {
+                    // It comes back by itself, and is then refused with the reason.
+                    tracing::info!(room = self.follower.room, "a client cannot catch up any more: {trouble}");
+                }
+                lines.iter().for_each(LineRef::cut);
             }
             sleep(backoff.next(fastrand::f64())).await;
         }

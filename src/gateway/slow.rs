@@ -15,7 +15,7 @@ use socketioxide_core::{
 
 use super::{
     adapter::{Adapter, Client, DROPPED, Hub, Io},
-    lines::Lines,
+    lines::{LineRef, Lines},
     packet,
 };
 
@@ -65,9 +65,10 @@ impl Slow {
         self.hub.counts.dropped.add(1);
         // So that it gets nothing from behind the hole, and is dropped once only.
         client.join(DROPPED);
-        match self.lines.of(&client) {
-            Some(line) => line.cut(),
-            None => drop(tokio::spawn(disconnect_when_there_is_room(client))),
+        let lines = self.lines.of(&client);
+        lines.iter().for_each(LineRef::cut);
+        if lines.is_empty() {
+            drop(tokio::spawn(disconnect_when_there_is_room(client)));
         }
     }
 }

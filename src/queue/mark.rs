@@ -25,6 +25,8 @@ pub struct Mark<'a> {
     pub highest: Option<u64>,
     /// The lowest of the ids that were the highest when the claims were made which are open now.
     pub lowest: Option<u64>,
+    /// How often ids were settled that are counted anew, because the table was emptied.
+    pub anew: Option<u64>,
 }
 
 impl Marks {
@@ -40,8 +42,8 @@ impl Marks {
     /// Any error of Redis.
     pub async fn ask(&self, queue: &str, table: &str, token: &str) -> RedisResult<()> {
         static SCRIPT: Script = Script::new(include_str!("mark.lua"));
-        let Keys { claims, highest, .. } = &Keys::new(queue);
-        let mut call = SCRIPT.on(&self.link, &[claims, highest]).await?;
+        let Keys { claims, highest, totals, .. } = &Keys::new(queue);
+        let mut call = SCRIPT.on(&self.link, &[claims, highest, totals]).await?;
         call.arg(table).arg(&self.channel).arg(token).send().await
     }
 }
@@ -55,7 +57,7 @@ impl<'a> Mark<'a> {
             "-" => Some(None),
             digits => digits.parse().ok().map(Some),
         };
-        Some(Self { token, highest: id()?, lowest: id()? })
+        Some(Self { token, highest: id()?, lowest: id()?, anew: id()? })
     }
 }
 
@@ -64,11 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_a_token_and_two_ids_that_may_be_missing() {
-        let parsed = Mark::parse(b"7:0 18446744073709551615 -").unwrap();
-        assert_eq!(parsed, Mark { token: "7:0", highest: Some(u64::MAX), lowest: None });
-        assert_eq!(Mark::parse(b"t - 0").map(|mark| (mark.highest, mark.lowest)), Some((None, Some(0))));
-        for bad in [&b""[..], b"t", b"t 1", b"t x 1", b"t 1 18446744073709551616", b"\xff 1 1"] {
+    fn a_message_is_a_token_and_three_numbers_that_may_be_missing() {
+        let parsed = Mark::parse(b"7:0 18446744073709551615 - 2").unwrap();
+        assert_eq!(parsed, Mark { token: "7:0", highest: Some(u64::MAX), lowest: None, anew: Some(2) });
+        assert_eq!(Mark::parse(b"t - 0 -").map(|mark| (mark.highest, mark.lowest)), Some((None, Some(0))));
+        for bad in
+            [&b""[..], b"t", b"t 1", b"t 1 1", b"t x 1 1", b"t 1 18446744073709551616 1", b"\xff 1 1 1"]
+        {
             assert_eq!(Mark::parse(bad), None, "{bad:?}");
         }
     }

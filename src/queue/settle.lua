@@ -32,8 +32,18 @@ local function above(one, other) return #one > #other or (#one == #other and one
 local table, first, last = ARGV[6], ARGV[7], ARGV[8]
 if last ~= '' then
   local low = entry and string.match(entry, '^%d+:%d+:(%d+)') or '0'
-  -- Ids that are not above what was settled when the claim was made are counted anew: the table was emptied.
-  if of ~= table or not above(first, low) or above(last, settled) then
+  -- Ids that are not above what was settled when the claim was made are counted anew: the table was emptied. What
+  -- was settled before says nothing any more, neither of the rows of the other claims that are open.
+  local anew = of == table and not above(first, low)
+  if anew then
+    redis.call('HINCRBY', totals, 'anew', 1)
+    local entries = redis.call('HGETALL', index)
+    for at = 1, #entries, 2 do
+      local made, crashes = string.match(entries[at + 1], '^(%d+):(%d+):%d+$')
+      if made then redis.call('HSET', index, entries[at], made .. ':' .. crashes .. ':0') end
+    end
+  end
+  if of ~= table or anew or above(last, settled) then
     redis.call('SET', highest, last .. ' ' .. table)
   end
 end

@@ -62,6 +62,16 @@ pub struct StoredRow {
     pub values: Vec<Value<'static>>,
 }
 
+/// How far a table's ids are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// The highest of a row that is there; 0 when there is none.
+    pub highest: u64,
+    /// The one that comes next, where the server says it. None that was ever counted is as high, unless ids are counted
+    /// anew because the table was emptied.
+    pub next: Option<u64>,
+}
+
 /// Rows that were read together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
@@ -94,6 +104,9 @@ impl Pages {
     pub fn new(url: &SecretUrl) -> sqlx::Result<Self> {
         let options = session::options(url)?;
         let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT);
+        let pool = pool.after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SET_UP).execute(connection).await.map(drop) })
+        });
         let turns = Arc::new(Semaphore::new(CONNECTIONS as usize));
         Ok(Self { pool: pool.connect_lazy_with(options), turns })
     }
@@ -117,16 +130,24 @@ impl Pages {
         in_time(read).await?.ok_or_else(|| Fault::missing(table))
     }
 
-    /// The highest id of a selection's table; 0 when it is empty.
+    /// How far the ids of a selection's table are counted.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn highest(&self, selection: &Selection) -> Result<u64, Fault> {
+    pub async fn counted(&self, selection: &Selection) -> Result<Counted, Fault> {
         let TableSchema { database, name, .. } = &selection.schema;
-        let (id, database, table) = (quote(&selection.id), quote(database), quote(name));
-        let sql = format!("SELECT CAST(COALESCE(MAX({id}), 0) AS UNSIGNED) FROM {database}.{table}");
+        let (id, quoted, table) = (quote(&selection.id), quote(database), quote(name));
+        let sql = format!("SELECT CAST(COALESCE(MAX({id}), 0) AS UNSIGNED) FROM {quoted}.{table}");
         let _turn = self.turns.acquire().await;
-        in_time(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool)).await
+        in_time(async {
+            let mut connection = self.pool.acquire().await?;
+            let highest: u64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
+            let next: Option<u64> =
+                sqlx::query_scalar(NEXT).bind(database).bind(name).fetch_one(&mut *connection).await?;
+            // MySQL does not say it of a table in which nothing was counted yet.
+            Ok(Counted { highest, next: next.or_else(|| (highest == 0).then_some(1)) })
+        })
+        .await
     }
 
     /// The rows of a selection above an id: the lowest so many, or only as many as have so many bytes, or one.
@@ -156,6 +177,13 @@ impl Pages {
         .await
     }
 }
+
+/// Without this MySQL says what it knew a day ago; MariaDB has no such setting, and does not read such comments.
+const SET_UP: &str = "\
+    SET SESSION /*!80000 information_schema_stats_expiry = 0, */ sql_select_limit = 18446744073709551615";
+
+const NEXT: &str = "\
+    SELECT CAST(auto_increment AS UNSIGNED) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?";
 
 const INDEXES: &str = "\
     SELECT CAST(index_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.statistics \

@@ -1,5 +1,6 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
+mod anew;
 mod api;
 mod assets;
 mod auth;
@@ -11,6 +12,7 @@ mod deliver;
 mod forms;
 mod fuzz;
 mod hearing;
+mod held;
 mod hostile;
 mod lifecycle;
 mod limits;

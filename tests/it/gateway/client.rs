@@ -24,7 +24,7 @@ pub(super) async fn report(node: &mut Node) -> Vec<Value> {
 }
 
 /// Waits until the first follower has all rows up to this id, and returns what it says.
-async fn has_all(node: &mut Node, id: &str) -> Value {
+pub(super) async fn has_all(node: &mut Node, id: &str) -> Value {
     eventually(PATIENCE, "the follower has all rows", async || {
         let mut report = report(node).await;
         if report[0]["since"] == id { Ok(report.remove(0)) } else { Err(report) }

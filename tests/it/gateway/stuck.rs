@@ -179,3 +179,48 @@ async fn what_a_client_takes_counts_as_taken_on_a_connection_that_somebody_was_r
     let session = Polling::connected(&gateway).await;
     takes_all(&env, &mut session.upgrade_on(stream).await).await;
 }
+
+/// Asks so often, each on a connection of its own.
+async fn asks(gateway: &Gateway, times: usize, request: &str) {
+    for _ in 0..times {
+        let answer = gateway.request(request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_takes_nothing_of_what_waits() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[LITTLE]).await;
+    let session = Polling::connected(&gateway).await;
+    // A little more than may wait.
+    fill(&env, 100).await;
+    let request = |query: &str| {
+        format!("GET /socket.io/?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    };
+    let web_socket = session.web_socket_query();
+    // A session does not change its version; a WebSocket needs a key.
+    asks(
+        &gateway,
+        300,
+        &request(&web_socket.replace("EIO=4&transport=websocket", "EIO=9&transport=polling")),
+    )
+    .await;
+    asks(&gateway, 300, &request(&web_socket)).await;
+    fill(&env, 1).await;
+    gateway.process.says("a client that does not read is dropped", 1).await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_a_second_websocket_is_cut_off_its_first_when_it_does_not_read() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[LITTLE]).await;
+    let session = Polling::connected(&gateway).await;
+    let mut first = session.upgrade().await;
+    let mut second = session.web_socket().await.unwrap();
+    assert_eq!(second.frame().await, None, "there is one already");
+    fill(&env, 400).await;
+    gateway.process.says("a client that does not read is dropped", 1).await;
+    // Sooner than for pings that it does not answer.
+    within(Duration::from_secs(5), "its end", first.ends()).await;
+}
