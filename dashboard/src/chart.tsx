@@ -59,7 +59,6 @@ function options(place: HTMLElement, setAt: (at: number | null) => void): uPlot.
   // From nothing to a little above the highest, and never so near that noise looks like news.
   const range = (_: uPlot, __: number, most: number): uPlot.Range.MinMax => [0, Math.max(10, (most ?? 0) * 1.1)];
   const values = (_: uPlot, splits: number[]) => splits.map((value) => short.format(value));
-  // The left axis has the lines across: those of two would be read as one.
   return {
     width: place.clientWidth,
     height: HEIGHT,
