@@ -5,8 +5,9 @@
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
 //! * `packet` is the encoding, pure. `adapter` is where the library keeps sockets and rooms.
-//! * `sockets` is what a client may do, `subscribe` what it asks for, pure, and `refusal` why it does not get it. `slow`
-//!   is how events go out, and what becomes of a client that does not read; `debts` counts what each has not taken.
+//! * `sockets` is what a client may do, `subscribe` what it asks for, pure, and `refusal` why it does not get it.
+//!   `slow` is how events go out, and what becomes of a client that does not read; `debts` counts what each has not
+//!   taken.
 //! * `catch_up` reads back what was missed: for one client in `replay`, for everybody in `repair`. `feed` knows which
 //!   table the rows of a room come from, `laid` how they are read back, `readable` which cannot be, `marks` up to where
 //!   all of them are published. `start` is how following a room begins, `follow` one who is given rows one by one,

@@ -218,7 +218,8 @@ impl Source {
     ///
     /// # Errors
     /// A sentence, when a pointer holds `~` that is neither `~0` nor `~1`; and when a key looks like a pointer without
-    /// its slash or like a key with its conversion, which were hardly meant as names. Such a key is written as a pointer.
+    /// its slash or like a key with its conversion, which were hardly meant as names. Such a key is written as a
+    /// pointer.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(pointer) = text.strip_prefix('/') else {
             return check_key(text).map(|()| Self(vec![text.to_owned()]));

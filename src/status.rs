@@ -1,4 +1,5 @@
-//! How the whole cluster stands, as Redis tells: what `rowcast status`, `/api/status` and `/metrics` show.
+//! How the whole cluster stands, as Redis tells: what `rowcast status`, `/api/status`, `/metrics` and the
+//! dashboard show.
 //!
 //! Everything is read from Redis, so it covers the processes of all hosts. Each writes about itself when it renews its
 //! lease; the queues' numbers are of this instant. [`Cluster`] is what was read, [`Status`] what it means.

@@ -24,7 +24,8 @@ use crate::{
 /// With ROWCAST_JWT_SECRET or ROWCAST_JWT_PUBLIC_KEY, clients need a token that lists their rooms; without, it listens
 /// on loopback addresses only, unless ROWCAST_PUBLIC=true says that everybody may see everything.
 /// With DATABASE_URL, which it needs for nothing else, clients that were away get the rows that they missed.
-/// /healthz answers while the process works; /readyz when it also hears Redis.
+/// /healthz answers while the process works; /readyz when it also hears Redis. The dashboard is at /, and what programs
+/// ask is under /api/ and /metrics.
 ///
 /// This is the process that `rowcast up` runs ROWCAST_GATEWAYS of. On its own it suits an engine that restarts
 /// processes by itself.

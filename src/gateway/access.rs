@@ -114,8 +114,8 @@ impl Access {
         client.extensions.insert(Held(Arc::new(grant)));
     }
 
-    /// Looks at the clock for a client whose token was accepted a while ago: [`Access::watch`] knows of none that is not
-    /// connected yet.
+    /// Looks at the clock for a client whose token was accepted a while ago: [`Access::watch`] knows of none that is
+    /// not connected yet.
     pub(super) fn remember(&self, client: &Client) {
         if let Some(Held(grant)) = client.extensions.get::<Held>() {
             self.earliest.fetch_min(grant.ends, Ordering::Relaxed);

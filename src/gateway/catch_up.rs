@@ -140,7 +140,7 @@ impl CatchUp {
     async fn look(&self, feed: &Feed) {
         let Some(pages) = &self.pages else { return };
         let look = async { if feed.wants_look().await { feed.look(pages, &self.key).await } else { Ok(()) } };
-        // The marks must not wait for it; it is asked again in the next round.
+        // The marks wait for it so long at most; it is asked again in the next round.
         match timeout(ASK_EVERY, look).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => tracing::debug!(queue = feed.route.queue, "its table cannot be read: {fault}"),

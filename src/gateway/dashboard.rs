@@ -1,7 +1,7 @@
 //! The dashboard: the page at `/` with its files, and what it is told.
 //!
 //! The page holds no data, so anybody may load it. What it shows it asks of `GET /api/dashboard`, like any program, and
-//! only who may look is answered. It has no script in it and asks no other host for anything, and browsers are told to
+//! only who may look is answered. It has no inline script and asks no other host for anything, and browsers are told to
 //! hold it to that.
 
 use std::sync::Arc;

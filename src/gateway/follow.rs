@@ -156,7 +156,8 @@ impl Follower {
         if !state.live && !has_it {
             return;
         }
-        // When the replay is over, what is live is for nobody to know again: however long the mark stands, nothing grows.
+        // When the replay is over, what is live is for nobody to know again: however long the mark stands, nothing
+        // grows.
         let new = match (state.settled, state.complete) {
             (true, _) => true,
             (false, true) => !state.sent.contains(row.id),

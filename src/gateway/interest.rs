@@ -1,5 +1,5 @@
-//! Which rooms' channels Redis is asked for, where a gateway hears rooms one by one: those with a client here, and those
-//! that one is about to join.
+//! Which rooms' channels Redis is asked for, where a gateway hears rooms one by one: those with a client here, and
+//! those that one is about to join.
 //!
 //! What is wanted while a request is under way goes into the next one together, so that many clients at once cost few
 //! requests. A room that nobody is in any more is given up a while later: whoever reloads a page costs nothing.

@@ -37,8 +37,8 @@ pub(super) struct Line {
     _seat: Seat,
 }
 
-/// Whose WebSocket a connection is, once a request for one was not refused. The requests before that one may be those of
-/// others, whom a proxy spoke for on the same connection.
+/// Whose WebSocket a connection is, once a request for one was not refused. The requests before that one may be those
+/// of others, whom a proxy spoke for on the same connection.
 #[derive(Default)]
 struct Carried {
     /// What goes out was taken from what this client is owed.
@@ -57,9 +57,8 @@ impl Line {
     /// So many bytes were handed to the kernel.
     pub(super) fn wrote(&self, bytes: usize) {
         let carried = &mut *self.carried();
-        if let Some(debt) = &carried.debt
-            && std::mem::replace(&mut carried.answered, true)
-        {
+        let was_answered = std::mem::replace(&mut carried.answered, true);
+        if let Some(debt) = carried.debt.as_ref().filter(|_| was_answered) {
             debt.pay(bytes as u64);
         }
     }

@@ -5,6 +5,7 @@
 //! site can have it sent along, and it counts for looking alone.
 //!
 //! What it does not do: end a cookie before its time. Who logs out has the browser forget it; a copy would count on.
+//! Nor does it keep somebody with five addresses from using up the attempts that all have together.
 
 use std::{
     collections::HashMap,
@@ -39,6 +40,7 @@ const SHIFT: Duration = Duration::from_secs(12 * 3600);
 /// Attempts of one address: ten at once, then one a second. And of all addresses together.
 const OF_ONE: (u32, Duration) = (1, Duration::from_secs(10));
 const OF_ALL: (u32, Duration) = (5, Duration::from_secs(20));
+const QUIET: Duration = Duration::from_secs(60);
 /// More addresses than this are forgotten; that all of them together are held back does not depend on it.
 const MOST_ADDRESSES: usize = 1_000;
 
@@ -53,6 +55,8 @@ pub(super) struct Login {
 struct Attempts {
     all: Allowance,
     of: HashMap<IpAddr, Allowance>,
+    /// When the log was told that there are too many.
+    told: Option<Instant>,
 }
 
 impl Login {
@@ -74,16 +78,22 @@ impl Login {
         [&self.operators.admin, &self.operators.read].into_iter().flatten()
     }
 
-    fn may_try(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-        let Some(peer) = peer else { return false };
-        let client = house(self.proxies.client(peer, headers));
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).take(client, Instant::now())
+    /// Whether another attempt is allowed. That none is stands in the log once a minute at most.
+    fn may_try(&self, client: IpAddr) -> bool {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let may = attempts.take(house(client), now);
+        if !may && attempts.told.is_none_or(|told| now.duration_since(told) >= QUIET) {
+            attempts.told = Some(now);
+            tracing::warn!(%client, "too many attempts to log in to the dashboard; told once a minute");
+        }
+        may
     }
 }
 
 impl Attempts {
     fn new(now: Instant) -> Self {
-        Self { all: Allowance::new(OF_ALL.0, OF_ALL.1, now), of: HashMap::new() }
+        Self { all: Allowance::new(OF_ALL.0, OF_ALL.1, now), of: HashMap::new(), told: None }
     }
 
     fn take(&mut self, client: IpAddr, now: Instant) -> bool {
@@ -119,9 +129,10 @@ pub(super) async fn log_in(
         Ok(Json(knock)) => knock,
         Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
     };
-    let peer = line.peer();
-    if !login.may_try(peer, &headers) {
-        tracing::warn!(?peer, "too many attempts to log in to the dashboard");
+    let Some(client) = line.peer().map(|peer| login.proxies.client(peer, &headers)) else {
+        return refuse(StatusCode::BAD_REQUEST, "bad_request", "the connection has ended");
+    };
+    if !login.may_try(client) {
         return refuse(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many",
@@ -130,12 +141,12 @@ pub(super) async fn log_in(
     }
     match login.tokens().find(|token| token.is(&knock.token)) {
         Some(token) => {
-            tracing::info!(?peer, "somebody has logged in to the dashboard");
+            tracing::info!(%client, "somebody has logged in to the dashboard");
             let until = seconds_now() + SHIFT.as_secs();
             with_cookie(&issue(token, until), SHIFT, &headers)
         }
         None => {
-            tracing::warn!(?peer, "a wrong token was given to log in to the dashboard");
+            tracing::warn!(%client, "a wrong token was given to log in to the dashboard");
             let why = "that is neither ROWCAST_READ_TOKEN nor ROWCAST_ADMIN_TOKEN of this gateway";
             refuse(StatusCode::UNAUTHORIZED, "wrong_token", why)
         }

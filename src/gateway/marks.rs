@@ -1,8 +1,8 @@
 //! The mark of a table: up to which id all its rows are published, by all queues that fill it. Pure.
 //!
 //! It falls only when the table was emptied and its ids are counted anew. That shows in two ways: a queue has settled
-//! such ids, or the table's next id is no higher than one that was known before it was looked at. That a number is lower
-//! than it was says nothing: a gateway may be behind another one, and Redis may have lost its last second.
+//! such ids, or the table's next id is no higher than one that was known before it was looked at. That a number is
+//! lower than it was says nothing: a gateway may be behind another one, and Redis may have lost its last second.
 
 use crate::{queue::Mark, store::Counted};
 

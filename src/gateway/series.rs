@@ -36,7 +36,7 @@ pub(super) struct Series(Mutex<Ring>);
 #[derive(Debug, Default)]
 struct Ring {
     points: VecDeque<Point>,
-    /// The newest answer of Redis, and when it came.
+    /// The newest answer of Redis: when it was asked for, when it came (milliseconds since 1970), and what it said.
     newest: Option<(Instant, u64, Arc<Status>)>,
     /// Since when Redis does not answer, and why. The log has it from whoever hears messages.
     away: Option<(OffsetDateTime, String)>,

@@ -25,7 +25,7 @@ pub struct Queue {
     /// What a person should know of it: that nobody takes its jobs, or that nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Between two looks; only while watching.
+    /// Between two looks, for whoever looks again and again: `status --watch` and the dashboard.
     pub rows_per_second: Option<f64>,
 }
 

@@ -62,7 +62,8 @@ impl Status {
         self.queues.iter().map(jobs).sum()
     }
 
-    /// Servers and routes that workers wait for: once each, since the first of them does.
+    /// Servers and routes that workers wait for: once each, since the first of them does (by the time of day, which is
+    /// all that they tell).
     fn waits(&self) -> Vec<Trouble> {
         let alive =
             || self.workers.iter().map(|worker| &worker.life).filter(|life| life.alive && !life.silent);

@@ -1,7 +1,7 @@
 //! What is said on the connection to Redis: what is to be heard on it, and now and then whether anybody is there.
 //!
-//! For requests it subscribes to patterns, where Node servers subscribe to channels. Redis does not count those in PUBSUB
-//! NUMSUB, which is how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
+//! For requests it subscribes to patterns, where Node servers subscribe to channels. Redis does not count those in
+//! PUBSUB NUMSUB, which is how Node servers know whose answers to wait for: so none of them ever waits for a gateway.
 
 use std::{
     sync::Arc,
@@ -32,8 +32,8 @@ const SLOW: Duration = Duration::from_secs(2);
 /// How often a part of the rooms is looked at, to let go of those that nobody is in any more.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// What is heard whoever is here: requests, marks, and what goes to everybody or to several rooms, which is published on
-/// the channel of the namespace.
+/// What is heard whoever is here: requests, marks, and what goes to everybody or to several rooms, which is published
+/// on the channel of the namespace.
 pub(super) struct Standing {
     patterns: Vec<String>,
     channels: Vec<String>,
@@ -80,8 +80,8 @@ async fn ask_for(sink: &mut PubSubSink, interest: &Interest, channels: &[Arc<str
     Ok(())
 }
 
-/// Asks for the rooms that are wanted, lets go of those that are not any more, and asks now and then for a sign of life.
-/// Returns when Redis no longer answers, with the time since when.
+/// Asks for the rooms that are wanted, lets go of those that are not any more, and asks now and then for a sign of
+/// life. Returns when Redis no longer answers, with the time since when.
 pub(super) async fn converse(
     mut sink: PubSubSink,
     interest: &Interest,
