@@ -3,8 +3,8 @@
 //! 1. Pages are read until there is nothing behind one. What is heard meanwhile is left out: it is in a page still to
 //!    come, or above what the client was told.
 //! 2. Should the table have been emptied since the client was told its id, all of it is read. From here on the client
-//!    takes live rows. What lies between what it was told and this moment is read once more,
-//!    and given where it was not given yet.
+//!    takes live rows. What lies between what it was told and this moment is read once more, and given where it was not
+//!    given yet.
 //! 3. When Redis was heard all the while, it is complete; else the second step is taken again.
 
 use std::{
