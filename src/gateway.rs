@@ -161,14 +161,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let app = http::router(readiness.clone(), stop.clone())
         .merge(api::router(api.clone()))
         .merge(dashboard::page());
-    let notes = middleware::from_fn_with_state(lines.clone(), lines::note);
-    let polls = middleware::from_fn_with_state(lines.clone(), polling::check);
-    let origins = middleware::from_fn_with_state(Arc::new(Gate::of(&settings)), origin::check);
-    let guard = middleware::from_fn_with_state(Guard { doors, access: access.clone() }, doors::check);
-    let app = app.layer(layer).layer(middleware::from_fn(heads::shorten));
-    let app = app.layer(polls).layer(notes).layer(guard);
-    // Whoever fetches a file opens no session, and is not counted as a client.
-    let app = app.layer(middleware::from_fn(assets::serve)).layer(origins);
+    let app = guarded(app.layer(layer), &settings, &lines, Guard { doors, access: access.clone() });
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
@@ -196,6 +189,17 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     }
     presence.leave(drain / 20).await;
     Ok(())
+}
+
+/// What each request passes through before it is answered, the last of these first.
+fn guarded(app: Router, settings: &GatewaySettings, lines: &Arc<Lines>, guard: Guard) -> Router {
+    app.layer(middleware::from_fn(heads::shorten))
+        .layer(middleware::from_fn_with_state(lines.clone(), polling::check))
+        .layer(middleware::from_fn_with_state(lines.clone(), lines::note))
+        .layer(middleware::from_fn_with_state(guard, doors::check))
+        // Whoever fetches a file opens no session, and is not counted as a client.
+        .layer(middleware::from_fn(assets::serve))
+        .layer(middleware::from_fn_with_state(Arc::new(Gate::of(settings)), origin::check))
 }
 
 /// What programs are answered with: what operators ask and order.

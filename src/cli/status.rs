@@ -107,7 +107,10 @@ fn text(status: &Status) -> String {
         gateways => format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(gateway::cells))),
     };
     let queues = titled(queue::TITLES, status.queues.iter().map(queue::cells));
-    let problems = status.queues.iter().filter_map(|queue| queue.problem.as_ref().or(queue.note.as_ref()));
+    let problems = status
+        .queues
+        .iter()
+        .filter_map(|queue| queue.problem.clone().or_else(|| queue.note.as_ref().map(ToString::to_string)));
     let problems: String = problems.map(|text| format!("\n{text}")).collect();
     format!("{workers}{gateways}{}\n\n{queues}{problems}", reasons(status))
 }

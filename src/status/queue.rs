@@ -1,8 +1,8 @@
 //! How a queue stands, by its lists and counters.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Worker;
 use crate::{queue::Audit, route::Route, spelling::did_you_mean};
@@ -24,9 +24,30 @@ pub struct Queue {
     pub workers: usize,
     /// What a person should know of it: that nobody takes its jobs, or that nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<Note>,
     /// Between two looks, for whoever looks again and again: `status --watch` and the dashboard.
     pub rows_per_second: Option<f64>,
+}
+
+/// What a person should know of a queue. In JSON a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it is.
+    pub what: String,
+    /// What to do, or what was probably meant.
+    pub advice: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.advice)
+    }
+}
+
+impl Serialize for Note {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Queue {
@@ -51,7 +72,7 @@ impl Queue {
 }
 
 /// What a person should know of a queue without a worker.
-fn note(queue: &str, audit: &Audit, workers: &[Worker]) -> Option<String> {
+fn note(queue: &str, audit: &Audit, workers: &[Worker]) -> Option<Note> {
     if workers.iter().any(|worker| worker.takes(queue)) {
         return None;
     }
@@ -60,11 +81,11 @@ fn note(queue: &str, audit: &Audit, workers: &[Worker]) -> Option<String> {
     let mut taken = taken.map(String::as_str).peekable();
     let anybody = taken.peek().is_some();
     if *audit == Audit::default() {
-        let meant = Some(did_you_mean(queue, taken)).filter(|meant| !meant.is_empty());
-        let meant = meant.unwrap_or_else(|| "; is that its name?".to_owned());
-        return Some(format!(
-            "Redis knows nothing of queue {queue:?}: no job, and no worker that takes any from it{meant}"
-        ));
+        let meant = did_you_mean(queue, taken);
+        let what =
+            format!("Redis knows nothing of queue {queue:?}: no job, and no worker that takes any from it");
+        let advice = meant.strip_prefix("; ").unwrap_or("is that its name?").to_owned();
+        return Some(Note { what, advice });
     }
     let jobs = match audit.waiting + audit.suspects {
         // That no worker runs at all is said by itself.
@@ -73,10 +94,9 @@ fn note(queue: &str, audit: &Audit, workers: &[Worker]) -> Option<String> {
         1 => "1 job waits and no worker takes it".to_owned(),
         jobs => format!("{jobs} jobs wait and no worker takes them"),
     };
-    Some(format!(
-        "queue {queue:?}: {jobs}; start `rowcast up` with its route, or add the route to the routes file of a running \
-         one and send it HUP"
-    ))
+    let advice = "start `rowcast up` with its route, or add the route to the routes file of a running one and send it \
+                  HUP";
+    Some(Note { what: format!("queue {queue:?}: {jobs}"), advice: advice.to_owned() })
 }
 
 #[cfg(test)]
@@ -92,7 +112,9 @@ mod tests {
     #[test]
     fn a_queue_that_nobody_takes_is_told_with_what_waits_in_it() {
         let said = |waiting, workers: &[Worker]| {
-            note("orders", &Audit { waiting, claimed: 1, ..Audit::default() }, workers).unwrap_or_default()
+            note("orders", &Audit { waiting, claimed: 1, ..Audit::default() }, workers)
+                .map(|note| note.to_string())
+                .unwrap_or_default()
         };
         let other = worker(&[("state", "working"), ("queues", r#"["message"]"#)]);
         let gone = worker(&[]);
@@ -106,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_queue_of_which_nothing_is_known_is_told_with_the_one_that_was_meant() {
-        let said = |workers: &[Worker]| note("mesage", &Audit::default(), workers).unwrap_or_default();
+        let said = |workers: &[Worker]| note("mesage", &Audit::default(), workers).unwrap().to_string();
         assert!(said(&[]).ends_with("; is that its name?"));
         assert!(said(&[worker(&[("queues", r#"["message"]"#)])]).ends_with("; did you mean message?"));
     }

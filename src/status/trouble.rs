@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Life, Queue, Status};
+use super::{Life, Queue, Status, queue::Note};
 use crate::telemetry::clock;
 
 /// Something that is wrong, or that a person should know.
@@ -108,9 +108,7 @@ impl Queue {
             let advice = "Something else uses the name of one of its keys. `rowcast check` says more.";
             troubles.push(Trouble { why: Some(sentence(problem)), ..Trouble::new(true, what, advice) });
         }
-        if let Some((what, advice)) =
-            self.note.as_ref().filter(|_| anybody_works).and_then(|note| note.split_once("; "))
-        {
+        if let Some(Note { what, advice }) = self.note.as_ref().filter(|_| anybody_works) {
             troubles.push(Trouble::new(true, sentence(what), sentence(advice)));
         }
         if self.audit.paused {
@@ -160,7 +158,7 @@ fn unheard(role: &str, life: &Life) -> Option<Trouble> {
     Some(Trouble::new(false, at(&format!("has been silent for {} s", silent / 1_000)), advice))
 }
 
-/// Server, time and reason of `waiting for MySQL since 12:03:04, it is full`.
+/// Server, time and reason of what [`crate::telemetry::Outage::waiting`] says.
 fn parts(waiting: &str) -> (&str, &str, &str) {
     let rest = waiting.strip_prefix("waiting for ").unwrap_or(waiting);
     let (server, rest) = rest.split_once(" since ").unwrap_or((rest, ""));
@@ -201,13 +199,14 @@ fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::{
         queue::{Audit, Member},
         route::Route,
         status::Cluster,
+        telemetry::Outage,
     };
 
     fn worker(fields: &[(&str, &str)]) -> Member {
@@ -246,6 +245,15 @@ mod tests {
             some,
             ["Waiting for MySQL since 12:03:09 UTC (1 of 2 workers): 41,220 jobs are safe in Redis."]
         );
+    }
+
+    #[test]
+    fn what_a_worker_says_of_an_outage_is_taken_apart_as_it_was_put_together() {
+        let mut outage = Outage::new("the route");
+        outage.down(Instant::now(), "no table, it seems".to_owned());
+        let waiting = outage.waiting().unwrap();
+        let (server, since, why) = parts(&waiting);
+        assert_eq!((server, since.len(), why), ("the route", "12:03:04".len(), "no table, it seems"));
     }
 
     #[test]
