@@ -4,10 +4,7 @@
 
 mod official;
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::process::Stdio;
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -17,32 +14,13 @@ use rowcast::emitter::{ColumnName, Emitter, RowEvents, Scalar};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt as _, BufReader, Lines},
-    net::TcpStream,
     process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
-/// Far longer than anything here takes; only a failure waits for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, own_redis, redis_connection};
 
 pub(crate) const INTEROP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
-
-/// A private Redis that ends with the test.
-async fn start_redis() -> (Child, String) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let server = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("redis-server cannot be started; install it with: apt-get install redis-server");
-    let deadline = Instant::now() + PATIENCE;
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(Instant::now() < deadline, "redis-server does not listen on port {port}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    (server, format!("redis://127.0.0.1:{port}"))
-}
 
 /// Says what to install when Node, its packages or the built client are missing.
 pub(crate) fn require_node() {
@@ -143,15 +121,14 @@ impl Node {
 const ALL: [&str; 5] = ["/#", "/#room1", "/#room2", "/#room1,room2", "/#42"];
 
 pub(crate) async fn emitter(redis_url: &str) -> Emitter<redis::aio::MultiplexedConnection> {
-    let client = redis::Client::open(redis_url).unwrap();
-    Emitter::new(client.get_multiplexed_async_connection().await.unwrap())
+    Emitter::new(redis_connection(redis_url).await)
 }
 
 #[tokio::test]
 async fn clients_of_a_node_server_get_what_is_meant_for_their_rooms_once_and_nothing_else() {
-    let (_redis, url) = start_redis().await;
-    let mut node = Node::start(&url, &[&ALL[..], &["/chat#room1"]].concat()).await;
-    let emitter = emitter(&url).await;
+    let redis = own_redis(&[]).await;
+    let mut node = Node::start(&redis.url(), &[&ALL[..], &["/chat#room1"]].concat()).await;
+    let emitter = emitter(&redis.url()).await;
 
     // Each client gets what comes on one connection in order, so an unexpected event would show as the next line.
     let data = json!({"id": 1, "name": "é🚀", "nested": [1.5, null, {"deep": true}], "big": 9_007_199_254_740_993_i64});
@@ -186,9 +163,9 @@ async fn clients_of_a_node_server_get_what_is_meant_for_their_rooms_once_and_not
 
 #[tokio::test]
 async fn a_node_server_joins_leaves_disconnects_and_hears_what_it_is_asked() {
-    let (_redis, url) = start_redis().await;
-    let mut node = Node::start(&url, &["--key", "myapp", "--on", "reload", "/#a", "/#b"]).await;
-    let emitter = emitter(&url).await.with_key("myapp");
+    let redis = own_redis(&[]).await;
+    let mut node = Node::start(&redis.url(), &["--key", "myapp", "--on", "reload", "/#a", "/#b"]).await;
+    let emitter = emitter(&redis.url()).await.with_key("myapp");
 
     emitter.to("a").sockets_join(["new", "newer"]).await.unwrap();
     emitter.to("newer").emit("joined", &0).await.unwrap();
@@ -211,9 +188,9 @@ async fn a_node_server_joins_leaves_disconnects_and_hears_what_it_is_asked() {
 
 #[tokio::test]
 async fn rows_of_the_hot_path_reach_clients_with_every_kind_of_value() {
-    let (_redis, url) = start_redis().await;
-    let mut node = Node::start(&url, &["/#pre_qqaccount", "/#account:7", "/#"]).await;
-    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let redis = own_redis(&[]).await;
+    let mut node = Node::start(&redis.url(), &["/#pre_qqaccount", "/#account:7", "/#"]).await;
+    let mut connection = redis_connection(&redis.url()).await;
 
     let events = RowEvents::new("socket.io", "/", "row", "pre_qqaccount").unwrap();
     let names = ["accountid", "price", "document", "photo", "text", "gone"].map(ColumnName::new);

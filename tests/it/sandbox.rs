@@ -11,7 +11,9 @@ use nix::unistd::{Pid, getpgid, getpgrp};
 use rowcast::sandbox::{Flavour, Redis, RedisOptions, Sandbox, Sql, SqlOptions, Wanted};
 use sqlx::{Connection, Executor, MySqlConnection};
 
-use crate::support::{Env, eventually, new_folder, running::is_gone, sql_binary, template, within};
+use crate::support::{
+    Env, eventually, new_folder, redis_connection, running::is_gone, sql_binary, template, within,
+};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -143,8 +145,7 @@ async fn a_second_start_goes_on_with_the_data_and_the_ports() {
     let mut connection = connect(&sandbox, "kept").await;
     connection.execute("CREATE TABLE t (id INT)").await.unwrap();
     connection.execute("INSERT INTO t VALUES (7)").await.unwrap();
-    let client = redis::Client::open(sandbox.redis.url()).unwrap();
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let mut redis = redis_connection(&sandbox.redis.url()).await;
     redis::cmd("SET").arg("kept").arg("yes").query_async::<()>(&mut redis).await.unwrap();
     let pids = [sandbox.redis.pid().unwrap(), sandbox.sql.pid().unwrap()];
     sandbox.stop().await.unwrap();
@@ -156,7 +157,7 @@ async fn a_second_start_goes_on_with_the_data_and_the_ports() {
     let mut connection = connect(&sandbox, "kept").await;
     let id: i32 = sqlx::query_scalar("SELECT id FROM t").fetch_one(&mut connection).await.unwrap();
     assert_eq!(id, 7);
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let mut redis = redis_connection(&sandbox.redis.url()).await;
     let kept: String = redis::cmd("GET").arg("kept").query_async(&mut redis).await.unwrap();
     assert_eq!(kept, "yes");
     sandbox.stop().await.unwrap();

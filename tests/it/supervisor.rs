@@ -37,8 +37,7 @@ async fn the_workers_of_a_killed_supervisor_end_by_themselves() {
     let mut up = start(&[("ROWCAST_WORKERS", "3")]).await;
     let pids = up.slots("fork");
     assert_eq!(pids.len(), 3);
-    up.signal(Signal::SIGKILL);
-    up.ended().await;
+    up.kill9().await;
     for (_, pid) in pids {
         let gone = async || if is_gone(pid) { Ok(()) } else { Err(pid) };
         eventually(PATIENCE, "the worker ends", gone).await;

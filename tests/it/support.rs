@@ -22,6 +22,6 @@ pub(crate) use env::Env;
 pub(crate) use proxy::{Proxy, Side};
 pub(crate) use random::random;
 pub(crate) use running::{PATIENCE, Running, hears, said};
-pub(crate) use servers::{new_folder, sql_binary, template};
+pub(crate) use servers::{new_folder, own_redis, redis_connection, sql_binary, template};
 pub(crate) use subscriber::Subscriber;
 pub(crate) use wait::{eventually, within};

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use nix::sys::signal::Signal;
-
 use super::scene::{LIMIT, Scene, marker, sorted};
 use crate::support::{eventually, random, running::state};
 
@@ -89,8 +87,7 @@ async fn after_a_killed_supervisor_a_new_one_finishes_everything_once() {
     let mut up = scene.run("up", &[("ROWCAST_WORKERS", "2")]);
     in_the_middle(&scene, 100).await;
     let workers = up.workers();
-    up.signal(Signal::SIGKILL);
-    up.ended().await;
+    up.kill9().await;
     let mut next = scene.run("up", &[("ROWCAST_WORKERS", "2")]);
     scene.each_once(3_000).await;
     for pid in workers {

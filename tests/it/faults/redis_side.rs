@@ -1,6 +1,6 @@
 //! Redis that is full, holds something else, forgets its scripts or everything, or does not know us.
 
-use crate::support::{Env, PATIENCE, Running, eventually, said};
+use crate::support::{Env, PATIENCE, Running, eventually, redis_connection, said};
 
 async fn redis(env: &Env, command: &[&str]) {
     let mut connection = env.redis_connection().await;
@@ -143,8 +143,7 @@ async fn a_wrong_password_of_redis_is_waited_for_and_never_shown() {
     let mut worker = Running::worker(&env, &[("REDIS_URL", &url), ("RUST_LOG", "debug")]);
     let line = worker.says("waiting for Redis", 1).await.remove(0);
     assert!(line["reason"].as_str().unwrap().contains("password"), "{line}");
-    let client = redis::Client::open(env.redis_url.replace("redis://", "redis://:right@")).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = redis_connection(&env.redis_url.replace("redis://", "redis://:right@")).await;
     let change = redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("hunter2").to_owned();
     change.query_async::<()>(&mut connection).await.unwrap();
     worker.says("Redis is back", 1).await;

@@ -56,7 +56,7 @@ async fn marks_that_are_behind_those_of_another_gateway_are_no_emptied_table() {
     worker.stop().await;
 
     let listen = format!("127.0.0.1:{}", free_port());
-    let ahead = gateway(&env, &listen).await;
+    let mut ahead = gateway(&env, &listen).await;
     let mut node = follow(&listen, &["websocket#pre_qqaccount"]);
     let worker = Running::routes(&env, &route(""), &[]);
     push_to(&env, "", 100).await;
@@ -66,7 +66,7 @@ async fn marks_that_are_behind_those_of_another_gateway_are_no_emptied_table() {
     let late = Running::routes(&env, &route(":two"), &fault);
     push_to(&env, ":two", 1).await;
     stopped(late.pid()).await;
-    ahead.process.signal(Signal::SIGKILL);
+    ahead.process.kill9().await;
 
     let _behind = gateway(&env, &listen).await;
     has_connects(&mut node, 2).await;
@@ -137,10 +137,10 @@ async fn a_table_that_was_emptied_and_has_more_rows_than_before_a_moment_later_l
 async fn who_comes_back_to_a_table_that_was_emptied_meanwhile_gets_all_its_rows() {
     let env = with_rows(100).await;
     let listen = format!("127.0.0.1:{}", free_port());
-    let before = Gateway::start(&env, &[("ROWCAST_LISTEN", &listen)]).await;
+    let mut before = Gateway::start(&env, &[("ROWCAST_LISTEN", &listen)]).await;
     let mut node = follow(&listen, &["websocket#pre_qqaccount"]);
     has_all(&mut node, "100").await;
-    before.process.signal(Signal::SIGKILL);
+    before.process.kill9().await;
     env.execute("TRUNCATE TABLE pre_qqaccount").await;
     let worker = Running::worker(&env, &[]);
     push(&env, 0..10).await;

@@ -93,8 +93,7 @@ impl Storm {
                 self.env.redis.restart().await.unwrap();
             }
             Blow::Gateway => {
-                self.gateway.process.signal(Signal::SIGKILL);
-                self.gateway.process.ended().await;
+                self.gateway.process.kill9().await;
                 self.pause(500).await;
                 let listen = ("ROWCAST_LISTEN", &*self.listen);
                 self.gateway = Gateway::listening(&self.env, &[ROOMS, listen]).await;

@@ -107,8 +107,7 @@ async fn a_gateway_that_hangs_is_killed_and_replaced() {
 async fn the_gateways_of_a_killed_supervisor_end_by_themselves_and_free_their_ports() {
     let (mut up, addresses) = start(2, &[]).await;
     let pids = up.slots_of("gateway", "fork");
-    up.signal(Signal::SIGKILL);
-    up.ended().await;
+    up.kill9().await;
     for (_, pid) in pids {
         eventually(PATIENCE, "it ends", async || is_gone(pid).then_some(()).ok_or(pid)).await;
     }

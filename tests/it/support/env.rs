@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlPool;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 use ulid::Ulid;
 
-use super::servers::{own_redis, own_sql, shared_sql};
+use super::servers::{own_redis, own_sql, redis_connection, shared_sql};
 use super::{Subscriber, within};
 
 /// How long a server may take for a simple request.
@@ -109,9 +109,7 @@ impl Env {
 
     /// A connection to the test's Redis.
     pub(crate) async fn redis_connection(&self) -> MultiplexedConnection {
-        let client = redis::Client::open(self.redis_url.as_str()).expect("a Redis URL");
-        let connection = client.get_multiplexed_async_connection();
-        within(LIMIT, "a connection to Redis", connection).await.expect("a connection")
+        redis_connection(&self.redis_url).await
     }
 
     /// LPUSHes jobs to the test's queue, the first one first.

@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, MySqlConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Env, Proxy, Side, eventually, within};
+use super::{Env, Proxy, Side, eventually, redis_connection, within};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -168,8 +168,7 @@ async fn a_commit_whose_request_is_lost_is_not_done() {
 async fn a_push_whose_reply_is_lost_is_in_the_queue() {
     let env = Env::new().await;
     let proxy = Proxy::start(env.redis.port()).await;
-    let client = redis::Client::open(proxy.url(&env.redis_url)).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = redis_connection(&proxy.url(&env.redis_url)).await;
     proxy.lose_reply_to(b"LPUSH");
     let pushed = redis::cmd("LPUSH").arg(&env.queue).arg("job").query_async::<u64>(&mut connection).await;
     assert!(pushed.is_err());

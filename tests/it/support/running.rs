@@ -210,6 +210,12 @@ impl Running {
         .await
     }
 
+    /// Kills it, and waits until it is gone and with it what it listened on.
+    pub(crate) async fn kill9(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.ended().await;
+    }
+
     /// Asks it to end, and waits until it has, in order.
     pub(crate) async fn drain(&mut self) {
         self.signal(Signal::SIGTERM);

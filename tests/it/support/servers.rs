@@ -3,9 +3,12 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use rowcast::sandbox::{Flavour, Redis, RedisOptions, Sql, SqlBinary, SqlOptions, Wanted};
 use tokio::sync::OnceCell;
 use ulid::Ulid;
+
+use super::PATIENCE;
 
 /// The SQL server that all tests of this process share; each test has its own database on it.
 ///
@@ -32,6 +35,15 @@ pub(crate) async fn own_redis(extra: &[&str]) -> Redis {
     let extra = extra.iter().map(ToString::to_string).collect();
     let options = RedisOptions { flush_always: true, throwaway: true, extra };
     Redis::start(&new_folder("redis"), &options).await.expect("a Redis server")
+}
+
+/// A connection to a Redis. The client gives up after half a second by itself, which a busy machine may well take.
+pub(crate) async fn redis_connection(url: &str) -> MultiplexedConnection {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let client = redis::Client::open(url).expect("a Redis URL");
+    client.get_multiplexed_async_connection_with_config(&config).await.expect("a connection to Redis")
 }
 
 /// The SQL server that this run tests with: `ROWCAST_SANDBOX_MYSQLD` names the program, or `ROWCAST_TEST_SQL` says

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
-use super::{eventually, within};
+use super::{eventually, redis_connection, within};
 
 /// Everything published on the channels of one pattern since it was started. It does not come back after its
 /// connection is lost: subscribe again after a restart of Redis.
@@ -71,8 +71,7 @@ impl Subscriber {
         let marker = ulid::Ulid::generate().to_string();
         // A channel that matches the pattern, and that nobody else uses.
         let channel = self.pattern.replace('*', &marker);
-        let client = redis::Client::open(self.redis_url.as_str()).expect("a Redis URL");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+        let mut connection = redis_connection(&self.redis_url).await;
         let published =
             redis::cmd("PUBLISH").arg(channel).arg(&marker).query_async::<u64>(&mut connection).await;
         published.expect("PUBLISH");
