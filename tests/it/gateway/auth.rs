@@ -167,9 +167,14 @@ async fn when_the_tokens_time_is_over_the_client_is_told_and_disconnected() {
     }
     let given = given(&both);
     nodes.push(gateway.clients(&["--version", "2", "--query", &given, "/#short", "/#long"]).await.0);
-    let mut raw = Stuck::open_with(&gateway, &json!({"token": short})).await;
+    // This one answers no ping, and would be gone after eight seconds.
+    let shorter = tokens::until(now() + 6);
+    let mut raw = Stuck::open_with(&gateway, &json!({"token": shorter})).await;
     raw.read_until("40{\"sid\":").await;
 
+    // A client that does not close the connection by itself loses it.
+    raw.read_until("\"code\":\"expired\"").await;
+    raw.ends().await;
     for node in &mut nodes {
         let told = node.line().await;
         assert_eq!(
@@ -182,9 +187,6 @@ async fn when_the_tokens_time_is_over_the_client_is_told_and_disconnected() {
         let gone = json!({"client": "/#short", "disconnected": "io server disconnect"});
         assert_eq!(node.line().await, gone);
     }
-    // A client that does not close the connection by itself loses it.
-    raw.read_until("\"code\":\"expired\"").await;
-    raw.ends().await;
     publisher(&env).await.emit("after", &0).await.unwrap();
     for node in &mut nodes {
         assert_eq!(node.line().await.to_string(), event("/#long", "after", json!([0])));
