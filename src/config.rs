@@ -4,6 +4,7 @@
 //! before anything is bound or claimed.
 
 mod addresses;
+mod alerts;
 #[cfg(test)]
 mod example;
 mod gateway;
@@ -18,6 +19,7 @@ mod up;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use addresses::gateway_addresses;
+pub use alerts::{AlertRules, AlertSettings, HookSecret, HookSettings, HookUrl};
 pub use gateway::{GatewaySettings, Hear};
 pub use limits::LimitSettings;
 pub use names::{EXAMPLE, unknown};

@@ -20,6 +20,7 @@
 //!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
 //!   which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
+//! * `alerts` sends what is told to whoever is configured.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -30,6 +31,7 @@
 
 mod access;
 mod adapter;
+mod alerts;
 mod allowance;
 mod api;
 mod assets;
@@ -92,6 +94,7 @@ use crate::{
 };
 use access::Access;
 use adapter::{Adapter, Hub};
+use alerts::Alerts;
 use api::Api;
 use catch_up::CatchUp;
 use chatter::Chatter;
@@ -165,6 +168,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
+    let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string());
     let presence = Presence {
         identity,
         address: listener.local_addr()?,
@@ -185,6 +189,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = catch_up.keep_asking() => match never {},
         never = presence.keep() => match never {},
         never = api.series.keep(&api) => match never {},
+        never = alerts.keep(&api.series) => match never {},
         never = access.watch(&io, &hub, &dismiss) => match never {},
     }
     presence.leave(drain / 20).await;
@@ -211,7 +216,7 @@ fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines:
         routes: settings.routes.clone(),
         hub: hub.clone(),
         lines: lines.clone(),
-        series: Series::default(),
+        series: Series::new(settings.alerts.rules),
         login: Login::new(&settings.operators, &settings.limits.trusted_proxies),
         rooms_need_token: settings.tokens.is_some(),
     })

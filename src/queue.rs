@@ -5,6 +5,7 @@
 //! when to claim, what a job means, or whether a claim was committed.
 
 mod admin;
+mod alert_book;
 mod events;
 mod inspect;
 mod keys;
@@ -17,6 +18,7 @@ mod script;
 use redis::{Cmd, RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
+pub use alert_book::AlertBook;
 pub use events::Events;
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
-    ConfigError, LimitSettings, Operators, Publish, QueueSettings, SecretUrl, TokenSettings, Vars, number,
+    AlertSettings, ConfigError, LimitSettings, Operators, Publish, QueueSettings, SecretUrl, TokenSettings,
+    Vars, number,
     settings::{database_url, publish, redis_url},
     word,
 };
@@ -35,6 +36,8 @@ pub struct GatewaySettings {
     pub hear: Hear,
     /// Who may look at the cluster, and who may act on it.
     pub operators: Operators,
+    /// What is told when something is wrong for long, and to whom.
+    pub alerts: AlertSettings,
     /// The most rooms that one client may be in.
     pub rooms_per_socket: usize,
     /// How much clients may take for themselves.
@@ -77,6 +80,7 @@ impl GatewaySettings {
             )?,
             routes,
             operators: Operators::from_vars(vars)?,
+            alerts: AlertSettings::from_vars(vars)?,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
             limits: LimitSettings::from_vars(vars)?,
         })
