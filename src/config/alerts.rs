@@ -42,7 +42,7 @@ pub struct HookSettings {
     pub url: HookUrl,
     /// What messages are signed with.
     pub secret: Option<HookSecret>,
-    /// The most messages a minute.
+    /// The most beginnings that are told in a minute.
     pub per_minute: u32,
 }
 

@@ -141,9 +141,11 @@ impl Post {
         }
     }
 
-    /// Whether a message may be sent; one that was tried before may.
+    /// Whether a message may be sent. One that was tried before may, and so may an end: whoever was told the beginning
+    /// would wait for it.
     pub(super) fn may_send(&mut self, parcel: &Parcel, now: Instant) -> bool {
-        self.tries.contains_key(&parcel.entry.alert.id) || self.allowance.take(now)
+        let begins = parcel.entry.alert.state == State::Begins;
+        self.tries.contains_key(&parcel.entry.alert.id) || !begins || self.allowance.take(now)
     }
 
     /// Takes in what became of a try. Says whether there will be no other.

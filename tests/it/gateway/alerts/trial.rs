@@ -10,7 +10,7 @@ use super::{
     Answer, Receiver, SECRET,
 };
 use crate::{
-    commands::run::{Ran, on, run},
+    commands::run::{Ran, on, rowcast, run},
     docs::{block, read},
     interop::{Node, require_node},
     support::{Env, PATIENCE, eventually},
@@ -25,7 +25,7 @@ async fn check(env: &Env, variables: &[(&str, &str)]) -> Ran {
 #[tokio::test]
 async fn a_check_sends_a_test_where_it_is_asked_to_and_says_what_was_answered() {
     let env = Env::new().await;
-    env.migrate().await;
+    rowcast(&env, &["migrate"]).await.ended(0);
     let receiver = Receiver::start().await;
     let url = ("ROWCAST_ALERT_URL", &*receiver.url);
     let mut plain = on(&env);
@@ -56,7 +56,7 @@ async fn a_check_sends_a_test_where_it_is_asked_to_and_says_what_was_answered() 
 #[tokio::test]
 async fn the_readmes_receiver_takes_what_is_signed_once_and_refuses_what_is_old_or_forged() {
     let env = Env::new().await;
-    env.migrate().await;
+    rowcast(&env, &["migrate"]).await.ended(0);
     require_node();
     let address = format!("127.0.0.1:{}", free_port());
     let program = block(&read("README.md"), "js", "x-rowcast-signature");
