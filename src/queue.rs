@@ -12,6 +12,7 @@ mod keys;
 mod letter;
 mod link;
 mod mark;
+mod onlookers;
 mod registry;
 mod script;
 
@@ -25,6 +26,7 @@ pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
+pub use onlookers::Onlookers;
 pub use registry::{Member, Registry, about};
 use script::{Call, Script};
 
