@@ -233,7 +233,7 @@ impl Admin {
         let second = OffsetDateTime::now_utc().unix_timestamp().max(0) as u64;
         let more = |((kind, now), (_, since)): (&(&'static str, u64), &(&'static str, u64))| {
             let count = now.saturating_sub(*since);
-            (count > 0).then_some(Aggregate { timestamp: second * 1_000, kind: *kind, count })
+            (count > 0).then_some(Aggregate { timestamp: second * 1_000, kind, count })
         };
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let (hostname, pid) = (host.unwrap_or_default(), std::process::id());
