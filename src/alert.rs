@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use ulid::Ulid;
 
-pub use hook::{Answer, Hook};
+pub use hook::{Answer, Hook, trusting};
 pub use judge::{Judge, Move};
 pub use watch::{Fact, Facts, Watch};
 

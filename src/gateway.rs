@@ -188,7 +188,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
-    let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string());
+    let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string())?;
     let presence = Presence {
         identity,
         address: listener.local_addr()?,

@@ -1,8 +1,8 @@
 //! Who is called, and how: one POST of JSON, signed, with a time limit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 use axum::{
     body::{Body, Bytes},
     http::{Request, StatusCode, header},
@@ -14,6 +14,11 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use ring::hmac;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use tokio::time::timeout;
 
 use crate::config::{HookSettings, HookUrl};
@@ -39,12 +44,20 @@ pub struct Answer {
 
 impl Hook {
     /// Nothing is connected yet.
-    pub fn new(settings: &HookSettings) -> Self {
-        let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
+    ///
+    /// # Errors
+    /// Authorities that cannot be read.
+    pub fn new(settings: &HookSettings) -> anyhow::Result<Self> {
+        let tls = HttpsConnectorBuilder::new();
+        let tls = match &settings.authorities {
+            None => tls.with_provider_and_webpki_roots(default_provider())?,
+            Some(pem) => tls.with_tls_config(trusting(pem)?),
+        };
+        let tls = tls.https_or_http().enable_http1();
         // Alerts are rare: a connection that is kept would be gone when the next one comes.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(tls.build());
         let key = settings.secret.as_ref().map(|secret| secret.key());
-        Self { url: settings.url.clone(), key, client }
+        Ok(Self { url: settings.url.clone(), key, client })
     }
 
     /// Where it is called, without what is secret.
@@ -73,6 +86,20 @@ impl Hook {
             Err(_) => Err(anyhow!("{} does not answer within {} s", self.url, PATIENCE.as_secs())),
         }
     }
+}
+
+/// Trusts these authorities, in PEM, and no others.
+///
+/// # Errors
+/// What is no certificate, or a text without one.
+pub fn trusting(pem: &str) -> anyhow::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(certificate?)?;
+    }
+    ensure!(!roots.is_empty(), "it holds none");
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    Ok(config.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl Answer {

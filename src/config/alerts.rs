@@ -8,6 +8,7 @@ use ring::hmac::{self, HMAC_SHA256};
 use super::{ConfigError, Vars, number};
 
 const URL: &str = "ROWCAST_ALERT_URL";
+const CA: &str = "ROWCAST_ALERT_CA";
 const SECRET: &str = "ROWCAST_ALERT_SECRET";
 
 /// The fewest bytes of the secret: as many as the hash has.
@@ -40,6 +41,8 @@ pub struct AlertRules {
 pub struct HookSettings {
     /// Where it listens.
     pub url: HookUrl,
+    /// Certificates of authorities in PEM, the only ones that the receiver's own is checked against.
+    pub authorities: Option<String>,
     /// What messages are signed with.
     pub secret: Option<HookSecret>,
     /// The most beginnings that are told in a minute.
@@ -94,12 +97,29 @@ fn hook(vars: &dyn Vars) -> Result<Option<HookSettings>, ConfigError> {
     let per_minute = number(vars, "ROWCAST_ALERT_PER_MINUTE", 10, 1..=600)?;
     let secret = vars.get(SECRET).map(HookSecret::new).transpose()?;
     match vars.get(URL) {
-        Some(url) => Ok(Some(HookSettings { url: HookUrl::parse(&url)?, secret, per_minute })),
+        Some(url) => {
+            let url = HookUrl::parse(&url)?;
+            let authorities = authorities(vars, &url)?;
+            Ok(Some(HookSettings { url, authorities, secret, per_minute }))
+        }
         None if secret.is_some() => {
             let problem = "ROWCAST_ALERT_URL is not set, so nothing would be signed with it";
             Err(ConfigError::new(SECRET, None, problem))
         }
         None => Ok(None),
+    }
+}
+
+fn authorities(vars: &dyn Vars, url: &HookUrl) -> Result<Option<String>, ConfigError> {
+    let Some(file) = vars.get(CA) else { return Ok(None) };
+    let wrong = |problem: String| ConfigError::new(CA, Some(&file), problem);
+    if url.0.scheme_str() != Some("https") {
+        return Err(wrong(format!("{URL} is not https://, so nothing would be checked against it")));
+    }
+    let pem = std::fs::read_to_string(&file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    match crate::alert::trusting(&pem) {
+        Ok(_) => Ok(Some(pem)),
+        Err(error) => Err(wrong(format!("expected a file of certificates in PEM ({error})"))),
     }
 }
 

@@ -51,15 +51,18 @@ struct Judges {
 
 impl Alerts {
     /// Of the gateway with this id. Without settings it sends nothing.
-    pub(super) fn new(settings: Option<&HookSettings>, redis: &Link, me: String) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Authorities that cannot be read.
+    pub(super) fn new(settings: Option<&HookSettings>, redis: &Link, me: String) -> anyhow::Result<Self> {
+        Ok(Self {
             me,
             book: AlertBook::new(redis.another()),
-            hook: settings.map(Hook::new),
+            hook: settings.map(Hook::new).transpose()?,
             post: RefCell::new(Post::new(settings.map_or(1, |settings| settings.per_minute), Instant::now())),
             judges: RefCell::default(),
             news: Notify::new(),
-        }
+        })
     }
 
     /// Looks and sends, for ever.

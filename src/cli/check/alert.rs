@@ -18,7 +18,11 @@ pub(super) fn settings(vars: &dyn Vars) -> Result<HookSettings, ConfigError> {
 
 /// Sends a message that says that nothing is wrong.
 pub(super) async fn check(settings: &HookSettings, found: &mut Findings) {
-    let (hook, now) = (Hook::new(settings), time::OffsetDateTime::now_utc().unix_timestamp().max(0) as u64);
+    let hook = match Hook::new(settings) {
+        Ok(hook) => hook,
+        Err(error) => return found.problem("alert", format!("a test cannot be sent: {error:#}")),
+    };
+    let now = time::OffsetDateTime::now_utc().unix_timestamp().max(0) as u64;
     let answer = match hook.send(Alert::test(now * 1_000).body(0), now).await {
         Ok(answer) => answer,
         Err(error) => return found.problem("alert", format!("a test was not taken: {error:#}")),

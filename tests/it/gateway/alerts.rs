@@ -3,6 +3,8 @@
 mod receiver;
 mod trial;
 
+use std::collections::BTreeSet;
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -25,12 +27,17 @@ async fn a_mysql_that_is_away_is_told_once_by_two_gateways_and_once_more_when_it
     let mut env = Env::own_servers().await;
     env.migrate().await;
     let receiver = Receiver::start().await;
+    // While it is tried again the other gateway sees that nobody has told it yet.
+    receiver.will([Answer::Status(500); 3]);
     let one = gateway(&env, &receiver, &[SOON, EACH_LETTER]).await;
     let two = gateway(&env, &receiver, &[SOON, EACH_LETTER]).await;
     let worker = Running::worker(&env, &[]);
     env.sql().kill9().await.unwrap();
     env.push(&[r#"{"time":1,"stamp":"a"}"#]).await;
-    let begun = receiver.hears("waiting", "begins").await;
+    let begun = receiver.hears_calls(4).await.remove(3).body;
+    let senders: BTreeSet<u64> =
+        receiver.told("waiting").iter().map(|body| body["sender"]["pid"].as_u64().unwrap()).collect();
+    assert_eq!((senders.len(), &begun["state"]), (1, &json!("begins")), "{:#?}", receiver.calls());
     let text = begun["text"].as_str().unwrap();
     assert!(
         text.starts_with("Waiting for MySQL since ") && text.contains(" UTC: 1 job is safe in Redis. "),
@@ -53,7 +60,7 @@ async fn a_mysql_that_is_away_is_told_once_by_two_gateways_and_once_more_when_it
     // What comes after it: nobody has told anything twice until then.
     env.push(&["no job"]).await;
     receiver.hears("dead_letters", "begins").await;
-    assert_eq!(receiver.told("waiting").len(), 2, "{:#?}", receiver.calls());
+    assert_eq!(receiver.told("waiting").len(), 5, "{:#?}", receiver.calls());
     for gateway in [one, two] {
         let log = gateway.process.stop().await;
         assert!(log.iter().all(|line| !line.contains(SECRET.1) && !line.contains("/hook")), "{log:#?}");

@@ -1,6 +1,9 @@
 //! `rowcast check --alert`, and the receiver of the README.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use ring::hmac;
 use tokio::{net::TcpStream, process::Command};
@@ -12,6 +15,7 @@ use super::{
 use crate::{
     commands::run::{Ran, on, rowcast, run},
     docs::{block, read},
+    faults::tls::authority,
     interop::{Node, require_node},
     support::{Env, PATIENCE, eventually},
 };
@@ -95,4 +99,42 @@ async fn the_readmes_receiver_takes_what_is_signed_once_and_refuses_what_is_old_
     assert_eq!(post(now, now, "one").await, "200");
     assert_eq!(post(now, now, "two").await, "200");
     assert_eq!((&node.line().await["text"], &node.line().await["text"]), (&"one".into(), &"two".into()));
+}
+
+/// A server with TLS, as small as Node has one.
+const OVER_TLS: &str = r#"
+    import { readFileSync } from "node:fs";
+    import { createServer } from "node:https";
+    const [key, cert] = ["server.key", "server.pem"].map((name) => readFileSync(process.env.FOLDER + "/" + name));
+    const server = createServer({ key, cert }, (request, response) => request.resume().on("end", () => response.end("over TLS")));
+    server.listen(0, "127.0.0.1", () => console.log(JSON.stringify(server.address().port)));
+"#;
+
+#[tokio::test]
+async fn over_tls_the_receiver_is_checked_against_the_authority_that_is_named() {
+    let env = Env::new().await;
+    rowcast(&env, &["migrate"]).await.ended(0);
+    require_node();
+    let (ours, other) = (authority(), authority());
+    let mut command = Command::new("node");
+    command.args(["--input-type=module", "-e", OVER_TLS]).env("FOLDER", &ours);
+    let mut node = Node::of(command);
+    let url = format!("https://127.0.0.1:{}/", node.line().await);
+    let url = ("ROWCAST_ALERT_URL", &*url);
+    let file = |folder: &Path| folder.join("ca.pem").to_str().unwrap().to_owned();
+    let (ours_file, other_file) = (file(&ours), file(&other));
+    let ca = |file| ("ROWCAST_ALERT_CA", file);
+    check(&env, &[url, ca(&*ours_file)]).await.ended(0).says("answers 200 OK, and says: over TLS");
+    check(&env, &[url, ca(&*other_file)]).await.ended(1).says("cannot be called: invalid peer certificate");
+    check(&env, &[url]).await.ended(1).says("cannot be called: invalid peer certificate");
+    for (url, file, problem) in [
+        (url, "/dev/null", "expected a file of certificates in PEM"),
+        (url, "/does/not/exist", "cannot be read"),
+        (("ROWCAST_ALERT_URL", "http://127.0.0.1:1/"), &*ours_file, "is not https://"),
+    ] {
+        check(&env, &[url, ca(file)]).await.ended(64).complains("ROWCAST_ALERT_CA=").complains(problem);
+    }
+    for folder in [ours, other] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
