@@ -4,6 +4,7 @@
 //! before anything is bound or claimed.
 
 mod addresses;
+mod alerts;
 #[cfg(test)]
 mod example;
 mod gateway;
@@ -18,7 +19,8 @@ mod up;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use addresses::gateway_addresses;
-pub use gateway::{GatewaySettings, Hear};
+pub use alerts::{AlertRules, AlertSettings, HookSecret, HookSettings, HookUrl};
+pub use gateway::{ADMIN_UI, GatewaySettings, Hear};
 pub use limits::LimitSettings;
 pub use names::{EXAMPLE, unknown};
 pub use operators::{OperatorToken, Operators};

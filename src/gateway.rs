@@ -20,6 +20,8 @@
 //!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
 //!   which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
+//! * `admin` is for socket.io's Admin UI.
+//! * `alerts` sends what is told to whoever is configured.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -29,7 +31,9 @@
 //! what `slow` sees after a broadcast is what the broadcast saw.
 
 mod access;
+mod admin;
 mod adapter;
+mod alerts;
 mod allowance;
 mod api;
 mod assets;
@@ -76,7 +80,10 @@ mod subscription;
 mod token;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use axum::{Router, middleware, serve::Listener as _};
@@ -88,10 +95,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::GatewaySettings,
     control::{Identity, Report},
-    queue::{Link, Registry},
+    queue::{Link, Onlookers, Registry},
 };
 use access::Access;
 use adapter::{Adapter, Hub};
+use admin::Admin;
+use alerts::Alerts;
 use api::Api;
 use catch_up::CatchUp;
 use chatter::Chatter;
@@ -142,12 +151,13 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let access = Arc::new(Access::new(settings.tokens.as_ref()));
     let dismiss = Arc::new(Dismiss::new(io.clone(), hub.clone(), lines.clone(), slow.clone()));
     let interest = Interest::new(&settings, &hub);
+    let chatter = Arc::new(Chatter::new(settings.limits.messages_per_second, dismiss.clone()));
     let rules = Rules {
         rooms: settings.rooms_per_socket,
         hub: hub.clone(),
         slow: slow.clone(),
         access: access.clone(),
-        chatter: Arc::new(Chatter::new(settings.limits.messages_per_second, dismiss.clone())),
+        chatter: chatter.clone(),
         catch_up: catch_up.clone(),
         interest: interest.clone(),
     };
@@ -158,6 +168,19 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
     let api = for_programs(&settings, &redis, &hub, &lines);
+    let admin = Arc::new(Admin {
+        io: io.clone(),
+        api: api.clone(),
+        doors: doors.clone(),
+        slow: slow.clone(),
+        chatter,
+        onlookers: Onlookers::new(redis.clone()),
+        began: Instant::now(),
+        served: settings.admin_ui().is_some(),
+    });
+    if let Some(namespace) = settings.admin_ui() {
+        io.ns(namespace, admin.clone().handler());
+    }
     let app = http::router(readiness.clone(), stop.clone())
         .merge(api::router(api.clone()))
         .merge(dashboard::page());
@@ -165,6 +188,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
+    let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string())?;
     let presence = Presence {
         identity,
         address: listener.local_addr()?,
@@ -185,6 +209,8 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = catch_up.keep_asking() => match never {},
         never = presence.keep() => match never {},
         never = api.series.keep(&api) => match never {},
+        never = alerts.keep(&api.series) => match never {},
+        never = admin.keep() => match never {},
         never = access.watch(&io, &hub, &dismiss) => match never {},
     }
     presence.leave(drain / 20).await;
@@ -211,7 +237,7 @@ fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines:
         routes: settings.routes.clone(),
         hub: hub.clone(),
         lines: lines.clone(),
-        series: Series::default(),
+        series: Series::new(settings.alerts.rules),
         login: Login::new(&settings.operators, &settings.limits.trusted_proxies),
         rooms_need_token: settings.tokens.is_some(),
     })

@@ -5,24 +5,28 @@
 //! when to claim, what a job means, or whether a claim was committed.
 
 mod admin;
+mod alert_book;
 mod events;
 mod inspect;
 mod keys;
 mod letter;
 mod link;
 mod mark;
+mod onlookers;
 mod registry;
 mod script;
 
 use redis::{Cmd, RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
+pub use alert_book::AlertBook;
 pub use events::Events;
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
+pub use onlookers::Onlookers;
 pub use registry::{Member, Registry, about};
 use script::{Call, Script};
 

@@ -23,7 +23,7 @@ use crate::{
 pub use gateway::Gateway;
 pub use life::Life;
 pub use queue::Queue;
-pub use trouble::Trouble;
+pub use trouble::{Trouble, WaitedFor, jobs_wait, thousands};
 pub use worker::Worker;
 
 /// What Redis tells of all hosts.

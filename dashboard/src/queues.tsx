@@ -1,5 +1,5 @@
 import { Dot, Table, type Column } from "./table";
-import { count, length, rate } from "./format";
+import { clock, count, length, rate } from "./format";
 import type { Queue } from "./types";
 
 const columns: Column<Queue>[] = [
@@ -14,6 +14,7 @@ const columns: Column<Queue>[] = [
   { title: "State", cell: state },
   number("Rows/s", (queue) => (queue.rows_per_second == null ? "–" : rate(queue.rows_per_second))),
   number("Waiting", (queue) => count(queue.waiting + queue.suspects)),
+  number("Waiting since", (queue) => (queue.waiting_since == null ? "–" : clock(queue.waiting_since))),
   number("In flight", (queue) => count(queue.in_flight)),
   number("Oldest claim", (queue) => (queue.oldest_claim_ms == null ? "–" : length(queue.oldest_claim_ms))),
   number("Duplicates", (queue) => count(queue.duplicate)),

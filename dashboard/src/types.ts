@@ -74,4 +74,5 @@ export interface Queue {
   problem?: string;
   workers: number;
   rows_per_second: number | null;
+  waiting_since: number | null;
 }

@@ -3,6 +3,7 @@
 //! Facts are read by `queue` and `store`; the files beside this one judge them. Nothing is changed: what must be
 //! tried is tried in a transaction that is rolled back, or on keys that do not exist.
 
+mod alert;
 mod ddl;
 mod finding;
 mod mysql;
@@ -36,12 +37,15 @@ use sample::Sample;
 ///
 /// Before that, variables that `rowcast up` would refuse are refused, those of the supervisor and of the gateways too.
 ///
+/// With --alert, a test is sent to ROWCAST_ALERT_URL, and what was answered is told.
+///
 /// Nothing is changed, but that the dry run uses up a number of an AUTO_INCREMENT column.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   rowcast check
   rowcast check --sample '{\"time\":1,\"stamp\":\"a\"}'
+  rowcast check --alert
   rowcast check --queue orders --json | jq '.findings[] | select(.level == \"problem\")'
 
 Exit codes: 0 fine (warnings included), 1 problems, 64 bad configuration")]
@@ -49,6 +53,9 @@ pub struct Args {
     /// A job to try, instead of the oldest waiting one
     #[arg(long, value_name = "JSON")]
     sample: Option<String>,
+    /// Send a test to ROWCAST_ALERT_URL
+    #[arg(long)]
+    alert: bool,
     /// Write JSON
     #[arg(long)]
     json: bool,
@@ -71,12 +78,16 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let is_chosen = variables.is_flag("ROWCAST_QUEUE");
     let read = if is_chosen { UpSettings::of_chosen_queue } else { UpSettings::from_vars };
     let UpSettings { workers: settings, gateways, .. } = read(variables)?;
+    let hook = args.alert.then(|| alert::settings(variables)).transpose()?;
     // Where none is to run, nobody catches up.
     let gateways = !gateways.is_empty();
     let report = reach::block_on(async {
         let (redis, mysql) = tokio::join!(redis::check(&settings), mysql::check(&settings));
         let ((link, mut found), (store, of_mysql)) = (redis, mysql);
         found.extend(of_mysql);
+        if let Some(hook) = &hook {
+            alert::check(hook, &mut found).await;
+        }
         let samples = routes(&settings, args.sample.as_deref(), gateways, link, store, &mut found).await;
         Ok(Report { findings: found.0, samples })
     })?;

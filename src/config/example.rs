@@ -65,6 +65,9 @@ fn the_examples_values_are_valid_and_the_route_is_the_default_one() {
     vars.remove("ROWCAST_REDIS_CA");
     vars.remove("ROWCAST_GATEWAY_NAMESPACES");
     vars.remove("ROWCAST_ORIGINS");
+    vars.remove("ROWCAST_ALERT_URL");
+    vars.remove("ROWCAST_ALERT_CA");
+    vars.remove("ROWCAST_ALERT_SECRET");
     vars.retain(|name, _| !name.contains("_JWT_") && !name.ends_with("_TOKEN"));
     let settings = Settings::from_vars(&vars).unwrap();
     assert_eq!(settings.routes, [crate::route::Route::original()]);

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use super::{
-    ConfigError, LimitSettings, Operators, Publish, QueueSettings, SecretUrl, TokenSettings, Vars, number,
+    AlertSettings, ConfigError, LimitSettings, Operators, Publish, QueueSettings, SecretUrl, TokenSettings,
+    Vars, number,
     settings::{database_url, publish, redis_url},
     word,
 };
@@ -35,11 +36,16 @@ pub struct GatewaySettings {
     pub hear: Hear,
     /// Who may look at the cluster, and who may act on it.
     pub operators: Operators,
+    /// What is told when something is wrong for long, and to whom.
+    pub alerts: AlertSettings,
     /// The most rooms that one client may be in.
     pub rooms_per_socket: usize,
     /// How much clients may take for themselves.
     pub limits: LimitSettings,
 }
+
+/// The namespace that socket.io's Admin UI connects to where nothing else is said.
+pub const ADMIN_UI: &str = "/admin";
 
 /// Which rooms' channels a gateway hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +83,17 @@ impl GatewaySettings {
             )?,
             routes,
             operators: Operators::from_vars(vars)?,
+            alerts: AlertSettings::from_vars(vars)?,
             rooms_per_socket: number(vars, "ROWCAST_ROOMS_PER_SOCKET", 100, 1..=10_000)?,
             limits: LimitSettings::from_vars(vars)?,
         })
+    }
+}
+
+impl GatewaySettings {
+    /// The namespace of socket.io's Admin UI, unless it is one for clients.
+    pub fn admin_ui(&self) -> Option<&'static str> {
+        (!self.namespaces.contains(ADMIN_UI)).then_some(ADMIN_UI)
     }
 }
 
@@ -228,7 +242,10 @@ mod tests {
     fn namespaces_are_the_routes_and_those_that_are_named() {
         let named =
             settings(&[("ROWCAST_NAMESPACE", "rows"), ("ROWCAST_GATEWAY_NAMESPACES", "chat, /admin")]);
-        assert_eq!(Vec::from_iter(named.unwrap().namespaces), ["/", "/admin", "/chat", "/rows"]);
+        let named = named.unwrap();
+        assert_eq!(named.admin_ui(), None, "it is one for clients");
+        assert_eq!(Vec::from_iter(named.namespaces), ["/", "/admin", "/chat", "/rows"]);
+        assert_eq!(settings(&[]).unwrap().admin_ui(), Some("/admin"));
         let error = settings(&[("ROWCAST_GATEWAY_NAMESPACES", "a#b")]).unwrap_err();
         assert_eq!(error.variable, "ROWCAST_GATEWAY_NAMESPACES");
     }

@@ -55,6 +55,8 @@ mod tests {
             ("ROWCAST_JWT_SECRET", "short"),
             ("ROWCAST_ORIGINS", "app.example"),
             ("ROWCAST_ADMIN_TOKEN", "short"),
+            ("ROWCAST_ALERT_URL", "hooks.example"),
+            ("ROWCAST_ALERT_SECRET", "short"),
         ];
         for (name, value) in cases {
             let vars = [("DATABASE_URL", "mysql://root@localhost/app"), (name, value)];

@@ -65,6 +65,13 @@ impl Hub {
         (clients as u64, rooms as u64)
     }
 
+    /// The namespaces with how many clients are in each.
+    pub(super) fn namespaces(&self) -> Vec<(String, u64)> {
+        let nobody: [&str; 0] = [];
+        let clients = |adapter: &Adapter| adapter.local.sockets(whom(&nobody, &nobody)).len() as u64;
+        self.read().iter().map(|(name, adapter)| (name.clone(), clients(adapter))).collect()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Adapter>>> {
         self.adapters.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,6 +19,12 @@ impl Allowance {
         Self { per_second, most, left: most, at: now }
     }
 
+    /// So much a minute, all of which may be taken at once.
+    pub(super) fn per_minute(most: u32, now: Instant) -> Self {
+        let most = f64::from(most);
+        Self { per_second: most / 60.0, most, left: most, at: now }
+    }
+
     /// Takes one, when one is left.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.fill(now);

@@ -141,7 +141,11 @@ impl Api {
 
 async fn status(State(api): State<Arc<Api>>) -> Response {
     match api.cluster().await {
-        Ok(cluster) => Json(Status::now(&cluster)).into_response(),
+        Ok(cluster) => {
+            let mut status = Status::now(&cluster);
+            api.series.tell_waiting(&mut status);
+            Json(status).into_response()
+        }
         Err(why) => unavailable(&why),
     }
 }
@@ -149,7 +153,8 @@ async fn status(State(api): State<Arc<Api>>) -> Response {
 async fn metrics(State(api): State<Arc<Api>>) -> Response {
     let cluster = api.cluster().await;
     let cluster = cluster.inspect_err(|why| tracing::debug!("metrics without the cluster's: {why}")).ok();
-    let numbers = Numbers { hub: api.hub.clone(), lines: api.lines.clone(), cluster };
+    let waiting = api.series.waiting_for();
+    let numbers = Numbers { hub: api.hub.clone(), lines: api.lines.clone(), cluster, waiting };
     match numbers.text() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

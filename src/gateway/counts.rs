@@ -11,6 +11,11 @@ pub(super) struct Counts {
     pub(super) wanted: Count,
     /// Of these, messages that were not understood.
     pub(super) ignored: Count,
+    /// Messages of clients.
+    pub(super) said: Count,
+    /// Events that were sent, to each client by itself, and the bytes of their data; without those that are volatile.
+    pub(super) sent: Count,
+    pub(super) sent_bytes: Count,
     /// Clients that did not read, and were dropped.
     pub(super) dropped: Count,
     /// Rows that were read back for a client that catches up.

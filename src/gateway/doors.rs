@@ -23,6 +23,7 @@ use axum::{
 use super::{
     access::Access,
     lines::LineRef,
+    operators,
     proxies::Proxies,
     seats::{Full, Seat, Seats},
 };
@@ -32,6 +33,15 @@ use crate::config::LimitSettings;
 const OWN_FILES: usize = 32;
 /// A line in the log about those that are refused comes at most so often.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// From where a session was opened, which its request does not say any more when its client connects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whence {
+    /// Whose session it is.
+    pub(super) client: IpAddr,
+    /// Whether a program of this machine opened it, or a page from there.
+    pub(super) here: bool,
+}
 
 /// Counts who comes in.
 pub(super) struct Doors {
@@ -101,6 +111,11 @@ impl Doors {
         self.sessions.take(Some(client)).inspect_err(|full| self.tell(client, &self.reason(*full)))
     }
 
+    /// How many sessions there are, and how many there ever were.
+    pub(super) fn sessions(&self) -> (u64, u64) {
+        self.sessions.taken()
+    }
+
     fn tell(&self, address: IpAddr, reason: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|told| told.elapsed() >= PAUSE) {
@@ -147,6 +162,10 @@ pub(super) async fn check(
     let Some(peer) = line.peer() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match guard.doors.session(peer, request.headers()) {
         Ok(seat) => {
+            let headers = request.headers();
+            let client = guard.doors.proxies.client(peer, headers);
+            let whence = Whence { client, here: operators::is_here(headers, peer) };
+            request.extensions_mut().insert(whence);
             request.extensions_mut().insert(Arc::new(seat));
             next.run(request).await
         }

@@ -71,7 +71,23 @@ impl Login {
 
     /// Whether a request brings a cookie that counts.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
-        cookies(headers).any(|cookie| self.tokens().any(|token| counts(token, cookie, seconds_now())))
+        cookies(headers).any(|cookie| self.is_pass(cookie))
+    }
+
+    /// Whether this was given for a token, and counts.
+    pub(super) fn is_pass(&self, pass: &str) -> bool {
+        self.tokens().any(|token| counts(token, pass, seconds_now()))
+    }
+
+    /// What is shown instead of this token from now on; nothing where it is none.
+    pub(super) fn pass_for(&self, given: &str) -> Option<String> {
+        let token = self.tokens().find(|token| token.is(given))?;
+        Some(issue(token, seconds_now() + SHIFT.as_secs()))
+    }
+
+    /// Whether there is a token to log in with.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.tokens().next().is_some()
     }
 
     fn tokens(&self) -> impl Iterator<Item = &OperatorToken> {
@@ -79,7 +95,7 @@ impl Login {
     }
 
     /// Whether another attempt is allowed. That none is stands in the log once a minute at most.
-    fn may_try(&self, client: IpAddr) -> bool {
+    pub(super) fn may_try(&self, client: IpAddr) -> bool {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let may = attempts.take(house(client), now);

@@ -28,6 +28,8 @@ pub(super) struct Numbers {
     pub(super) lines: Arc<Lines>,
     /// `None` while Redis is away.
     pub(super) cluster: Option<Cluster>,
+    /// For how long each queue has not been seen empty, in milliseconds.
+    pub(super) waiting: BTreeMap<String, u64>,
 }
 
 impl fmt::Debug for Numbers {
@@ -120,6 +122,7 @@ impl Collector for Numbers {
         let read =
             cluster.queues.iter().filter_map(|(route, audit)| Some((&*route.queue, audit.as_ref().ok()?)));
         encode_queues(&mut encoder, &read.collect::<Vec<_>>())?;
+        encode_waiting(&mut encoder, &self.waiting)?;
         encode_workers(&mut encoder, &cluster.workers)?;
         encode_restarts(&mut encoder, cluster)
     }
@@ -157,6 +160,14 @@ fn encode_queues(encoder: &mut DescriptorEncoder<'_>, queues: &[(&str, &Audit)])
     Family::new("rowcast_jobs", "Claimed jobs by what became of them.").each(encoder, jobs)?;
     let rows = queues.iter().map(|(queue, audit)| (of(queue), ConstCounter::new(audit.rows)));
     Family::new("rowcast_rows", "Rows inserted.").each(encoder, rows)
+}
+
+fn encode_waiting(encoder: &mut DescriptorEncoder<'_>, queues: &BTreeMap<String, u64>) -> fmt::Result {
+    let ages = queues
+        .iter()
+        .map(|(queue, ms)| (OfQueue { queue: Text(queue.clone()) }, ConstGauge::new(*ms as f64 / 1_000.0)));
+    let help = "For how long this gateway has seen jobs wait and the queue never empty; 0 when it was.";
+    Family::new("rowcast_queue_waiting_age", help).in_unit(Unit::Seconds).each(encoder, ages)
 }
 
 fn field(member: &Member, name: &str) -> String {

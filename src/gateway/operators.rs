@@ -66,6 +66,14 @@ pub(super) fn check(
     }
 }
 
+/// Whether a program of this machine asks, or a page that came from there.
+pub(super) fn is_here(headers: &HeaderMap, peer: IpAddr) -> bool {
+    let mut headers = headers.clone();
+    let origin = headers.remove(header::ORIGIN);
+    let origin = origin.as_ref().map(|origin| origin.to_str().unwrap_or_default());
+    is_local(&headers, Some(peer)) && origin.is_none_or(origin::is_of_loopback)
+}
+
 fn is_local(headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     peer.is_some_and(|peer| peer.to_canonical().is_loopback())
@@ -135,6 +143,12 @@ mod tests {
                 assert_eq!(status(false, wants, &[(header, "http://127.0.0.1")], LOCAL), 403, "{header}");
             }
             assert_eq!(status(false, wants, &[("host", "evil.example")], LOCAL), 403);
+            let page = |origin: &'static str, peer: &str| {
+                let headers = [(header::ORIGIN, header::HeaderValue::from_static(origin))];
+                is_here(&headers.into_iter().collect(), peer.parse().unwrap())
+            };
+            assert!(page("http://localhost:3000", LOCAL) && !page("http://localhost:3000", "10.0.0.1"));
+            assert!(!page("https://evil.example", LOCAL) && !page("null", LOCAL));
             assert_eq!(status(false, wants, &[("authorization", "Bearer x")], LOCAL), 401);
         }
     }

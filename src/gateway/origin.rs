@@ -45,7 +45,7 @@ impl Origins {
         if let Some(origin) = text(header::ORIGIN) {
             return match self.named {
                 Some(_) => named.iter().any(|name| name.eq_ignore_ascii_case(origin)),
-                None => host_of(origin).is_some_and(is_loopback),
+                None => is_of_loopback(origin),
             };
         }
         let is_named = |host: &str| {
@@ -58,6 +58,11 @@ impl Origins {
 /// `host:port` of an origin.
 fn host_of(origin: &str) -> Option<&str> {
     origin.split_once("://").map(|(_, host)| host)
+}
+
+/// Whether a page came from this machine.
+pub(super) fn is_of_loopback(origin: &str) -> bool {
+    host_of(origin).is_some_and(is_loopback)
 }
 
 /// Whether a host, with or without a port, is this machine by any of its usual names.

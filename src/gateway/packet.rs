@@ -88,6 +88,15 @@ pub(super) fn mark(namespace: &str, room: &str, since: u64, live: bool) -> Packe
     Packet::event(namespace.to_owned(), Encoded::Str(text.into(), None))
 }
 
+/// An event with one argument.
+///
+/// # Errors
+/// Data that JSON has no form for.
+pub(super) fn event(namespace: &str, event: &str, data: &impl Serialize) -> serde_json::Result<Packet> {
+    let text = serde_json::to_string(&(event, data))?;
+    Ok(Packet::event(namespace.to_owned(), Encoded::Str(text.into(), None)))
+}
+
 /// The bytes of a packet's data; on the wire it takes some more.
 pub(super) fn size(packet: &Packet) -> u64 {
     let (PacketData::Event(Encoded::Str(text, binary), _)

@@ -17,6 +17,7 @@ pub(super) struct Seats {
 #[derive(Default)]
 struct Taken {
     all: usize,
+    ever: u64,
     of: HashMap<IpAddr, usize>,
 }
 
@@ -57,7 +58,14 @@ impl Seats {
             *taken.of.entry(house).or_default() += 1;
         }
         taken.all += 1;
+        taken.ever += 1;
         Ok(Seat { seats: self.clone(), house })
+    }
+
+    /// How many are taken, and how many ever were.
+    pub(super) fn taken(&self) -> (u64, u64) {
+        let taken = self.lock();
+        (taken.all as u64, taken.ever)
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -107,7 +115,8 @@ mod tests {
         let _mapped = seats.take(address("::ffff:10.0.0.1")).ok().unwrap();
         assert_eq!(seats.take(address("10.0.0.1")).err(), Some(Full::Address));
         let _proxies = [seats.take(None).ok().unwrap(), seats.take(None).ok().unwrap()];
-        assert_eq!(seats.lock().all, 5);
+        drop(_first);
+        assert_eq!(seats.taken(), (4, 5));
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 //! numbers, from its own start on.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -15,10 +15,17 @@ use std::{
 
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 
 use super::api::Api;
-use crate::status::{Status, Trouble};
+use crate::{
+    alert::{Facts, Kind, Watch},
+    config::AlertRules,
+    status::{Status, Trouble},
+};
 
 /// How often Redis is asked, and how long its answers are kept.
 const EVERY: Duration = Duration::from_secs(2);
@@ -30,8 +37,22 @@ const KEPT: Duration = Duration::from_secs(15 * 60);
 struct Point(u64, Option<f64>, Option<u64>);
 
 /// What is kept, shared by whoever reads Redis and whoever is shown it.
-#[derive(Debug, Default)]
-pub(super) struct Series(Mutex<Ring>);
+#[derive(Debug)]
+pub(super) struct Series {
+    ring: Mutex<Ring>,
+    sights: watch::Sender<Arc<Sight>>,
+}
+
+/// What is wrong by one reading.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sight {
+    /// When it was, in milliseconds since 1970.
+    pub(super) at: u64,
+    /// What it says of Redis itself.
+    pub(super) redis: Facts,
+    /// What Redis told; `None` when it did not answer.
+    pub(super) cluster: Option<Facts>,
+}
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -40,6 +61,8 @@ struct Ring {
     newest: Option<(Instant, u64, Arc<Status>)>,
     /// Since when Redis does not answer, and why. The log has it from whoever hears messages.
     away: Option<(OffsetDateTime, String)>,
+    watch: Watch,
+    sight: Arc<Sight>,
 }
 
 /// What the page is shown.
@@ -56,6 +79,35 @@ pub(super) struct View {
 }
 
 impl Series {
+    pub(super) fn new(rules: AlertRules) -> Self {
+        let ring = Ring { watch: Watch::new(rules), ..Ring::default() };
+        Self { ring: Mutex::new(ring), sights: watch::Sender::default() }
+    }
+
+    /// What is wrong, reading by reading.
+    pub(super) fn sights(&self) -> watch::Receiver<Arc<Sight>> {
+        self.sights.subscribe()
+    }
+
+    /// Puts into queues that were read just now since when they have not been seen empty, as far as that is known here.
+    pub(super) fn tell_waiting(&self, status: &mut Status) {
+        let ring = self.lock();
+        let Some((_, _, newest)) = &ring.newest else { return };
+        for (now, known) in status.queues.iter_mut().zip(&newest.queues) {
+            let waits = now.audit.waiting + now.audit.suspects > 0;
+            now.waiting_since = known.waiting_since.filter(|_| waits);
+        }
+    }
+
+    /// For how long each queue has not been seen empty, in milliseconds, by the newest answer; 0 when it was.
+    pub(super) fn waiting_for(&self) -> BTreeMap<String, u64> {
+        let ring = self.lock();
+        let Some((_, at, status)) = &ring.newest else { return BTreeMap::new() };
+        let queues = status.queues.iter().filter(|queue| queue.problem.is_none());
+        let long = |since: u64| at.saturating_sub(since);
+        queues.map(|queue| (queue.queue.clone(), queue.waiting_since.map_or(0, long))).collect()
+    }
+
     /// Reads, for ever.
     pub(super) async fn keep(&self, api: &Api) -> Infallible {
         let mut ticks = interval(EVERY);
@@ -64,7 +116,8 @@ impl Series {
             ticks.tick().await;
             let asked = Instant::now();
             let reading = api.cluster().await.map(|cluster| Status::now(&cluster));
-            self.lock().take(asked, now_ms(), reading);
+            let sight = self.lock().take(asked, now_ms(), reading);
+            self.sights.send_replace(sight);
         }
     }
 
@@ -83,12 +136,12 @@ impl Series {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Ring {
-    fn take(&mut self, asked: Instant, at: u64, reading: Result<Status, String>) {
+    fn take(&mut self, asked: Instant, at: u64, reading: Result<Status, String>) -> Arc<Sight> {
         let oldest = at.saturating_sub(KEPT.as_millis() as u64);
         // A clock that was put back makes points of a time that is still to come.
         self.points.retain(|point| (oldest..at).contains(&point.0));
@@ -96,18 +149,25 @@ impl Ring {
             Ok(mut status) => {
                 self.away = None;
                 let rate = self.rates(&mut status, asked);
+                let cluster = Some(self.watch.see(at, &mut status));
                 let waiting =
                     status.queues.iter().map(|queue| queue.audit.waiting + queue.audit.suspects).sum();
                 self.points.push_back(Point(at, rate, Some(waiting)));
                 self.newest = Some((asked, at, Arc::new(status)));
+                self.sight = Arc::new(Sight { at, redis: Facts::certain(None), cluster });
             }
             Err(why) => {
                 let (since, _) =
                     self.away.take().unwrap_or_else(|| (OffsetDateTime::now_utc(), String::new()));
+                let trouble = Trouble::of_redis(since, &why, false);
+                let since_ms = milliseconds(since);
+                let redis = Facts::certain(self.watch.redis_away(at, since_ms, trouble));
+                self.sight = Arc::new(Sight { at, redis, cluster: None });
                 self.away = Some((since, why));
                 self.points.push_back(Point(at, None, None));
             }
         }
+        self.sight.clone()
     }
 
     /// Puts into each queue its rows a second since the last answer, and returns their sum. Nothing is known of a queue
@@ -127,13 +187,23 @@ impl Ring {
         match (&self.away, &self.newest) {
             // The rest is of a time that has passed.
             (Some((since, why)), newest) => vec![Trouble::of_redis(*since, why, newest.is_some())],
-            (None, newest) => newest.as_ref().map(|(_, _, status)| status.troubles()).unwrap_or_default(),
+            (None, None) => Vec::new(),
+            (None, Some((_, _, status))) => {
+                let facts = self.sight.cluster.iter().flat_map(|facts| &facts.list);
+                // Whoever waits stands among the troubles from the first second on.
+                let lasting = facts.filter(|fact| fact.told && fact.subject.kind != Kind::Waiting);
+                status.troubles().into_iter().chain(lasting.map(|fact| fact.trouble.clone())).collect()
+            }
         }
     }
 }
 
 fn now_ms() -> u64 {
-    u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+    milliseconds(OffsetDateTime::now_utc())
+}
+
+fn milliseconds(at: OffsetDateTime) -> u64 {
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -180,8 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn what_lasts_is_among_the_troubles_and_is_seen_by_whoever_tells_of_it() {
+        let mut ring = ring((0..299).map(|_| status(Some(1), 3)).collect());
+        assert_eq!(ring.troubles().len(), 1, "that no worker runs");
+        let queue = |ring: &Ring| ring.newest.as_ref().unwrap().2.queues[0].waiting_since;
+        assert_eq!(queue(&ring), Some(1_000_000));
+        let sight = ring.take(Instant::now() + 300 * EVERY, 1_600_000, status(Some(1), 3));
+        let told: Vec<String> = ring.troubles().into_iter().map(|trouble| trouble.what).collect();
+        assert_eq!(told[1], "Queue \"message\" has not been empty since 00:16:40 UTC: 3 jobs wait.");
+        assert!(sight.cluster.as_ref().unwrap().list.iter().any(|fact| fact.told), "{sight:?}");
+        assert!(sight.redis.list.is_empty());
+        ring.take(Instant::now() + 301 * EVERY, 1_602_000, status(Some(1), 0));
+        assert_eq!((ring.troubles().len(), queue(&ring)), (1, None));
+        let away = ring.take(Instant::now() + 302 * EVERY, 1_604_000, Err("away".into()));
+        assert!(away.cluster.is_none() && away.redis.list.len() == 1, "{away:?}");
+    }
+
+    #[test]
     fn a_quarter_of_an_hour_is_kept_and_a_page_is_given_what_it_has_not() {
-        let series = Series::default();
+        let series = Series::new(AlertRules::default());
         *series.lock() = ring((0..1_000).map(|n| status(Some(n), 0)).collect());
         let all = series.view(0).points;
         assert_eq!((all.len(), all.first().unwrap().0), (451, all.last().unwrap().0 - 900_000));

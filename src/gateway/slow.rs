@@ -47,6 +47,9 @@ impl Slow {
             return;
         }
         let sids = adapter.local().sockets(whom);
+        let clients = sids.len() as u64;
+        self.hub.counts.sent.add(clients);
+        self.hub.counts.sent_bytes.add(clients * bytes);
         let behind = self.lines.debts.owe(&sids, bytes);
         if !refused && behind.is_empty() {
             return;

@@ -79,6 +79,7 @@ fn admit(client: &Client, rules: Rules) {
                     Event(event),
                     TryData(argument): TryData<Value>,
                     ack: AckSender<Adapter>| {
+            rules.hub.counts.said.add(1);
             if !rules.chatter.permit(&client) {
                 return;
             }

@@ -27,6 +27,9 @@ pub struct Queue {
     pub note: Option<Note>,
     /// Between two looks, for whoever looks again and again: `status --watch` and the dashboard.
     pub rows_per_second: Option<f64>,
+    /// Since when jobs have waited in it without its ever being seen empty, in milliseconds since 1970; for whoever
+    /// looks again and again, and so a gateway alone.
+    pub waiting_since: Option<u64>,
 }
 
 /// What a person should know of a queue. In JSON a sentence.
@@ -61,6 +64,7 @@ impl Queue {
             audit: audit.clone().unwrap_or_default(),
             problem: audit.as_ref().err().cloned(),
             rows_per_second: None,
+            waiting_since: None,
         }
     }
 

@@ -22,6 +22,17 @@ pub struct Trouble {
     pub advice: String,
 }
 
+/// A server or a route that workers wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitedFor {
+    /// `MySQL`, `Redis`, or `the route`.
+    pub server: String,
+    /// Since when the first of them does, by the time of day, which is all that they tell: `12:03:04`.
+    pub since: String,
+    /// How it is said.
+    pub trouble: Trouble,
+}
+
 impl Trouble {
     fn new(grave: bool, what: String, advice: impl Into<String>) -> Self {
         Self { grave, what, why: None, advice: advice.into() }
@@ -38,7 +49,7 @@ impl Trouble {
 impl Status {
     /// All that is wrong, what is worst first.
     pub fn troubles(&self) -> Vec<Trouble> {
-        let mut troubles = self.waits();
+        let mut troubles: Vec<Trouble> = self.waited_for().into_iter().map(|one| one.trouble).collect();
         troubles.extend(self.nobody_works());
         let of_queues = self.queues.iter().flat_map(|queue| queue.troubles(self.anybody_works()));
         troubles.extend(of_queues);
@@ -47,7 +58,8 @@ impl Status {
         troubles
     }
 
-    fn lives(&self) -> impl Iterator<Item = (&'static str, &Life)> {
+    /// The workers and the gateways, each with its role.
+    pub fn lives(&self) -> impl Iterator<Item = (&'static str, &Life)> {
         let workers = self.workers.iter().map(|worker| ("worker", &worker.life));
         workers.chain(self.gateways.iter().map(|gateway| ("gateway", &gateway.life)))
     }
@@ -56,15 +68,20 @@ impl Status {
         self.workers.iter().any(|worker| worker.life.alive)
     }
 
+    /// Whether a worker is at work and waits for nobody.
+    pub fn anybody_goes_on(&self) -> bool {
+        let goes_on = |life: &Life| life.alive && !life.silent && life.state.as_deref() == Some("working");
+        self.workers.iter().any(|worker| goes_on(&worker.life))
+    }
+
     /// Jobs that are in Redis and nowhere else yet.
     fn jobs(&self) -> u64 {
         let jobs = |queue: &Queue| queue.audit.waiting + queue.audit.suspects + queue.audit.in_flight;
         self.queues.iter().map(jobs).sum()
     }
 
-    /// Servers and routes that workers wait for: once each, since the first of them does (by the time of day, which is
-    /// all that they tell).
-    fn waits(&self) -> Vec<Trouble> {
+    /// Servers and routes that workers wait for: once each, since the first of them does.
+    pub fn waited_for(&self) -> Vec<WaitedFor> {
         let alive =
             || self.workers.iter().map(|worker| &worker.life).filter(|life| life.alive && !life.silent);
         let mut waits: BTreeMap<&str, (&str, &str, usize)> = BTreeMap::new();
@@ -82,7 +99,8 @@ impl Status {
         let trouble = |(server, (since, why, workers)): (&str, (&str, &str, usize))| {
             let who = if workers < all { format!(" ({workers} of {all} workers)") } else { String::new() };
             let what = format!("Waiting for {server} since {since} UTC{who}: {safe}.");
-            Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice(server)) }
+            let trouble = Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice(server)) };
+            WaitedFor { server: server.to_owned(), since: since.to_owned(), trouble }
         };
         waits.into_iter().map(trouble).collect()
     }
@@ -174,7 +192,8 @@ fn advice(server: &str) -> &'static str {
     }
 }
 
-fn jobs_wait(jobs: u64) -> String {
+/// How many jobs wait.
+pub fn jobs_wait(jobs: u64) -> String {
     match jobs {
         0 => "no job waits".to_owned(),
         1 => "1 job waits".to_owned(),
@@ -190,7 +209,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// A number with commas: 41,220.
-fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();

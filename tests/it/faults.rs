@@ -8,5 +8,5 @@ mod packet;
 mod redis_side;
 mod route;
 mod server;
-mod tls;
+pub(crate) mod tls;
 mod transaction;

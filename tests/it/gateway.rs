@@ -1,5 +1,7 @@
 //! The gateway: the real program, a real Redis, and real socket.io clients.
 
+mod admin;
+mod alerts;
 mod anew;
 mod api;
 mod assets;

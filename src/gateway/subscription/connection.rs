@@ -51,6 +51,9 @@ impl Standing {
                 Hear::Rooms => channels.push(of_all),
             }
         }
+        // What is for the Admin UI is for everybody in its namespace.
+        let of_admin_ui = settings.admin_ui().map(|namespace| literal(&format!("{key}#{namespace}#")));
+        patterns.extend(of_admin_ui);
         Self { patterns, channels }
     }
 }

@@ -77,6 +77,8 @@ async fn what_up_would_refuse_is_refused_with_the_same_words() {
         [("ROWCAST_WORKERS", "three"), ("", "")],
         [("ROWCAST_JWT_SECRET", "short"), ("", "")],
         [("ROWCAST_ORIGINS", "app.example"), ("", "")],
+        [("ROWCAST_ALERT_URL", "hooks.example/hidden"), ("", "")],
+        [("ROWCAST_ALERT_SECRET", "short"), ("", "")],
         [("ROWCAST_ROUTES", &routes), ("ROWCAST_QUEUE", "a")],
     ];
     for [(name, value), beside] in cases {

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::support::{Env, Running, new_folder, running::empty_folder};
 
 /// A folder with an authority's certificate, and one for the servers that it has signed. `openssl` makes them.
-fn authority() -> PathBuf {
+pub(crate) fn authority() -> PathBuf {
     let folder = empty_folder();
     let script = "set -e; key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
         openssl req -x509 $key -keyout ca.key -out ca.pem -days 2 -subj /CN=authority

@@ -135,6 +135,23 @@ async fn a_mysql_that_is_away_is_told_in_a_sentence_and_no_more_when_it_is_back(
 }
 
 #[tokio::test]
+async fn since_when_a_queue_has_not_been_empty_stands_in_its_line() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[]).await;
+    let mut page = Page::open(&gateway, json!({})).await;
+    page.sees("Waiting since").await;
+    let cell = "section[aria-labelledby=queues-title] tbody td:nth-child(5)";
+    page.shows(cell, "–").await;
+    env.push(&["{}"]).await;
+    eventually(PATIENCE, "a time of day is shown", async || {
+        let shown = page.texts(cell).await.remove(0);
+        let is_time = shown.len() == 8 && shown.split(':').all(|part| part.parse::<u8>().is_ok());
+        if is_time { Ok(()) } else { Err(shown) }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_wrong_token_is_refused_the_right_one_lets_in_and_whoever_logs_out_is_out() {
     let env = Env::new().await;
     let gateway = Gateway::start(&env, &[("ROWCAST_READ_TOKEN", READ)]).await;
