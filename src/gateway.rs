@@ -20,6 +20,7 @@
 //!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
 //!   which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
+//!   `letters` shows it dead letters, `sweep` and `queues` are what it does.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
 //! same form. A client misses an event only when its connection ends or Redis is away: one whose queue is full is
@@ -50,6 +51,7 @@ mod http;
 mod ids;
 mod interest;
 mod laid;
+mod letters;
 mod lines;
 mod login;
 mod marks;
@@ -60,6 +62,7 @@ mod packet;
 mod polling;
 mod presence;
 mod proxies;
+mod queues;
 mod readable;
 mod refusal;
 mod relay;
@@ -73,6 +76,7 @@ mod sockets;
 mod start;
 mod subscribe;
 mod subscription;
+mod sweep;
 mod token;
 mod wire;
 
@@ -110,6 +114,7 @@ use requests::Requests;
 use series::Series;
 use slow::Slow;
 use sockets::Rules;
+use sweep::Pace;
 use wire::Listener;
 
 /// What a gateway is given by whoever runs it.
@@ -213,6 +218,7 @@ fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines:
         lines: lines.clone(),
         series: Series::default(),
         login: Login::new(&settings.operators, &settings.limits.trusted_proxies),
+        pace: Pace::new(),
         rooms_need_token: settings.tokens.is_some(),
     })
 }

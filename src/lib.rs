@@ -21,8 +21,9 @@ pub mod queue;
 pub mod store;
 pub mod emitter;
 
-// What people are shown.
+// What people are shown, and what they do.
 pub mod status;
+pub mod dead;
 
 // What all of them use.
 pub mod backoff;

@@ -16,7 +16,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{api::Api, assets::Embedded, lines::value, operators::Asker, series::View};
+use super::{api::Api, assets::Embedded, lines::value, operators::Asker, queues::sample, series::View};
 use crate::route::{Part, RoomTemplate, Route};
 
 // The constants VERSION and FILES, of the page.
@@ -90,6 +90,8 @@ struct Shown {
     /// The others, as they are written in the route.
     templates: Vec<String>,
     publish: bool,
+    /// A job to begin with.
+    sample: String,
 }
 
 impl Shown {
@@ -101,6 +103,7 @@ impl Shown {
             rooms: Vec::new(),
             templates: Vec::new(),
             publish: route.publish,
+            sample: sample(route),
         };
         for room in &route.rooms {
             match room.columns().next() {

@@ -1,8 +1,12 @@
 //! The dashboard: in a real Chromium, on a real gateway; and who is answered.
 
 mod acting;
+mod dead;
+mod letters;
 mod login;
+mod queues;
 mod rows;
+mod sweep;
 
 use serde_json::{Value, json};
 
@@ -73,6 +77,11 @@ impl Page {
             assert!(std::time::Instant::now() < deadline, "{selector} is {texts:?}, not {text}");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until the first of these has the keyboard.
+    async fn focused(&mut self, selector: &str) {
+        self.order(json!({"focused": selector})).await;
     }
 
     /// What it has complained of, but for answers of the server that browsers write down as errors.
@@ -183,6 +192,7 @@ async fn nothing_that_axe_knows_of_is_wrong_in_either_theme_and_on_a_phone() {
             for (gateway, view, text) in [
                 (&gateway, "", "has 1 dead letter."),
                 (&gateway, "#rows", "rows came"),
+                (&gateway, "#dead", "1 letter."),
                 (&locked, "", "What rowcast was started with"),
             ] {
                 page.go(gateway, view, options.clone()).await;
@@ -194,6 +204,22 @@ async fn nothing_that_axe_knows_of_is_wrong_in_either_theme_and_on_a_phone() {
                 }
                 let rules = page.order(json!({"rules": true})).await;
                 assert_eq!(rules, json!([]), "{theme}, {width}, {text}");
+                let dialogs = match view {
+                    "" if text.starts_with("has") => &[("[aria-label^=Push]", "A JSON object")][..],
+                    "#dead" => &[
+                        ("[aria-label^=Look]", "Save the job as it is"),
+                        ("[aria-label^=Retry]", "They go behind the jobs"),
+                        ("[aria-label^=Purge]", "Their jobs are gone then"),
+                    ],
+                    _ => &[],
+                };
+                for (button, text) in dialogs {
+                    page.order(json!({"click": button})).await;
+                    page.sees(text).await;
+                    let rules = page.order(json!({"rules": true})).await;
+                    assert_eq!(rules, json!([]), "{theme}, {width}, {text}");
+                    page.order(json!({"key": "Escape"})).await;
+                }
             }
         }
     }
