@@ -20,6 +20,7 @@
 //!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
 //!   which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
+//!   `letters` shows it dead letters, `sweep` and `queues` are what it does.
 //! * `admin` is for socket.io's Admin UI.
 //! * `alerts` sends what is told to whoever is configured.
 //!
@@ -54,6 +55,7 @@ mod http;
 mod ids;
 mod interest;
 mod laid;
+mod letters;
 mod lines;
 mod login;
 mod marks;
@@ -64,6 +66,7 @@ mod packet;
 mod polling;
 mod presence;
 mod proxies;
+mod queues;
 mod readable;
 mod refusal;
 mod relay;
@@ -77,6 +80,7 @@ mod sockets;
 mod start;
 mod subscribe;
 mod subscription;
+mod sweep;
 mod token;
 mod wire;
 
@@ -119,6 +123,7 @@ use requests::Requests;
 use series::Series;
 use slow::Slow;
 use sockets::Rules;
+use sweep::Pace;
 use wire::Listener;
 
 /// What a gateway is given by whoever runs it.
@@ -239,6 +244,7 @@ fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines:
         lines: lines.clone(),
         series: Series::new(settings.alerts.rules),
         login: Login::new(&settings.operators, &settings.limits.trusted_proxies),
+        pace: Pace::new(),
         rooms_need_token: settings.tokens.is_some(),
     })
 }

@@ -21,9 +21,10 @@ pub mod queue;
 pub mod store;
 pub mod emitter;
 
-// What people are shown, and told.
+// What people are shown and told, and what they do.
 pub mod status;
 pub mod alert;
+pub mod dead;
 
 // What all of them use.
 pub mod backoff;

@@ -8,6 +8,7 @@ mod admin;
 mod alert_book;
 mod events;
 mod inspect;
+mod job;
 mod keys;
 mod letter;
 mod link;
@@ -18,12 +19,13 @@ mod script;
 
 use redis::{Cmd, RedisError, RedisResult};
 
-pub use admin::{Admin, Audit};
+pub use admin::{Admin, Audit, Fate, Form, Taken};
 pub use alert_book::AlertBook;
 pub use events::Events;
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
+pub use job::check_job;
 pub use keys::Keys;
-pub use letter::{DeadLetter, Raw};
+pub use letter::{DeadLetter, Facts, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
 pub use onlookers::Onlookers;

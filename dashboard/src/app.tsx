@@ -1,14 +1,18 @@
 import { useEffect, useState } from "preact/hooks";
 import { logOut } from "./api";
+import { Dead } from "./dead";
 import { Login } from "./login";
 import { Overview } from "./overview";
 import { Rows } from "./rows";
 import { useWatch } from "./watch";
 
-const VIEWS = { overview: "Overview", rows: "Live rows" } as const;
+const VIEWS = { overview: "Overview", rows: "Live rows", dead: "Dead letters" } as const;
 type View = keyof typeof VIEWS;
 
-const named = (): View => (location.hash === "#rows" ? "rows" : "overview");
+const named = (): View => {
+  const name = location.hash.slice(1);
+  return name in VIEWS ? (name as View) : "overview";
+};
 
 /** Which view the address names. */
 function useView(): View {
@@ -55,8 +59,10 @@ export function App() {
       <main>
         {refused && <Login refused={refused} entered={again} />}
         {!told && !refused && <p class="empty">{silent ? `The gateway does not answer: ${silent.why}. Trying again.` : "Asking the gateway…"}</p>}
-        {told && view === "overview" && <Overview told={told} silent={silent} />}
+        {told && view === "overview" && <Overview told={told} silent={silent} again={again} />}
         {told && view === "rows" && <Rows routes={told.routes} needToken={told.rooms_need_token} />}
+        {told?.status && view === "dead" && <Dead queues={told.status.queues} mayAct={told.may_act} />}
+        {told && !told.status && view === "dead" && <p class="empty">Redis has not answered yet.</p>}
       </main>
     </>
   );

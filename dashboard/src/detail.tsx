@@ -1,20 +1,16 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import { Dialog } from "./dialog";
 import type { Line } from "./stream";
 
 /** One row, whole. */
 export function Detail({ line, close }: { line: Line; close: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const whole = useRef<HTMLPreElement>(null);
   const [said, setSaid] = useState("");
-  useEffect(() => dialog.current?.showModal(), []);
   const { table, id, row } = line;
   const json = JSON.stringify({ table, id, row }, null, 2);
   const copy = async () => setSaid(await copied(json, whole.current));
   return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="detail-title">
-      <h2 id="detail-title">
-        {table}, row {id}
-      </h2>
+    <Dialog title={`${table}, row ${id}`} close={close}>
       {row === null && <p>The row is too large to be sent to browsers. The database has it.</p>}
       <pre ref={whole} tabIndex={0} aria-label="The row as JSON">
         {json}
@@ -24,11 +20,11 @@ export function Detail({ line, close }: { line: Line; close: () => void }) {
         <button type="button" onClick={copy}>
           Copy
         </button>
-        <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+        <button type="button" class="quiet" onClick={close}>
           Close
         </button>
       </div>
-    </dialog>
+    </Dialog>
   );
 }
 

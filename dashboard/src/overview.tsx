@@ -7,7 +7,7 @@ import type { Point, Queue, Told } from "./types";
 import type { Known } from "./watch";
 
 /** How the cluster stands. */
-export function Overview({ told, silent }: { told: Told; silent: Known["silent"] }) {
+export function Overview({ told, silent, again }: { told: Told; silent: Known["silent"]; again: () => void }) {
   const { status } = told;
   const queues = status?.queues ?? [];
   return (
@@ -19,7 +19,7 @@ export function Overview({ told, silent }: { told: Told; silent: Known["silent"]
         <h2 id="chart-title">The last {Math.round(told.kept_ms / 60_000)} minutes</h2>
         <Chart points={told.points} now={told.now} kept={told.kept_ms} />
       </section>
-      <Queues queues={queues} />
+      <Queues queues={queues} routes={told.routes} mayAct={told.may_act} again={again} />
       <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} />
       <footer>
         {told.read_at && `Redis was asked at ${clock(told.read_at)} UTC, and is again every ${length(told.every_ms)}. `}

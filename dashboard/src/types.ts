@@ -10,6 +10,7 @@ export interface Told {
   routes: Route[];
   rooms_need_token: boolean;
   logged_in: boolean;
+  may_act: boolean;
 }
 
 /** When, in milliseconds since 1970; rows a second; jobs that wait. */
@@ -29,6 +30,8 @@ export interface Route {
   rooms: string[];
   templates: string[];
   publish: boolean;
+  /** A job to begin with. */
+  sample: string;
 }
 
 export interface Status {
@@ -75,4 +78,54 @@ export interface Queue {
   workers: number;
   rows_per_second: number | null;
   waiting_since: number | null;
+}
+
+/** How far a queue's dead letters were gone through. */
+export interface Cursor {
+  skip: number;
+  left: number;
+}
+
+export type Fate = "retry" | "purge";
+
+/** What letters died of. */
+export interface DeathOf {
+  queue: string;
+  code: string;
+  column: string | null;
+  reason: string;
+}
+
+export interface Group extends DeathOf {
+  count: number;
+  /** Where the oldest was, and its id; none of what somebody else has put there. */
+  place: number;
+  id: string | null;
+  oldest: string | null;
+  newest: string | null;
+}
+
+export interface Counted extends Cursor {
+  groups: Group[];
+  looked: number;
+}
+
+export interface Letter {
+  place: number;
+  id: string | null;
+  code: string | null;
+  column: string | null;
+  reason: string | null;
+  at: string | null;
+  attempts: number | null;
+  /** The job's length. */
+  bytes: number;
+  text: string;
+  utf8: boolean;
+  /** Whether the text is all of it. */
+  whole: boolean;
+}
+
+export interface Found extends Cursor {
+  letter: Letter | null;
 }

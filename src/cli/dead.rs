@@ -5,7 +5,7 @@
 
 mod act;
 mod list;
-mod pages;
+mod selection;
 
 use std::process::ExitCode;
 

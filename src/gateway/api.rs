@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
-    extract::{ConnectInfo, Request, State, rejection::JsonRejection},
+    Extension, Json, Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -16,12 +16,14 @@ use tokio::time::timeout;
 
 use super::{
     adapter::Hub,
-    dashboard,
+    dashboard, letters,
     lines::{LineRef, Lines},
     login::{self, Login},
     metrics::Numbers,
-    operators::{self, LoggedIn, Wants},
+    operators::{self, Asker, Refused, Wants},
+    queues,
     series::Series,
+    sweep::{self, Pace},
 };
 use crate::{
     config::Operators,
@@ -34,6 +36,9 @@ use crate::{
 /// How long Redis may take to tell how the cluster stands: less than whoever asks waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The most that a request may hold: a job of a megabyte, as JSON that escapes much of it.
+const LARGEST: usize = 8 << 20;
+
 /// What the API works with.
 pub(super) struct Api {
     pub(super) operators: Operators,
@@ -45,20 +50,28 @@ pub(super) struct Api {
     pub(super) lines: Arc<Lines>,
     pub(super) series: Series,
     pub(super) login: Login,
+    pub(super) pace: Pace,
     /// Whether a client needs a token to join a room.
     pub(super) rooms_need_token: bool,
 }
 
-/// `POST /api/emit`, `GET /api/status` and `GET /metrics`; and what the dashboard asks, with its way in and out.
+/// `POST /api/emit`, `GET /api/status` and `GET /metrics`; and what the dashboard asks and does, with its way in and out.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let of = |wants| (api.clone(), wants);
     let looking = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
         .route("/api/dashboard", get(dashboard::told))
+        .route("/api/dead", get(letters::groups))
+        .route("/api/dead/letter", get(letters::letter))
+        .route("/api/dead/job", get(letters::job))
         .layer(middleware::from_fn_with_state(of(Wants::Look), permitted));
     let acting = Router::new()
         .route("/api/emit", post(emit))
+        .route("/api/queue", post(queues::order))
+        .route("/api/dead/one", post(sweep::one))
+        .route("/api/dead/group", post(sweep::group))
+        .layer(DefaultBodyLimit::max(LARGEST))
         .layer(middleware::from_fn_with_state(of(Wants::Act), permitted));
     let anybody =
         Router::new().route("/api/login", post(login::log_in)).route("/api/logout", post(login::log_out));
@@ -72,11 +85,16 @@ async fn permitted(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let logged_in = LoggedIn(api.login.knows(&headers));
-    request.extensions_mut().insert(logged_in);
-    match operators::check(&api.operators, wants, &headers, line.peer(), logged_in) {
-        Ok(()) => next.run(request).await,
-        Err((status, why)) => refuse(status, "not_permitted", why),
+    let Some(peer) = line.peer() else { return login::hung_up() };
+    let client = api.login.client(peer, &headers);
+    let cookie = api.login.right(&headers);
+    match operators::check(&api.operators, wants, &headers, peer, cookie) {
+        Ok(right) => {
+            request.extensions_mut().insert(Asker { right, client, logged_in: cookie.is_some() });
+            next.run(request).await
+        }
+        Err(refused) if refused.is_guess && !api.login.may_try(client) => login::too_many(),
+        Err(Refused { status, why, .. }) => refuse(status, "not_permitted", why),
     }
 }
 
@@ -111,7 +129,13 @@ impl Emit {
     }
 }
 
-async fn emit(State(api): State<Arc<Api>>, emit: Result<Json<Emit>, JsonRejection>) -> Response {
+async fn emit(
+    State(api): State<Arc<Api>>,
+    Extension(asker): Extension<Asker>,
+    emit: Result<Json<Emit>, JsonRejection>,
+) -> Response {
+    // Programs send thousands of them.
+    tracing::debug!(by = %asker, "an event is to be sent");
     let message = match emit {
         Ok(Json(emit)) => emit.message(&api.key),
         Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
@@ -164,7 +188,7 @@ async fn metrics(State(api): State<Arc<Api>>) -> Response {
     }
 }
 
-fn unavailable(why: &str) -> Response {
+pub(super) fn unavailable(why: &str) -> Response {
     refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why)
 }
 

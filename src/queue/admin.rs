@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redis::{RedisResult, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Keys, Link, script::Script};
 
@@ -41,6 +41,39 @@ pub struct Audit {
     pub paused: bool,
     /// Milliseconds since the oldest open claim was made; `None` without one.
     pub oldest_claim_ms: Option<u64>,
+}
+
+/// So many bytes of dead letters are read at once, and one letter more at most where letters are large.
+const READ_BYTES: u64 = 8 << 20;
+
+/// How dead letters are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As they stand in the list.
+    Whole,
+    /// Without their jobs: what [`super::Facts`] reads.
+    Facts,
+}
+
+/// What becomes of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Its job goes back to the queue.
+    Retry,
+    /// It is deleted.
+    Purge,
+}
+
+/// A dead letter to be taken out of its list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Where it was read, the oldest being 0.
+    pub place: u64,
+    /// Its whole text.
+    pub text: Vec<u8>,
+    /// What goes to the queue for it, when it is retried.
+    pub job: Vec<u8>,
 }
 
 impl Audit {
@@ -122,41 +155,38 @@ impl Admin {
         self.link.query(redis::cmd("LLEN").arg(&self.keys.queue)).await
     }
 
-    /// Reads up to `count` dead letters from the oldest on, passing over `skip`.
+    /// How many dead letters are kept.
     ///
     /// # Errors
     /// Any error of Redis.
-    pub async fn dead_letters(&self, skip: usize, count: usize) -> RedisResult<Vec<Vec<u8>>> {
-        let (from, to) = (-(skip as i64) - count as i64, -(skip as i64) - 1);
-        let range: Vec<Vec<u8>> =
-            self.link.query(redis::cmd("LRANGE").arg(&self.keys.dead).arg(from).arg(to)).await?;
-        Ok(range.into_iter().rev().collect())
+    pub async fn count_dead(&self) -> RedisResult<u64> {
+        self.link.query(redis::cmd("LLEN").arg(&self.keys.dead)).await
     }
 
-    /// Moves dead letters back to the queue, each given as the letter and its raw job. Returns how many were there.
+    /// Reads up to `count` dead letters from the oldest on, passing over `skip`; fewer where they are large. Returns
+    /// the text of each, and how long its whole text is.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn dead_letters(&self, skip: u64, count: u64, form: Form) -> RedisResult<Vec<(Vec<u8>, u64)>> {
+        static SCRIPT: Script = Script::new(include_str!("letters.lua"));
+        let mut call = SCRIPT.on(&self.link, &[&self.keys.dead]).await?;
+        let form = if form == Form::Facts { "facts" } else { "whole" };
+        call.arg(skip).arg(count).arg(READ_BYTES).arg(form).send().await
+    }
+
+    /// Takes dead letters out of their list, in one atomic step with what goes to the queue. Returns how many were
+    /// there; for the others nothing is done.
     ///
     /// # Errors
     /// Any error of Redis; run it again.
-    pub async fn retry_dead(&self, letters: &[(Vec<u8>, Vec<u8>)]) -> RedisResult<u64> {
-        static SCRIPT: Script = Script::new(include_str!("retry_dead.lua"));
+    pub async fn take_dead(&self, fate: Fate, letters: &[Taken]) -> RedisResult<u64> {
+        static SCRIPT: Script = Script::new(include_str!("take_dead.lua"));
         let mut call = SCRIPT.on(&self.link, &[&self.keys.dead, &self.keys.queue]).await?;
-        for (letter, raw) in letters {
-            call.arg(letter).arg(raw);
+        for Taken { place, text, job } in letters {
+            call.arg(place).arg(text).arg(if fate == Fate::Retry { "retry" } else { "purge" }).arg(job);
         }
         call.send().await
-    }
-
-    /// Deletes dead letters. Returns how many were there.
-    ///
-    /// # Errors
-    /// Any error of Redis; run it again.
-    pub async fn purge_dead(&self, letters: &[Vec<u8>]) -> RedisResult<u64> {
-        let mut removals = redis::pipe();
-        for letter in letters {
-            removals.lrem(&self.keys.dead, -1, letter);
-        }
-        let removed: Vec<u64> = self.link.pipeline(&removals).await?;
-        Ok(removed.into_iter().sum())
     }
 }
 

@@ -33,6 +33,24 @@ pub struct DeadLetter {
     pub attempts: u32,
 }
 
+/// What a letter says of its job's end, without the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// As in [`DeadLetter`], and so on.
+    pub id: String,
+    /// The code.
+    pub code: String,
+    /// The column.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// The reason.
+    pub reason: String,
+    /// When it was rejected.
+    pub at: String,
+    /// How many workers have had it in hand.
+    pub attempts: u32,
+}
+
 /// A job's own bytes: readable where they are text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Raw {

@@ -10,6 +10,10 @@
 //   {"text":"selector"}                     the texts of what there is
 //   {"label":"selector"}                    the accessible label of one
 //   {"fill":"label","with":"text"}  {"press":"name of a button"}  {"click":"selector"}  {"reload":true}
+//   {"title":true}                          the page's title
+//   {"key":"Escape"}                        presses a key
+//   {"focused":"selector"}                  waits until the first one of these has the keyboard
+//   {"saved":"name of a link"}              follows it, and answers with the bytes that are saved, as base64
 //   {"cookies":true}                        those that the browser has
 //   {"rules":true}                          axe-core's rules that the page violates (opened with axe)
 //   {"tasks":true}                          how long the long tasks were since the page was loaded, in milliseconds; and, last, one of
@@ -69,6 +73,13 @@ const answers = {
   fill: async (wanted) => page.getByLabel(wanted.fill, { exact: true }).fill(wanted.with),
   press: ({ press }) => page.getByRole("button", { name: press, exact: true }).click(),
   click: ({ click }) => page.locator(click).first().click(),
+  title: () => page.title(),
+  key: ({ key }) => page.keyboard.press(key),
+  focused: async ({ focused }) => void (await page.waitForFunction((wanted) => document.activeElement === document.querySelector(wanted), focused)),
+  saved: async ({ saved }) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: saved, exact: true }).click()]);
+    return readFileSync(await download.path()).toString("base64");
+  },
   reload: () => page.reload(),
   cookies: () => page.context().cookies(),
   rules: async () => {

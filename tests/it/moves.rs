@@ -2,6 +2,8 @@
 //!
 //! The model checks that these rules suffice; here stands that the scripts keep them.
 
+pub(crate) mod dead;
+
 use rowcast::{
     config::SecretUrl,
     queue::{Admin, Blame, Claim, Claimed, Events, Limits, Link, Mark, Marks, Queue, Settlement, When},

@@ -17,11 +17,12 @@ use super::{
         show::{count, say, shown},
     },
     NONE,
-    pages::{Entry, Pages, Selection},
+    selection::Selection,
 };
 use crate::{
     config::{ConfigError, QueueSettings},
-    queue::Admin,
+    dead::{self, Cursor},
+    queue::{Admin, Fate},
 };
 
 /// Send dead letters back to their queue
@@ -40,9 +41,10 @@ Exit codes: 0 done, 1 an id was not found, you said no, or Redis is away, 64 bad
 pub(super) struct RetryArgs {
     #[command(flatten)]
     which: Selection,
-    /// At most so many jobs in a second
-    #[arg(long, value_name = "JOBS", value_parser = clap::value_parser!(u32).range(1..))]
-    per_second: Option<u32>,
+    /// At most so many jobs in a second, so that the jobs of now are not held up
+    #[arg(long, value_name = "JOBS", default_value_t = dead::PER_SECOND,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    per_second: u32,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -66,18 +68,12 @@ pub(super) struct PurgeArgs {
     yes: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Retry,
-    Purge,
-}
-
 pub(super) fn retry(args: &RetryArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     check(&args.which)?;
     // A script cannot be asked: for a retry, which loses nothing, its word is enough.
     let ask = !args.yes && args.which.ids.is_empty() && at_terminal();
-    act(What::Retry, &args.which, args.per_second, ask, &settings)
+    act(Fate::Retry, &args.which, Some(args.per_second), ask, &settings)
 }
 
 pub(super) fn purge(args: &PurgeArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
@@ -88,7 +84,7 @@ pub(super) fn purge(args: &PurgeArgs, variables: &Variables) -> anyhow::Result<E
         return Err(ConfigError::new("--yes", None, problem).into());
     }
     let ask = !args.yes && args.which.ids.is_empty();
-    act(What::Purge, &args.which, None, ask, &settings)
+    act(Fate::Purge, &args.which, None, ask, &settings)
 }
 
 fn check(which: &Selection) -> Result<(), ConfigError> {
@@ -103,7 +99,7 @@ fn at_terminal() -> bool {
 }
 
 fn act(
-    what: What,
+    fate: Fate,
     which: &Selection,
     per_second: Option<u32>,
     ask: bool,
@@ -112,13 +108,13 @@ fn act(
     reach::block_on(async {
         let queues = reach::queues(settings).await?;
         if ask {
-            confirm(what, which, &queues).await?;
+            confirm(fate, which, &queues).await?;
         }
         let (mut done, mut codes) = (0, BTreeSet::new());
         for (queue, admin) in &queues {
-            let moved = Sweep { what, which, per_second, queue, admin }.run(&mut codes).await?;
+            let moved = Sweep { fate, which, per_second, queue, admin }.run(&mut codes).await?;
             if moved > 0 {
-                say(format!("{queue}: {} {}", count(moved, "dead letter"), what.done()))?;
+                say(format!("{queue}: {} {}", count(moved, "dead letter"), done_in_words(fate)))?;
             }
             done += moved;
         }
@@ -146,7 +142,7 @@ fn nothing_done(which: &Selection, codes: &BTreeSet<String>) -> String {
 }
 
 /// Asks the person at the terminal.
-async fn confirm(what: What, which: &Selection, queues: &[(String, Admin)]) -> anyhow::Result<()> {
+async fn confirm(fate: Fate, which: &Selection, queues: &[(String, Admin)]) -> anyhow::Result<()> {
     let mut letters = 0;
     for (queue, admin) in queues {
         letters += admin.audit().await.in_words(|| format!("cannot read queue {queue:?}"))?.dead_letters;
@@ -156,7 +152,7 @@ async fn confirm(what: What, which: &Selection, queues: &[(String, Admin)]) -> a
         Some(code) => format!("those with code {code} of {}", count(letters, "dead letter")),
         None => format!("all {}", count(letters, "dead letter")),
     };
-    eprint!("{} {subject} of {}? [y/N] ", what.order(), names.join(", "));
+    eprint!("{} {subject} of {}? [y/N] ", order(fate), names.join(", "));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
@@ -168,7 +164,7 @@ async fn confirm(what: What, which: &Selection, queues: &[(String, Admin)]) -> a
 
 /// One queue's letters, page by page.
 struct Sweep<'a> {
-    what: What,
+    fate: Fate,
     which: &'a Selection,
     per_second: Option<u32>,
     queue: &'a str,
@@ -178,46 +174,30 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// Returns how many letters were moved; `codes` gets those of all that were seen.
     async fn run(&self, codes: &mut BTreeSet<String>) -> anyhow::Result<u64> {
-        let mut pages = Pages::begin(self.queue, self.admin).await?;
-        let bar =
-            ProgressBar::new(pages.left() as u64).with_style(style()).with_prefix(self.queue.to_owned());
+        let mut cursor = Cursor::start(self.admin).await.in_words(|| self.failed())?;
+        let bar = ProgressBar::new(cursor.left).with_style(style()).with_prefix(self.queue.to_owned());
         let mut done = 0;
-        while let Some(page) = pages.next().await? {
-            let read = page.len() as u64;
-            codes.extend(page.iter().filter_map(|entry| Some(entry.letter.as_ref()?.code.clone())));
-            let chosen: Vec<Entry> = page.into_iter().filter(|entry| self.which.takes(entry)).collect();
-            for chunk in chosen.chunks(self.chunk()) {
-                let moved = self.apply(chunk).await?;
-                pages.removed(usize::try_from(moved).unwrap_or(usize::MAX));
-                done += moved;
-                self.pace(chunk.len()).await;
-            }
-            bar.inc(read);
+        while let Some(step) = dead::step(self.admin, &mut cursor, self.fate, self.page(), |entry| {
+            codes.extend(entry.facts.as_ref().map(|facts| facts.code.clone()));
+            self.which.takes(entry)
+        })
+        .await
+        .in_words(|| self.failed())?
+        {
+            done += step.taken;
+            bar.inc(step.looked);
             if self.is_complete(done) {
                 break;
             }
+            self.pace(step.taken).await;
         }
         bar.finish_and_clear();
         Ok(done)
     }
 
-    async fn apply(&self, chunk: &[Entry]) -> anyhow::Result<u64> {
-        let failed = || format!("cannot {} dead letters of {:?}; run it again", self.what.verb(), self.queue);
-        match self.what {
-            What::Purge => {
-                let texts: Vec<Vec<u8>> = chunk.iter().map(|entry| entry.text.clone()).collect();
-                self.admin.purge_dead(&texts).await.in_words(failed)
-            }
-            What::Retry => {
-                // What is no letter of ours holds no job that could go back.
-                let pair = |entry: &Entry| Some((entry.text.clone(), entry.letter.as_ref()?.raw_bytes()));
-                let letters: Vec<_> = chunk.iter().filter_map(pair).collect();
-                if letters.is_empty() {
-                    return Ok(0);
-                }
-                self.admin.retry_dead(&letters).await.in_words(failed)
-            }
-        }
+    fn failed(&self) -> String {
+        let verb = if self.fate == Fate::Retry { "retry" } else { "purge" };
+        format!("cannot {verb} dead letters of {:?}; run it again", self.queue)
     }
 
     /// Ids are unique, so the last one found ends the search.
@@ -225,37 +205,29 @@ impl Sweep<'_> {
         !self.which.ids.is_empty() && done >= self.which.ids.len() as u64
     }
 
-    fn chunk(&self) -> usize {
-        self.per_second.map_or(50, |rate| (rate as usize / 10).clamp(1, 50))
+    /// So many letters are looked at in one step: few where the pace is slow, so that it is kept evenly.
+    fn page(&self) -> u64 {
+        self.per_second.map_or(dead::PAGE, |rate| u64::from(rate / 10).clamp(1, dead::PAGE))
     }
 
-    async fn pace(&self, jobs: usize) {
+    async fn pace(&self, jobs: u64) {
         if let Some(rate) = self.per_second {
             tokio::time::sleep(Duration::from_secs_f64(jobs as f64 / f64::from(rate))).await;
         }
     }
 }
 
-impl What {
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Purge => "purge",
-        }
+fn order(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Retry => "Send back to the queue",
+        Fate::Purge => "Delete for good",
     }
+}
 
-    fn order(self) -> &'static str {
-        match self {
-            Self::Retry => "Send back to the queue",
-            Self::Purge => "Delete for good",
-        }
-    }
-
-    fn done(self) -> &'static str {
-        match self {
-            Self::Retry => "sent back",
-            Self::Purge => "deleted",
-        }
+fn done_in_words(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Retry => "sent back",
+        Fate::Purge => "deleted",
     }
 }
 

@@ -1,23 +1,25 @@
 //! `rowcast dead list` and `rowcast dead show`.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Write as _},
     process::ExitCode,
 };
 
 use anyhow::bail;
-use serde::Serialize;
 
 use super::{
     super::{
-        Variables, reach,
+        Variables,
+        reach::{self, InWords as _},
         show::{say, say_json, shown, table},
     },
     NONE,
-    pages::{Entry, Pages},
 };
-use crate::{config::QueueSettings, queue::DeadLetter};
+use crate::{
+    config::QueueSettings,
+    dead::{Counted, Cursor, Entry, Group, Groups, PAGE, find},
+    queue::{Admin, DeadLetter, Form},
+};
 
 /// Show which dead letters there are
 ///
@@ -64,61 +66,40 @@ pub(super) struct ShowArgs {
     raw: bool,
 }
 
-/// Letters that died of the same.
-#[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord, Clone)]
-struct Group {
-    queue: String,
-    code: String,
-    column: Option<String>,
-    reason: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Counted {
-    count: u64,
-    /// The oldest letter's id.
-    id: Option<String>,
-    /// The reason in all its words, while no other letter has other ones.
-    #[serde(skip)]
-    whole: Option<String>,
-    #[serde(flatten)]
-    group: Group,
-}
-
 /// So much of a reason stands in its line.
 const REASON: usize = 160;
+
+/// Letters without their jobs are small.
+const MANY: u64 = 1_000;
 
 pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     reach::block_on(async {
-        let (mut groups, mut any) = (BTreeMap::<Group, Counted>::new(), false);
+        let (mut groups, mut any) = (Groups::default(), false);
         for (queue, admin) in reach::queues(&settings).await? {
-            let mut pages = Pages::begin(&queue, &admin).await?;
-            while let Some(page) = pages.next().await? {
+            let failed = || format!("cannot read the dead letters of {queue:?}");
+            let mut cursor = Cursor::start(&admin).await.in_words(failed)?;
+            let (most, form) = if args.all { (PAGE, Form::Whole) } else { (MANY, Form::Facts) };
+            loop {
+                let page = cursor.next(&admin, most, form).await.in_words(failed)?;
+                if page.is_empty() {
+                    break;
+                }
                 for entry in &page {
-                    match args.all {
-                        true => {
-                            if !any && !args.json {
-                                say(line(["id", "at", "code", "column", "job"]))?;
-                            }
-                            any = true;
-                            say_entry(entry, args.json)?;
-                        }
-                        false => {
-                            let group = group(&queue, entry);
-                            let id = entry.letter.as_ref().map(|letter| letter.id.clone());
-                            let whole = entry.letter.as_ref().map(|letter| letter.reason.clone());
-                            let first = Counted { count: 0, id, whole: whole.clone(), group: group.clone() };
-                            let counted = groups.entry(group).or_insert(first);
-                            counted.count += 1;
-                            counted.whole = counted.whole.take().filter(|same| Some(same) == whole.as_ref());
-                        }
+                    if !args.all {
+                        groups.add(&queue, entry);
+                        continue;
                     }
+                    if !any && !args.json {
+                        say(line(["id", "at", "code", "column", "job"]))?;
+                    }
+                    any = true;
+                    say_entry(entry, args.json)?;
                 }
             }
         }
         if !args.all {
-            say_groups(groups.into_values().collect(), args.json)?;
+            say_groups(&groups.into_sorted(), args.json)?;
         } else if !any && !args.json {
             say(NONE)?;
         }
@@ -126,34 +107,7 @@ pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<Exi
     })
 }
 
-fn group(queue: &str, entry: &Entry) -> Group {
-    let queue = queue.to_owned();
-    match &entry.letter {
-        Some(DeadLetter { code, column, reason, .. }) => {
-            Group { queue, code: code.clone(), column: column.clone(), reason: general(reason) }
-        }
-        None => {
-            Group { queue, code: "unreadable".into(), column: None, reason: "not written by rowcast".into() }
-        }
-    }
-}
-
-/// A reason without the values and row numbers in it, which differ from letter to letter: names of columns and keys
-/// stay.
-fn general(reason: &str) -> String {
-    let mut text = String::new();
-    for (at, part) in reason.split('\'').enumerate() {
-        let names = ["column ", "Field ", "key "].iter().any(|word| text.ends_with(word));
-        if at > 0 {
-            text.push('\'');
-        }
-        text.push_str(if at % 2 == 1 && !names { "..." } else { part });
-    }
-    text.rsplit_once(" at row ").map(|(before, _)| before.to_owned()).unwrap_or(text)
-}
-
-fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
-    counted.sort_by_key(|line| std::cmp::Reverse(line.count));
+fn say_groups(counted: &[Counted], json: bool) -> anyhow::Result<()> {
     if json {
         return say_json(&counted);
     }
@@ -163,7 +117,7 @@ fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
     let mut rows =
         vec![["letters", "queue", "code", "column", "oldest", "reason"].map(str::to_owned).to_vec()];
     let mut is_cut = false;
-    rows.extend(counted.iter().map(|Counted { count, id, whole, group }| {
+    rows.extend(counted.iter().map(|Counted { count, id, whole, group, .. }| {
         let column = group.column.clone().unwrap_or_else(|| "-".into());
         let id = id.clone().unwrap_or_else(|| "-".into());
         let Group { queue, code, reason, .. } = group.clone();
@@ -182,7 +136,7 @@ fn say_groups(mut counted: Vec<Counted>, json: bool) -> anyhow::Result<()> {
 
 fn say_entry(entry: &Entry, json: bool) -> anyhow::Result<()> {
     let text = String::from_utf8_lossy(&entry.text);
-    let Some(letter) = &entry.letter else {
+    let Some(letter) = entry.letter() else {
         let line = || line(["-", "-", "(unreadable)", "-", &shown(&text, 60)]);
         return Ok(say(if json { text.clone().into_owned() } else { line() })?);
     };
@@ -204,16 +158,19 @@ pub(super) fn show(args: &ShowArgs, variables: &Variables) -> anyhow::Result<Exi
     let settings = QueueSettings::from_vars(variables)?;
     reach::block_on(async {
         for (queue, admin) in reach::queues(&settings).await? {
-            let mut pages = Pages::begin(&queue, &admin).await?;
-            while let Some(page) = pages.next().await? {
-                let mut letters = page.into_iter().filter_map(|entry| entry.letter);
-                if let Some(letter) = letters.find(|letter| letter.id == args.id) {
-                    return say_letter(&letter, args);
-                }
+            if let Some(letter) = letter(&queue, &admin, &args.id).await? {
+                return say_letter(&letter, args);
             }
         }
         bail!("there is no dead letter {:?}; `rowcast dead list --all` shows those that there are", args.id)
     })
+}
+
+async fn letter(queue: &str, admin: &Admin, id: &str) -> anyhow::Result<Option<DeadLetter>> {
+    let failed = || format!("cannot read the dead letters of {queue:?}");
+    let newest = Cursor::start(admin).await.in_words(failed)?.left;
+    let found = find(admin, id, newest, newest).await.in_words(failed)?;
+    Ok(found.and_then(|entry| entry.letter()))
 }
 
 fn say_letter(letter: &DeadLetter, args: &ShowArgs) -> anyhow::Result<ExitCode> {
@@ -237,19 +194,4 @@ fn say_letter(letter: &DeadLetter, args: &ShowArgs) -> anyhow::Result<ExitCode> 
         })?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_that_differ_in_values_alone_are_one_group() {
-        let long = |row: u32| general(&format!("Data too long for column 'openid' at row {row}"));
-        assert_eq!(long(1), "Data too long for column 'openid'");
-        assert_eq!(long(1), long(2));
-        let twice = |value: &str| general(&format!("Duplicate entry '{value}' for key 'openid'"));
-        assert_eq!(twice("a"), twice("b"));
-        assert_eq!(twice("a"), "Duplicate entry '...' for key 'openid'");
-    }
 }

@@ -7,10 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, queue::check_job};
 
 /// Bytes of one batch; one line may pass it.
 const BYTES: usize = 1 << 20;
@@ -71,7 +70,7 @@ impl Source {
         let mut refused = Vec::new();
         let mut count = 0;
         while let Some(job) = lines.next()? {
-            if let Err(problem) = check(&job) {
+            if let Err(problem) = check_job(&job) {
                 count += 1;
                 if count <= NAMED {
                     refused.push(format!("line {}: {problem}", lines.number));
@@ -118,17 +117,6 @@ fn spool(mut from: impl io::Read) -> anyhow::Result<File> {
     io::copy(&mut from, &mut file).context("cannot keep the lines in a temporary file")?;
     file.rewind()?;
     Ok(file)
-}
-
-/// Whether a line is what a route takes: a JSON object, or an array.
-fn check(job: &[u8]) -> Result<(), String> {
-    let text = std::str::from_utf8(job).map_err(|_| "it is not UTF-8".to_owned())?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| format!("it is not JSON ({error})"))?;
-    if text.trim_start().starts_with(['{', '[']) {
-        Ok(())
-    } else {
-        Err("it is JSON, but neither an object nor an array".to_owned())
-    }
 }
 
 /// Lines that are not empty, with their numbers.
@@ -205,14 +193,5 @@ mod tests {
         let mut lines = Lines::new(&text[..]);
         assert_eq!(lines.batch(1_000).unwrap().unwrap().jobs.len(), 2);
         assert_eq!(lines.batch(1_000).unwrap().unwrap().jobs.len(), 1);
-    }
-
-    #[test]
-    fn a_line_is_refused_for_its_reason() {
-        assert!(check(b"{\"a\":[1e400]}").is_ok() && check(b"[{}]").is_ok());
-        assert!(check("[".repeat(100_000).as_bytes()).unwrap_err().contains("not JSON"));
-        for (job, reason) in [(&b"{"[..], "not JSON"), (b"7", "neither"), (b"{\"a\":\"\xff\"}", "UTF-8")] {
-            assert!(check(job).unwrap_err().contains(reason));
-        }
     }
 }

@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use rowcast::{
     config::SecretUrl,
     emitter::{self, Value},
-    queue::{Admin, Audit, DeadLetter, Keys, Link},
+    queue::{Admin, Audit, DeadLetter, Form, Keys, Link},
 };
 use sqlx::mysql::MySqlPool;
 
@@ -187,8 +187,8 @@ impl Scene {
     }
 
     pub(super) async fn dead_letters(&self) -> Vec<DeadLetter> {
-        let letters = self.admin.dead_letters(0, 100_000).await.unwrap();
-        letters.iter().map(|letter| DeadLetter::from_json(letter).unwrap()).collect()
+        let letters = self.admin.dead_letters(0, 100_000, Form::Whole).await.unwrap();
+        letters.iter().map(|(letter, _)| DeadLetter::from_json(letter).unwrap()).collect()
     }
 
     /// The keys that are there, but for the tombstones of workers that have left.

@@ -3,7 +3,7 @@
 use rowcast::{
     config::SecretUrl,
     emitter::{Broadcast, Message, decode},
-    queue::{Admin, Audit, DeadLetter, Link},
+    queue::{Admin, Audit, DeadLetter, Form, Link},
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -68,8 +68,8 @@ impl Env {
 
     /// The dead letters of a queue, the oldest first.
     pub(crate) async fn letters(&self, suffix: &str) -> Vec<DeadLetter> {
-        let letters = self.admin(suffix).dead_letters(0, 100_000).await.unwrap();
-        letters.iter().map(|letter| DeadLetter::from_json(letter).unwrap()).collect()
+        let letters = self.admin(suffix).dead_letters(0, 100_000, Form::Whole).await.unwrap();
+        letters.iter().map(|(letter, _)| DeadLetter::from_json(letter).unwrap()).collect()
     }
 
     /// What a query returns, in the server's own text.

@@ -1,0 +1,145 @@
+//! What the dashboard does to queues: pause, resume, push a job.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json,
+    extract::{State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use redis::RedisResult;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{
+    api::{Api, refuse, unavailable},
+    operators::Asker,
+};
+use crate::{
+    queue::{Admin, check_job, describe},
+    route::{Conversion, Route},
+};
+
+/// How long Redis may take for one request: less than the page waits. A part of a group takes a second of it.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+impl Api {
+    /// Does something with a queue of ours, in time; or says why not.
+    pub(super) async fn of_queue<T>(
+        &self,
+        queue: &str,
+        work: impl AsyncFnOnce(Admin) -> RedisResult<T>,
+    ) -> Result<T, Response> {
+        if self.routes.iter().all(|route| route.queue != queue) {
+            let why = format!("this gateway has no route with the queue {queue:?}");
+            return Err(refuse(StatusCode::NOT_FOUND, "no_queue", &why));
+        }
+        match timeout(PATIENCE, work(Admin::new(queue, self.redis.clone()))).await {
+            Ok(done) => done.map_err(|error| unavailable(&describe(&error))),
+            Err(_) => Err(unavailable("Redis does not answer; whether it was done is not known")),
+        }
+    }
+}
+
+/// What is to be done to which queue.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    queue: String,
+    #[serde(rename = "do")]
+    what: What,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Pause,
+    Resume,
+    Push(String),
+}
+
+/// `POST /api/queue`, with `{"queue","do":"pause"}`, `"resume"` or `{"push":"a job's text"}`. The answer is in words.
+pub(super) async fn order(
+    State(api): State<Arc<Api>>,
+    Extension(asker): Extension<Asker>,
+    order: Result<Json<Order>, JsonRejection>,
+) -> Response {
+    let Order { queue, what } = match order {
+        Ok(Json(order)) => order,
+        Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
+    };
+    if let What::Push(job) = &what
+        && let Err(why) = check_job(job.as_bytes())
+    {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "no_job", &format!("this is no job: {why}"));
+    }
+    let done = api.of_queue(&queue, async |admin| match &what {
+        What::Pause => {
+            admin.pause().await.map(|()| "is paused; what is claimed already will be finished".into())
+        }
+        What::Resume => {
+            let goes_on = |was_paused| if was_paused { "goes on" } else { "was not paused" };
+            admin.resume().await.map(|was_paused| goes_on(was_paused).to_owned())
+        }
+        What::Push(job) => {
+            let length = admin.push(&[job]).await?;
+            Ok(format!("has got the job; {length} wait in it, this one the last"))
+        }
+    });
+    match done.await {
+        Ok(said) => {
+            let done = match &what {
+                What::Pause => "a queue was paused",
+                What::Resume => "a queue was told to go on",
+                What::Push(_) => "a job was pushed",
+            };
+            tracing::info!(by = %asker, queue, "{done}");
+            Json(json!({ "ok": true, "message": format!("{queue} {said}.") })).into_response()
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// A job to begin with: every key that the route takes a value from. What the columns take only the server knows; a
+/// text of digits most of them do.
+pub(super) fn sample(route: &Route) -> String {
+    let mut job = json!({});
+    for mapping in route.columns.iter().flatten() {
+        let place = mapping.from.0.iter().fold(&mut job, |place, key| {
+            if !place.is_object() {
+                *place = json!({});
+            }
+            &mut place[key.as_str()]
+        });
+        *place = match mapping.conversion {
+            Some(Conversion::UnixS) => json!(1_700_000_000),
+            Some(Conversion::UnixMs) => json!(1_700_000_000_000_u64),
+            Some(Conversion::UnixUs) => json!(1_700_000_000_000_000_u64),
+            Some(Conversion::Json) => json!({}),
+            Some(Conversion::Base64) => json!("MQ=="),
+            Some(Conversion::Hex) => json!("31"),
+            None => Value::from("1"),
+        };
+    }
+    serde_json::to_string_pretty(&job).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{Mapping, Table};
+
+    #[test]
+    fn a_sample_has_every_key_of_the_route() {
+        let read = |route: &Route| serde_json::from_str::<Value>(&sample(route)).unwrap();
+        assert_eq!(read(&Route::original()), json!({"time": "1", "stamp": "1"}));
+        let mapped = ["customer=/buyer/id", "name=/buyer/name", "at=ts as unix_ms"];
+        let columns = Some(mapped.map(|text| Mapping::parse(text).unwrap()).to_vec());
+        let route = Route { columns, ..Route::original() };
+        let expected = json!({"buyer": {"id": "1", "name": "1"}, "ts": 1_700_000_000_000_u64});
+        assert_eq!(read(&route), expected);
+        assert_eq!(read(&Route::new("q", Table::parse("t").unwrap())), json!({}));
+    }
+}

@@ -1,0 +1,26 @@
+-- Takes dead letters out of their list; the jobs of those that are retried go to the queue, as they were or edited.
+--
+-- KEYS 1 dead  2 queue
+-- ARGV of each letter in turn: its place, counted from the oldest on as 0; its text; retry | purge; the job
+-- Reply: the number taken.
+--
+-- Promise: a letter that is gone already (another retry, a purge) is passed over; so a repetition takes nothing twice,
+-- and nothing is pushed for a letter that is not there. Letters are cut out in one go over the list: one go for each
+-- would hold Redis up where hundreds of thousands are kept.
+local CUT = 'rowcast: taken'
+local taken = 0
+for at = 1, #ARGV, 4 do
+  local place, letter = tonumber(ARGV[at]), ARGV[at + 1]
+  local found = -place - 1
+  if redis.call('LINDEX', KEYS[1], found) ~= letter then
+    -- Older ones were taken meanwhile, so it has come nearer to their end; or it is gone.
+    found = redis.call('LPOS', KEYS[1], letter, 'RANK', -1, 'MAXLEN', place + 1)
+  end
+  if found then
+    redis.call('LSET', KEYS[1], found, CUT)
+    taken = taken + 1
+    if ARGV[at + 2] == 'retry' then redis.call('LPUSH', KEYS[2], ARGV[at + 3]) end
+  end
+end
+if taken > 0 then redis.call('LREM', KEYS[1], -taken, CUT) end
+return taken

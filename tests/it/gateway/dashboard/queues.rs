@@ -1,0 +1,49 @@
+//! Queues in the page: pause, resume, push.
+
+use serde_json::json;
+
+use super::{Page, with_worker};
+use crate::support::{Env, PATIENCE, eventually};
+
+#[tokio::test]
+async fn a_queue_is_paused_and_resumed_and_a_job_pushed_from_the_page() {
+    let env = Env::new().await;
+    let (gateway, worker) = with_worker(&env, &[]).await;
+    let queue = &env.queue;
+    let mut page = Page::open(&gateway, json!({})).await;
+    page.sees("Nothing is wrong.").await;
+    page.press(&format!("Pause {queue}")).await;
+    page.sees(&format!("{queue} is paused; what is claimed already will be finished.")).await;
+    page.shows("td[data-title=State]", "paused").await;
+    page.press(&format!("Push a job to {queue}")).await;
+    page.sees("A JSON object, or an array of objects.").await;
+    page.focused("dialog textarea").await;
+    page.fill("The job", "7").await;
+    page.press("Push").await;
+    page.sees("Not done: this is no job: it is JSON, but neither an object nor an array.").await;
+    page.press("Close").await;
+    page.press(&format!("Push a job to {queue}")).await;
+    // The sample is one that the route takes.
+    page.press("Push").await;
+    page.sees(&format!("{queue} has got the job; 1 wait in it, this one the last.")).await;
+    page.press("Close").await;
+    assert_eq!(env.count("pre_qqaccount").await, 0);
+    page.press(&format!("Resume {queue}")).await;
+    page.sees(&format!("{queue} goes on.")).await;
+    eventually(PATIENCE, "it is a row", async || match env.count("pre_qqaccount").await {
+        1 => Ok(()),
+        rows => Err(rows),
+    })
+    .await;
+    let log = gateway.process.log();
+    for told in ["a queue was paused", "a job was pushed", "a queue was told to go on"] {
+        let lines = gateway.process.said(told);
+        assert_eq!(
+            (lines.len(), &lines[0]["by"], &lines[0]["queue"]),
+            (1, &json!("this machine"), &json!(queue)),
+            "{log:?}"
+        );
+    }
+    assert_eq!(page.complaints("status of 422").await, [""; 0]);
+    worker.stop().await;
+}
