@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { count } from "./format";
+import { count, moment } from "./format";
 import { keyOf, useGroups } from "./groups";
 import { OneLetter } from "./letter";
 import { Sweep } from "./sweep";
@@ -77,10 +77,14 @@ export function Locked({ what }: { what: string }) {
   );
 }
 
-const time = (at: string | null) => at?.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC") ?? "unknown";
+/** When they were rejected. */
+function when({ oldest, newest }: Group): string {
+  if (!oldest || !newest) return "Nobody knows since when.";
+  return oldest === newest ? `${moment(oldest)} UTC` : `${moment(oldest)} to ${moment(newest)} UTC`;
+}
 
 function Died({ group, mayAct, open }: { group: Group; mayAct: boolean; open: (what: Open["what"]) => void }) {
-  const { queue, code, column, reason, id, oldest, newest } = group;
+  const { queue, code, column, reason, id } = group;
   const letters = group.count === 1 ? "1 letter" : `${count(group.count)} letters`;
   const about = `${letters}, ${code}, ${queue}`;
   return (
@@ -90,7 +94,7 @@ function Died({ group, mayAct, open }: { group: Group; mayAct: boolean; open: (w
           <b>{letters}</b> <code>{code}</code> {column && <span>column {column}</span>} <span class="faint">of {queue}</span>
         </p>
         <p class="why">{reason}</p>
-        <p class="hint">{oldest === newest ? time(oldest) : `${time(oldest)} to ${time(newest)}`}</p>
+        <p class="hint">{when(group)}</p>
       </div>
       <div class="buttons">
         <button type="button" class="quiet" aria-label={`Look at one of ${about}`} onClick={() => open("look")}>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
   title: ComponentChildren;
@@ -9,24 +9,23 @@ interface Props {
   about?: string;
 }
 
+/** Gives the keyboard to what has just come. */
+export const focus = (come: HTMLElement | null) => come?.focus();
+
 let made = 0;
 
-/** A window above the page. The browser keeps the keyboard in it and, when it is closed, puts it back where it was. */
+/** A window above the page. The browser keeps the keyboard in it; when it is closed, that goes back to where it was. */
 export function Dialog({ title, close, children, about }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useRef(`dialog-${(made += 1)}`).current;
-  const gone = useRef(false);
-  useEffect(() => {
-    const shown = dialog.current;
-    if (shown && !shown.open) shown.showModal();
-    return () => {
-      gone.current = true;
-      // Closed before it is taken away: only so the keyboard finds back.
-      shown?.close();
-    };
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    // Not before it is gone: nothing outside of it takes the keyboard as long as it is there.
+    return () => void setTimeout(() => before instanceof HTMLElement && before.focus());
   }, []);
   return (
-    <dialog ref={dialog} onClose={() => gone.current || close()} aria-labelledby={id} aria-describedby={about} role={about ? "alertdialog" : undefined}>
+    <dialog ref={dialog} onClose={close} aria-labelledby={id} aria-describedby={about} role={about ? "alertdialog" : undefined}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>

@@ -11,6 +11,9 @@ export const megabytes = (bytes: number) => `${fine.format(bytes / 1_048_576)} M
 /** The time of a day in UTC, as the log has it. */
 export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
 
+/** A moment as rowcast writes it, as people read it: in UTC. */
+export const moment = (at: string) => at.replace("T", " ").replace(/(\.\d+)?Z$/, "");
+
 /** A length of time by its two largest units, each on one line with its number. */
 export function length(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

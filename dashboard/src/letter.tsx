@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Answer, useAction } from "./action";
 import { decide, inWords, jobAddress, nextLetter } from "./api";
-import { Dialog } from "./dialog";
-import { count } from "./format";
+import { Dialog, focus } from "./dialog";
+import { count, moment } from "./format";
 import { Raw } from "./raw";
 import type { Fate, Group, Letter } from "./types";
 
@@ -67,10 +67,13 @@ interface ShownProps {
 
 function Shown({ letter, queue, mayAct, next, close }: ShownProps) {
   const action = useAction();
+  const onward = useRef<HTMLButtonElement>(null);
   const [edit, setEdit] = useState<string>();
   const [sure, setSure] = useState(false);
   const { id, place } = letter;
   const taken = action.said?.good ?? false;
+  // The button that had the keyboard is gone.
+  useEffect(() => void (taken && onward.current?.focus()), [taken]);
   const may = mayAct && id && !taken;
   const fated = (fate: Fate, said: string, job?: string) => {
     if (id) void action.run(async () => (await decide(fate, { queue, id, place }, job), said));
@@ -86,7 +89,7 @@ function Shown({ letter, queue, mayAct, next, close }: ShownProps) {
       ) : (
         <label class="edit">
           The job, edited
-          <textarea value={edit} rows={10} spellcheck={false} autofocus disabled={taken} onInput={(event) => setEdit(event.currentTarget.value)} />
+          <textarea value={edit} rows={10} spellcheck={false} ref={focus} disabled={taken} onInput={(event) => setEdit(event.currentTarget.value)} />
         </label>
       )}
       <About letter={letter} queue={queue} />
@@ -123,12 +126,12 @@ function Shown({ letter, queue, mayAct, next, close }: ShownProps) {
             <button type="button" class="danger" disabled={action.busy} onClick={purge}>
               Delete it
             </button>
-            <button type="button" class="quiet" autofocus disabled={action.busy} onClick={() => (action.forget(), setSure(false))}>
+            <button type="button" class="quiet" ref={focus} disabled={action.busy} onClick={() => (action.forget(), setSure(false))}>
               Keep it
             </button>
           </>
         )}
-        <button type="button" class="quiet" disabled={action.busy} onClick={() => next(taken)}>
+        <button type="button" class="quiet" ref={onward} disabled={action.busy} onClick={() => next(taken)}>
           Next one
         </button>
         <button type="button" class="quiet" onClick={close}>
@@ -148,7 +151,7 @@ function Facts({ letter, queue }: { letter: Letter; queue: string }) {
       <Fact name="Code" value={code} />
       <Fact name="Column" value={column} />
       <Fact name="Queue" value={queue} />
-      <Fact name="Rejected" value={at} />
+      <Fact name="Rejected" value={at && `${moment(at)} UTC`} />
       <Fact name="Attempts" value={attempts} />
       <Fact name="Id" value={id} />
     </dl>

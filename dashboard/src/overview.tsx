@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { Chart } from "./chart";
 import { clock, count, length, rate } from "./format";
 import { Processes } from "./processes";
@@ -32,11 +33,12 @@ export function Overview({ told, silent, again }: { told: Told; silent: Known["s
 function Tiles({ points, queues }: { points: Point[]; queues: Queue[] }) {
   const sum = (number: (queue: Queue) => number) => queues.reduce((all, queue) => all + number(queue), 0);
   const now = points.at(-1)?.[1];
-  const tiles: [string, string][] = [
+  const dead = sum((queue) => queue.dead_letters);
+  const tiles: [string, ComponentChildren][] = [
     ["Rows per second", now == null ? "–" : rate(now)],
     ["Jobs waiting", count(sum((queue) => queue.waiting + queue.suspects))],
     ["In flight", count(sum((queue) => queue.in_flight))],
-    ["Dead letters", count(sum((queue) => queue.dead_letters))],
+    ["Dead letters", dead > 0 ? <a href="#dead">{count(dead)}</a> : "0"],
     ["Rows inserted", count(sum((queue) => queue.rows))],
   ];
   return (

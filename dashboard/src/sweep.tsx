@@ -17,12 +17,15 @@ export function Sweep({ group, fate, atLeast, close }: { group: Group; fate: Fat
   const [taken, setTaken] = useState(0);
   const cursor = useRef<Cursor>(undefined);
   const stop = useRef(false);
+  const last = useRef<HTMLButtonElement>(null);
   const { queue, code, column, reason } = group;
   const words = WORDS[fate];
   const letters = `${atLeast ? "at least " : ""}${group.count === 1 ? "1 dead letter" : `${count(group.count)} dead letters`}`;
   const go = async () => {
     stop.current = false;
     setState({ name: "going" });
+    // The button that had the keyboard goes.
+    last.current?.focus();
     try {
       do {
         const part = await decideAll(fate, { queue, code, column, reason }, cursor.current);
@@ -38,7 +41,7 @@ export function Sweep({ group, fate, atLeast, close }: { group: Group; fate: Fat
   useWarning(state.name === "going");
   return (
     <Dialog title={`${words.title} ${letters}`} close={close} about="sweep-about">
-      <div id="sweep-about">
+      <div id="sweep-about" class="lead">
         <p>
           <code>{code}</code> {column && `column ${column} `}of queue <b>{queue}</b>: {reason}
         </p>
@@ -59,15 +62,9 @@ export function Sweep({ group, fate, atLeast, close }: { group: Group; fate: Fat
             Go on
           </button>
         )}
-        {state.name === "going" ? (
-          <button type="button" class="quiet" onClick={() => (stop.current = true)}>
-            Stop
-          </button>
-        ) : (
-          <button type="button" class="quiet" autofocus onClick={close}>
-            {state.name === "asking" ? words.no : "Close"}
-          </button>
-        )}
+        <button type="button" class="quiet" ref={last} autofocus onClick={state.name === "going" ? () => void (stop.current = true) : close}>
+          {state.name === "going" ? "Stop" : state.name === "asking" ? words.no : "Close"}
+        </button>
       </div>
     </Dialog>
   );

@@ -33,6 +33,15 @@ impl Entry {
         DeadLetter::from_json(&self.text).ok()
     }
 
+    /// Whether it is the letter that was read without its job as the other one.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        match (&self.facts, &other.facts) {
+            (Some(own), Some(other)) => own.id == other.id,
+            (None, None) => self.text.starts_with(&other.text),
+            _ => false,
+        }
+    }
+
     /// Whether it is the letter with this id.
     pub fn is(&self, id: &str) -> bool {
         self.facts.as_ref().is_some_and(|facts| facts.id == id)
@@ -65,6 +74,12 @@ impl Cursor {
             text,
         };
         Ok((first..).zip(read).map(entry).collect())
+    }
+
+    /// Says that so many of the letters read last were not looked at.
+    pub(super) fn back(&mut self, count: u64) {
+        self.skip -= count.min(self.skip);
+        self.left += count;
     }
 
     /// Says that so many letters of the pages read so far are no longer in the list.

@@ -1,11 +1,21 @@
 //! Going through a queue's letters, and taking some of them out.
 
+use std::time::{Duration, Instant};
+
 use redis::RedisResult;
 
 use super::{Cursor, Entry};
 use crate::queue::{Admin, Fate, Form, Taken};
 
-/// What became of one page.
+/// Letters that one step looks at, and those that one request reads of them without their jobs.
+const LOOKED: u64 = 2_000;
+const MANY: u64 = 500;
+/// Cutting letters out from behind hundreds of thousands that stay keeps Redis busy for a tenth of a second or two. So
+/// many times as long it is left to others then, but for no longer than this.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// What became of some letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// Letters that were looked at.
@@ -14,8 +24,8 @@ pub struct Step {
     pub taken: u64,
 }
 
-/// Reads the next page, of so many letters at most, and takes those of it that are meant, in one atomic step. `None` at
-/// the end. It may be run again after any error: what was taken is not there any more.
+/// Looks at the next letters, and takes those that are meant, so many at most, in one atomic step. `None` at the end.
+/// It may be run again after any error: what was taken is not there any more.
 ///
 /// # Errors
 /// Any error of Redis.
@@ -26,15 +36,57 @@ pub async fn step(
     most: u64,
     mut is_meant: impl FnMut(&Entry) -> bool,
 ) -> RedisResult<Option<Step>> {
-    let mut page = cursor.next(admin, most, Form::Whole).await?;
-    if page.is_empty() {
+    let (mut looked, mut meant) = (0, Vec::new());
+    while looked < LOOKED && (meant.len() as u64) < most {
+        let page = cursor.next(admin, MANY, Form::Facts).await?;
+        if page.is_empty() {
+            break;
+        }
+        let mut behind = page.len() as u64;
+        for entry in page {
+            (looked, behind) = (looked + 1, behind - 1);
+            if is_meant(&entry) {
+                meant.push(entry);
+            }
+            if meant.len() as u64 == most {
+                cursor.back(behind);
+                break;
+            }
+        }
+    }
+    if looked == 0 {
         return Ok(None);
     }
-    let looked = page.len() as u64;
-    page.retain(|entry| is_meant(entry));
-    let taken = take(admin, fate, page, None).await?;
+    let letters = whole(admin, &meant).await?;
+    let begun = Instant::now();
+    let taken = take(admin, fate, letters, None).await?;
     cursor.taken(taken);
+    if begun.elapsed() > Duration::from_millis(5) {
+        tokio::time::sleep((begun.elapsed() * REST).min(LONGEST_REST)).await;
+    }
     Ok(Some(Step { looked, taken }))
+}
+
+/// The letters that were read without their jobs, whole; but for those that are not there any more.
+async fn whole(admin: &Admin, meant: &[Entry]) -> RedisResult<Vec<Entry>> {
+    let mut letters: Vec<Entry> = Vec::new();
+    for neighbours in meant.chunk_by(|one, next| one.place + 1 == next.place) {
+        let mut cursor = Cursor { skip: neighbours[0].place, left: neighbours.len() as u64 };
+        let mut known = neighbours.iter();
+        loop {
+            let page = cursor.next(admin, MANY, Form::Whole).await?;
+            if page.is_empty() {
+                break;
+            }
+            letters.extend(
+                page.into_iter()
+                    .zip(&mut known)
+                    .filter(|(whole, facts)| whole.is_of(facts))
+                    .map(|(whole, _)| whole),
+            );
+        }
+    }
+    Ok(letters)
 }
 
 /// Takes letters, read whole, out of their list, in one atomic step; `edited` goes to the queue in place of their own

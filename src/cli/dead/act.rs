@@ -177,7 +177,7 @@ impl Sweep<'_> {
         let mut cursor = Cursor::start(self.admin).await.in_words(|| self.failed())?;
         let bar = ProgressBar::new(cursor.left).with_style(style()).with_prefix(self.queue.to_owned());
         let mut done = 0;
-        while let Some(step) = dead::step(self.admin, &mut cursor, self.fate, self.page(), |entry| {
+        while let Some(step) = dead::step(self.admin, &mut cursor, self.fate, self.at_once(), |entry| {
             codes.extend(entry.facts.as_ref().map(|facts| facts.code.clone()));
             self.which.takes(entry)
         })
@@ -205,8 +205,8 @@ impl Sweep<'_> {
         !self.which.ids.is_empty() && done >= self.which.ids.len() as u64
     }
 
-    /// So many letters are looked at in one step: few where the pace is slow, so that it is kept evenly.
-    fn page(&self) -> u64 {
+    /// So many letters are taken in one step: few where the pace is slow, so that it is kept evenly.
+    fn at_once(&self) -> u64 {
         self.per_second.map_or(dead::PAGE, |rate| u64::from(rate / 10).clamp(1, dead::PAGE))
     }
 

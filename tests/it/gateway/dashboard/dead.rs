@@ -23,7 +23,7 @@ async fn a_dead_letter_is_edited_and_retried_and_becomes_a_row() {
     page.sees("1 letter").await;
     page.order(json!({"click": LOOK})).await;
     let shown = page.sees("Save the job as it is").await;
-    for text in ["accountid", "tomorrow", "30 bytes", &env.queue] {
+    for text in ["accountid", "tomorrow", "31 bytes", &env.queue] {
         assert!(shown.contains(text), "{text}: {shown}");
     }
     page.press("Edit…").await;
