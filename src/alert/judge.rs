@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Alert, Fact, Facts, Kind, State};
+use super::{Alert, Fact, Facts, Kind, State, Subject};
 
 /// Over is what was not seen for so long, in milliseconds: a worker that is replaced says nothing for a moment.
 const SETTLED: u64 = 10_000;
+/// What workers call a route that they wait for.
+const ROUTE: &str = "the route";
 
 /// Decides.
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ impl Judge {
         let mut moves: Vec<Move> = facts.list.iter().filter_map(|fact| begins(open, fact)).collect();
         self.missed.retain(|key, _| open.contains_key(key) && !wrong.contains(key));
         for (key, alert) in open {
-            if alert.state == State::Ends || wrong.contains(key) || !facts.knows(alert.subject.kind) {
+            if alert.state == State::Ends || wrong.contains(key) || !facts.knows(&alert.subject) {
                 self.missed.remove(key);
                 continue;
             }
@@ -50,9 +52,14 @@ fn begins(open: &BTreeMap<String, Alert>, fact: &Fact) -> Option<Move> {
 
 impl Facts {
     /// Whether what is not among them is over.
-    fn knows(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Waiting => self.waits_known,
+    fn knows(&self, subject: &Subject) -> bool {
+        match subject.kind {
+            Kind::Waiting if subject.server.as_deref() == Some(ROUTE) => self.works,
+            // Whoever waits for a route has the servers: it would name them first.
+            Kind::Waiting => {
+                let of_route = |fact: &Fact| fact.subject.server.as_deref() == Some(ROUTE);
+                self.works || self.list.iter().any(of_route)
+            }
             Kind::CrashLoop => self.slots_known,
             _ => true,
         }
@@ -62,7 +69,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{alert::Subject, status::Trouble};
+    use crate::status::Trouble;
 
     fn fact(told: bool) -> Fact {
         let trouble =
@@ -130,6 +137,22 @@ mod tests {
             [],
             "only now it begins to be known"
         );
+    }
+
+    #[test]
+    fn who_waits_for_a_route_knows_that_the_servers_are_there_and_not_the_other_way_round() {
+        let of = |server: &str| Fact {
+            subject: Subject { server: Some(server.into()), ..fact(true).subject },
+            ..fact(true)
+        };
+        let ends = |was: &str, is: &str| {
+            let (mut open, mut judge) = (BTreeMap::new(), Judge::default());
+            let only = |server| Facts { list: vec![of(server)], ..Facts::default() };
+            after(&mut open, &mut judge, &only(was), 1_060_000);
+            after(&mut open, &mut judge, &only(is), 1_062_000);
+            after(&mut open, &mut judge, &only(is), 1_072_000).contains(&State::Ends)
+        };
+        assert!(ends("MySQL", "the route") && !ends("the route", "MySQL"));
     }
 
     #[test]

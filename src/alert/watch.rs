@@ -44,8 +44,8 @@ struct QueueSeen {
 pub struct Facts {
     /// What is wrong, or not known to be right.
     pub list: Vec<Fact>,
-    /// Whether somebody works who would know of a server that is away.
-    pub waits_known: bool,
+    /// Whether a worker is at work, who would know of what is away.
+    pub works: bool,
     /// Whether the slots were watched for long enough to know of one that it is quiet.
     pub slots_known: bool,
 }
@@ -66,7 +66,7 @@ pub struct Fact {
 impl Facts {
     /// These, and nothing else is wrong.
     pub fn certain(facts: impl IntoIterator<Item = Fact>) -> Self {
-        Self { list: facts.into_iter().collect(), waits_known: true, slots_known: true }
+        Self { list: facts.into_iter().collect(), works: true, slots_known: true }
     }
 }
 
@@ -86,7 +86,7 @@ impl Watch {
         let began = *self.began.get_or_insert(now);
         Facts {
             list,
-            waits_known: status.anybody_goes_on(),
+            works: status.anybody_goes_on(),
             slots_known: began.min(now).saturating_add(QUIET) <= now,
         }
     }

@@ -142,8 +142,8 @@ fn who_waits_for_long_is_told_since_the_time_that_workers_tell() {
     assert_eq!(told(Kind::Waiting, readings), [Some(false), Some(false), Some(true)]);
     let mut watch = Watch::new(AlertRules::default());
     let facts = watch.see(T0, &mut waits("22:12:30"));
-    assert_eq!((facts.list[0].since, facts.waits_known), (T0 - 50_000, false));
-    assert!(watch.see(T0, &mut restarts("0")).waits_known);
+    assert_eq!((facts.list[0].since, facts.works), (T0 - 50_000, false));
+    assert!(watch.see(T0, &mut restarts("0")).works);
     let redis = "waiting for Redis since 22:12:30, away";
     let of_redis = status(vec![worker(&[("waiting", redis)])], Ok(Audit::default()));
     assert_eq!(told(Kind::Waiting, vec![(600, of_redis)]), [None]);
