@@ -14,6 +14,7 @@ pub mod control;
 pub mod signals;
 pub mod worker;
 pub mod gateway;
+pub mod liaison;
 
 // The life of a job.
 pub mod pipeline;
@@ -23,6 +24,9 @@ pub mod emitter;
 
 // What people are shown.
 pub mod status;
+
+// What people order.
+pub mod orders;
 
 // What all of them use.
 pub mod backoff;

@@ -6,11 +6,13 @@
 
 mod admin;
 mod events;
+mod history;
 mod inspect;
 mod keys;
 mod letter;
 mod link;
 mod mark;
+mod orders;
 mod registry;
 mod script;
 
@@ -18,12 +20,14 @@ use redis::{Cmd, RedisError, RedisResult};
 
 pub use admin::{Admin, Audit};
 pub use events::Events;
+pub use history::{Entry, History};
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use keys::Keys;
 pub use letter::{DeadLetter, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
-pub use registry::{Member, Registry, about};
+pub use orders::Orders;
+pub use registry::{Member, Registry, about, host};
 use script::{Call, Script};
 
 /// One route's queue, as one worker sees it.

@@ -74,6 +74,11 @@ impl Login {
         cookies(headers).any(|cookie| self.tokens().any(|token| counts(token, cookie, seconds_now())))
     }
 
+    /// Whose request it is that came from `peer`, also behind proxies.
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.proxies.client(peer, headers)
+    }
+
     fn tokens(&self) -> impl Iterator<Item = &OperatorToken> {
         [&self.operators.admin, &self.operators.read].into_iter().flatten()
     }
@@ -129,7 +134,7 @@ pub(super) async fn log_in(
         Ok(Json(knock)) => knock,
         Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
     };
-    let Some(client) = line.peer().map(|peer| login.proxies.client(peer, &headers)) else {
+    let Some(client) = line.peer().map(|peer| login.client(peer, &headers)) else {
         return refuse(StatusCode::BAD_REQUEST, "bad_request", "the connection has ended");
     };
     if !login.may_try(client) {

@@ -1,5 +1,5 @@
 //! The last quarter of an hour, for the dashboard: what the whole cluster's queues did, read from Redis every two
-//! seconds by this gateway, whether or not anybody looks.
+//! seconds by this gateway, whether or not anybody looks; and what happened to processes of late.
 //!
 //! What it promises: a page that is loaded anew has the same points, and however many pages look, Redis is asked once.
 //!
@@ -14,6 +14,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -40,6 +41,8 @@ struct Ring {
     newest: Option<(Instant, u64, Arc<Status>)>,
     /// Since when Redis does not answer, and why. The log has it from whoever hears messages.
     away: Option<(OffsetDateTime, String)>,
+    /// What happened to processes of late, the newest first.
+    happened: Arc<Vec<Value>>,
 }
 
 /// What the page is shown.
@@ -53,6 +56,7 @@ pub(super) struct View {
     status: Option<Arc<Status>>,
     troubles: Vec<Trouble>,
     points: Vec<Point>,
+    happened: Arc<Vec<Value>>,
 }
 
 impl Series {
@@ -64,7 +68,13 @@ impl Series {
             ticks.tick().await;
             let asked = Instant::now();
             let reading = api.cluster().await.map(|cluster| Status::now(&cluster));
-            self.lock().take(asked, now_ms(), reading);
+            let happened = api.happened().await;
+            let mut ring = self.lock();
+            ring.take(asked, now_ms(), reading);
+            // Where that cannot be read what was read before is still true, and what is wrong is told of the rest.
+            if let Some(happened) = happened {
+                ring.happened = Arc::new(happened);
+            }
         }
     }
 
@@ -79,6 +89,7 @@ impl Series {
             status: ring.newest.as_ref().map(|(_, _, status)| status.clone()),
             troubles: ring.troubles(),
             points: ring.points.iter().filter(|point| point.0 > after).copied().collect(),
+            happened: ring.happened.clone(),
         }
     }
 

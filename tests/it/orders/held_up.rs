@@ -1,0 +1,101 @@
+//! Orders that nobody takes, or that are held up on their way: they are told of in time, and never carried out later.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::{order, start};
+use crate::{
+    commands::run::{on, rowcast},
+    support::{
+        Env, PATIENCE, Running, eventually,
+        running::{send, stopped},
+    },
+};
+
+async fn signal_all(up: &Running, signal: Signal) {
+    for pid in up.workers() {
+        send(pid, signal);
+        if signal == Signal::SIGSTOP {
+            stopped(pid).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_supervisor_that_is_said_at_once_with_what_may_be_the_reason() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let alone = Running::worker(&env, &[]);
+    eventually(PATIENCE, "the worker is listed", async || {
+        let status = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+        if status["workers"][0]["state"] == "working" { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    for arguments in ["restart", "restart 1", "scale 2", "reload", "scale 2 --host elsewhere"] {
+        let said =
+            order(&env, arguments).await.ended(1).complains("no supervisor is there to take the order");
+        assert!(said.took < Duration::from_secs(10), "{said:?}");
+    }
+    let json = order(&env, "reload --json").await.ended(1).json();
+    assert_eq!(json["ok"], false, "{json}");
+    alone.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_no_process_took_in_time_is_taken_back_and_not_carried_out_when_they_wake_up() {
+    let env = Env::new().await;
+    env.migrate().await;
+    // They are stopped for longer than they could be without being replaced, or losing their leases.
+    let limits = [("ROWCAST_STALL_SECONDS", "3600"), ("ROWCAST_LEASE_SECONDS", "600")];
+    let up = start(&env, 2, &limits).await;
+    let workers = up.slots("fork");
+    signal_all(&up, Signal::SIGSTOP).await;
+    let said = order(&env, "scale 3 --wait 1").await.ended(1);
+    said.complains("took the order within 1 s, and it is taken back: nothing was done");
+
+    // Nor when whoever gave it was killed, and could not take it back: then it expires.
+    let mut asker = on(&env);
+    let mut asker = asker.args(["restart", "1", "--wait", "2"]).spawn().unwrap();
+    let mut redis = env.redis_connection().await;
+    let orders = async |redis: &mut redis::aio::MultiplexedConnection| {
+        redis::cmd("KEYS").arg("rowcast:orders:*").query_async::<Vec<String>>(redis).await.unwrap()
+    };
+    eventually(PATIENCE, "the order is given", async || {
+        let keys = orders(&mut redis).await;
+        if keys.len() == 1 { Ok(()) } else { Err(keys) }
+    })
+    .await;
+    asker.kill().unwrap();
+    asker.wait().unwrap();
+    eventually(PATIENCE, "the order expires", async || {
+        let keys = orders(&mut redis).await;
+        if keys.is_empty() { Ok(()) } else { Err(keys) }
+    })
+    .await;
+
+    signal_all(&up, Signal::SIGCONT).await;
+    // The next one is taken, and those before it are not there.
+    order(&env, "scale 2").await.ended(0).says("2 workers already");
+    let ordered = up.said("ordered");
+    assert_eq!(ordered.len(), 1, "{ordered:#?}");
+    assert_eq!(up.slots("fork"), workers);
+    up.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_a_stopped_supervisor_hears_too_late_is_refused() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let up = start(&env, 1, &[]).await;
+    let workers = up.slots("fork");
+    up.signal(Signal::SIGSTOP);
+    stopped(up.pid()).await;
+    let said = order(&env, "restart 1 --wait 1").await.ended(1);
+    said.complains("took the order, and no answer came");
+    up.signal(Signal::SIGCONT);
+    let refused = up.says("ordered and refused: restart worker 1", 1).await.remove(0);
+    assert_eq!(refused["answer"], "it came too late", "{refused}");
+    assert_eq!(up.slots("fork"), workers);
+    up.stop().await;
+}
