@@ -10,6 +10,7 @@ export interface Told {
   routes: Route[];
   rooms_need_token: boolean;
   logged_in: boolean;
+  may_act: boolean;
 }
 
 /** When, in milliseconds since 1970; rows a second; jobs that wait. */

@@ -37,6 +37,11 @@ impl Operators {
         }
         Ok(operators)
     }
+
+    /// Whether there is a token at all.
+    pub fn any(&self) -> bool {
+        self.admin.is_some() || self.read.is_some()
+    }
 }
 
 fn token(vars: &dyn Vars, name: &'static str) -> Result<Option<OperatorToken>, ConfigError> {

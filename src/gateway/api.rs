@@ -20,7 +20,7 @@ use super::{
     lines::{LineRef, Lines},
     login::{self, Login},
     metrics::Numbers,
-    operators::{self, LoggedIn, Wants},
+    operators::{self, Asker, Refused, Wants},
     orders,
     series::Series,
 };
@@ -77,11 +77,16 @@ async fn permitted(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let logged_in = LoggedIn(api.login.knows(&headers));
-    request.extensions_mut().insert(logged_in);
-    match operators::check(&api.operators, wants, &headers, line.peer(), logged_in) {
-        Ok(()) => next.run(request).await,
-        Err((status, why)) => refuse(status, "not_permitted", why),
+    let Some(peer) = line.peer() else { return login::hung_up() };
+    let client = api.login.client(peer, &headers);
+    let cookie = api.login.right(&headers);
+    match operators::check(&api.operators, wants, &headers, peer, cookie) {
+        Ok(right) => {
+            request.extensions_mut().insert(Asker { right, client, logged_in: cookie.is_some() });
+            next.run(request).await
+        }
+        Err(refused) if refused.is_guess && !api.login.may_try(client) => login::too_many(),
+        Err(Refused { status, why, .. }) => refuse(status, "not_permitted", why),
     }
 }
 

@@ -16,7 +16,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{api::Api, assets::Embedded, lines::value, operators::LoggedIn, series::View};
+use super::{api::Api, assets::Embedded, lines::value, operators::Asker, series::View};
 use crate::route::{Part, RoomTemplate, Route};
 
 // The constants VERSION and FILES, of the page.
@@ -75,6 +75,8 @@ struct Told {
     rooms_need_token: bool,
     /// Whether there is something to log out of.
     logged_in: bool,
+    /// Whether whoever looks may act as well.
+    may_act: bool,
 }
 
 /// What the page knows of a route.
@@ -124,14 +126,15 @@ fn fixed_name(room: &RoomTemplate, route: &Route) -> String {
 pub(super) async fn told(
     State(api): State<Arc<Api>>,
     uri: Uri,
-    Extension(LoggedIn(logged_in)): Extension<LoggedIn>,
+    Extension(asker): Extension<Asker>,
 ) -> Response {
     let after = value(&uri, "after").and_then(|after| after.parse().ok()).unwrap_or(0);
     Json(Told {
         view: api.series.view(after),
         routes: api.routes.iter().map(Shown::of).collect(),
         rooms_need_token: api.rooms_need_token,
-        logged_in,
+        logged_in: asker.logged_in,
+        may_act: asker.right.may_act(),
     })
     .into_response()
 }

@@ -1,8 +1,8 @@
 //! How a browser gets in: an operator's token in, a cookie out.
 //!
-//! The cookie says until when it counts, signed with the token that it was given for. So nothing is kept here, every
-//! gateway with the same tokens knows it, and it ends when the token is another one. No script can read it, no other
-//! site can have it sent along, and it counts for looking alone.
+//! The cookie says what it is for and until when, signed with the token that it was given for. So nothing is kept here,
+//! every gateway with the same tokens knows it, and it ends when the token is another one. No script can read it, and no
+//! other site can have it sent along.
 //!
 //! What it does not do: end a cookie before its time. Who logs out has the browser forget it; a copy would count on.
 //! Nor does it keep somebody with five addresses from using up the attempts that all have together.
@@ -29,6 +29,7 @@ use super::{
     allowance::Allowance,
     api::{Api, refuse},
     lines::LineRef,
+    operators::{self, Right},
     proxies::Proxies,
     seats::house,
 };
@@ -69,28 +70,38 @@ impl Login {
         }
     }
 
-    /// Whether a request brings a cookie that counts.
-    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
-        cookies(headers).any(|cookie| self.tokens().any(|token| counts(token, cookie, seconds_now())))
+    /// The right that a request's cookie gives, if it brings one that counts.
+    pub(super) fn right(&self, headers: &HeaderMap) -> Option<Right> {
+        let gives = |right| {
+            let token = self.token(right)?;
+            cookies(headers).any(|cookie| counts(token, right, cookie, seconds_now())).then_some(right)
+        };
+        gives(Right::Admin).or_else(|| gives(Right::Read))
     }
 
-    /// Whose request it is that came from `peer`, also behind proxies.
+    /// Whose request it is, also behind proxies.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.proxies.client(peer, headers)
     }
 
-    fn tokens(&self) -> impl Iterator<Item = &OperatorToken> {
-        [&self.operators.admin, &self.operators.read].into_iter().flatten()
+    /// What a cookie of this right is signed with.
+    fn token(&self, right: Right) -> Option<&OperatorToken> {
+        match right {
+            Right::Admin => self.operators.admin.as_ref(),
+            Right::Read => self.operators.read.as_ref(),
+            Right::Machine => None,
+        }
     }
 
-    /// Whether another attempt is allowed. That none is stands in the log once a minute at most.
-    fn may_try(&self, client: IpAddr) -> bool {
+    /// Whether another attempt is allowed, with the form or with a wrong token in a request's head. That none is stands
+    /// in the log once a minute at most.
+    pub(super) fn may_try(&self, client: IpAddr) -> bool {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let may = attempts.take(house(client), now);
         if !may && attempts.told.is_none_or(|told| now.duration_since(told) >= QUIET) {
             attempts.told = Some(now);
-            tracing::warn!(%client, "too many attempts to log in to the dashboard; told once a minute");
+            tracing::warn!(%client, "too many attempts with wrong tokens, or to log in; told once a minute");
         }
         may
     }
@@ -126,7 +137,7 @@ pub(super) async fn log_in(
     knock: Result<Json<Knock>, JsonRejection>,
 ) -> Response {
     let login = &api.login;
-    if login.tokens().next().is_none() {
+    if !login.operators.any() {
         let why = "there is no token to log in with: set ROWCAST_READ_TOKEN, or ask from this machine";
         return refuse(StatusCode::BAD_REQUEST, "no_tokens", why);
     }
@@ -134,21 +145,16 @@ pub(super) async fn log_in(
         Ok(Json(knock)) => knock,
         Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
     };
-    let Some(client) = line.peer().map(|peer| login.client(peer, &headers)) else {
-        return refuse(StatusCode::BAD_REQUEST, "bad_request", "the connection has ended");
-    };
+    let Some(client) = line.peer().map(|peer| login.client(peer, &headers)) else { return hung_up() };
     if !login.may_try(client) {
-        return refuse(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many",
-            "too many attempts; wait a little, and try again",
-        );
+        return too_many();
     }
-    match login.tokens().find(|token| token.is(&knock.token)) {
-        Some(token) => {
-            tracing::info!(%client, "somebody has logged in to the dashboard");
+    let right = operators::of_token(&login.operators, &knock.token);
+    match right.and_then(|right| Some((right, login.token(right)?))) {
+        Some((right, token)) => {
+            tracing::info!(%client, may_act = right.may_act(), "somebody has logged in to the dashboard");
             let until = seconds_now() + SHIFT.as_secs();
-            with_cookie(&issue(token, until), SHIFT, &headers)
+            with_cookie(&issue(token, right, until), SHIFT, &headers)
         }
         None => {
             tracing::warn!(%client, "a wrong token was given to log in to the dashboard");
@@ -156,6 +162,17 @@ pub(super) async fn log_in(
             refuse(StatusCode::UNAUTHORIZED, "wrong_token", why)
         }
     }
+}
+
+/// The answer to who has tried too often.
+pub(super) fn too_many() -> Response {
+    let why = "too many attempts; wait a little, and try again";
+    refuse(StatusCode::TOO_MANY_REQUESTS, "too_many", why)
+}
+
+/// The answer to nobody.
+pub(super) fn hung_up() -> Response {
+    refuse(StatusCode::BAD_REQUEST, "bad_request", "the connection has ended")
 }
 
 /// `POST /api/logout`, with any JSON: so no other site's form can do it.
@@ -182,21 +199,29 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     pairs.filter_map(|pair| pair.strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
+/// What a cookie of a right says of it.
+fn word(right: Right) -> &'static str {
+    if right.may_act() { "act" } else { "look" }
+}
+
 /// What is signed: a signature for anything else does not count here.
-fn signed_text(until: u64) -> String {
-    format!("rowcast dashboard until {until}")
+fn signed_text(right: Right, until: u64) -> String {
+    format!("rowcast dashboard, to {} until {until}", word(right))
 }
 
-fn issue(token: &OperatorToken, until: u64) -> String {
-    format!("{until}.{}", URL_SAFE_NO_PAD.encode(token.sign(&signed_text(until))))
+fn issue(token: &OperatorToken, right: Right, until: u64) -> String {
+    let signature = URL_SAFE_NO_PAD.encode(token.sign(&signed_text(right, until)));
+    format!("{}.{until}.{signature}", word(right))
 }
 
-fn counts(token: &OperatorToken, cookie: &str, now: u64) -> bool {
+fn counts(token: &OperatorToken, right: Right, cookie: &str, now: u64) -> bool {
     let read = || {
-        let (until, signature) = cookie.split_once('.')?;
+        let (until, signature) = cookie.strip_prefix(word(right))?.strip_prefix('.')?.split_once('.')?;
         Some((until.parse::<u64>().ok()?, URL_SAFE_NO_PAD.decode(signature).ok()?))
     };
-    read().is_some_and(|(until, signature)| now < until && token.has_signed(&signed_text(until), &signature))
+    read().is_some_and(|(until, signature)| {
+        now < until && token.has_signed(&signed_text(right, until), &signature)
+    })
 }
 
 fn seconds_now() -> u64 {
@@ -217,16 +242,24 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_counts_until_its_time_and_with_the_token_that_it_was_given_for() {
+    fn a_cookie_counts_until_its_time_with_its_token_and_for_its_right() {
         let (read, other) = (token("read-read-read-read"), token("read-read-read-reaD"));
-        let cookie = issue(&read, 1_000);
-        assert!(counts(&read, &cookie, 999) && !counts(&read, &cookie, 1_000));
-        assert!(!counts(&other, &cookie, 999));
-        let (_, signature) = cookie.split_once('.').unwrap();
-        for forged in
-            [format!("2000.{signature}"), "1000.".into(), "1000".into(), "".into(), format!("{cookie}A")]
-        {
-            assert!(!counts(&read, &forged, 999), "{forged}");
+        let cookie = issue(&read, Right::Read, 1_000);
+        assert!(counts(&read, Right::Read, &cookie, 999) && !counts(&read, Right::Read, &cookie, 1_000));
+        assert!(!counts(&other, Right::Read, &cookie, 999));
+        assert!(!counts(&read, Right::Admin, &cookie, 999));
+        let (_, signature) = cookie.rsplit_once('.').unwrap();
+        for forged in [
+            format!("look.2000.{signature}"),
+            format!("act.1000.{signature}"),
+            "look.1000.".into(),
+            format!("1000.{signature}"),
+            "".into(),
+            format!("{cookie}A"),
+        ] {
+            for right in [Right::Read, Right::Admin] {
+                assert!(!counts(&read, right, &forged, 999), "{forged}");
+            }
         }
     }
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
-    extract::{ConnectInfo, State, rejection::JsonRejection},
-    http::{HeaderMap, StatusCode},
+    Extension, Json,
+    extract::{State, rejection::JsonRejection},
+    http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
 
 use super::{
     api::{Api, refuse},
-    lines::LineRef,
+    operators::Asker,
 };
 use crate::{
     control::{Command, Role},
@@ -63,8 +63,7 @@ impl Wanted {
 /// Gives an order, and answers with what came of it.
 pub(super) async fn give(
     State(api): State<Arc<Api>>,
-    ConnectInfo(line): ConnectInfo<LineRef>,
-    headers: HeaderMap,
+    Extension(asker): Extension<Asker>,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Response {
     let bad = |status, why: &str| refuse(status, "bad_request", why);
@@ -76,10 +75,7 @@ pub(super) async fn give(
         Ok(command) => command,
         Err(why) => return bad(StatusCode::BAD_REQUEST, why),
     };
-    let Some(client) = line.peer().map(|peer| api.login.client(peer, &headers)) else {
-        return bad(StatusCode::BAD_REQUEST, "the connection has ended");
-    };
-    let by = format!("{client} over HTTP");
+    let by = format!("{asker}, over HTTP");
     match orders::give(&api.redis, wanted.host.as_deref(), by, command, orders::WAIT).await {
         Ok(told) if told.ok => Json(told).into_response(),
         Ok(told) => refuse(StatusCode::CONFLICT, "refused", &told.message),

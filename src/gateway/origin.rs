@@ -60,6 +60,30 @@ fn host_of(origin: &str) -> Option<&str> {
     origin.split_once("://").map(|(_, host)| host)
 }
 
+/// Whether a browser says that it is a page of this very host that asks. A name of somebody else's that leads here is
+/// the host of its own pages: whether the host is ours is another question.
+pub(super) fn is_own_page(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let origin = origins.next().and_then(|origin| host_of(origin.to_str().ok()?));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_own = origin.is_some_and(|origin| host.is_some_and(|host| origin.eq_ignore_ascii_case(host)));
+    is_own && origins.next().is_none() && site(headers).is_none_or(|site| site == "same-origin")
+}
+
+/// Whether a browser says that another page asks.
+pub(super) fn is_other_page(headers: &HeaderMap) -> bool {
+    match headers.contains_key(header::ORIGIN) {
+        true => !is_own_page(headers),
+        // With GET a browser names no origin of a page's own requests; `none` is what a person has typed.
+        false => site(headers).is_some_and(|site| !["same-origin", "none"].contains(&site)),
+    }
+}
+
+/// How the page that asks stands to this host, which no page can make up.
+fn site(headers: &HeaderMap) -> Option<&str> {
+    headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or_default())
+}
+
 /// Whether a host, with or without a port, is this machine by any of its usual names.
 pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {

@@ -33,7 +33,7 @@ async fn an_order_that_is_posted_is_carried_out_and_answered_as_in_a_terminal() 
     assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{answer}");
     assert!(answer["message"].as_str().unwrap().starts_with("worker 1 is replaced"), "{answer}");
     replaced(&up, "worker", &workers, &[(1, true), (2, false)]).await;
-    assert_eq!(up.said("ordered: restart worker 1")[0]["by"], "127.0.0.1 over HTTP");
+    assert_eq!(up.said("ordered: restart worker 1")[0]["by"], "this machine, over HTTP");
 
     // The gateway that is asked is the one that is replaced.
     let (status, answer) = post(&up, "", &json!({"order": "restart", "role": "gateway", "slot": 1})).await;
@@ -66,7 +66,7 @@ async fn who_may_only_look_orders_nothing() {
     // Somebody is told apart behind a proxy.
     let proxied = format!("{}X-Forwarded-For: 192.0.2.7\r\n", bearer(admin));
     assert_eq!(post(&up, &proxied, &order).await.0, 200);
-    assert_eq!(up.said("ordered: scale to 2")[0]["by"], "192.0.2.7 over HTTP");
+    assert_eq!(up.said("ordered: scale to 2")[0]["by"], "192.0.2.7 with ROWCAST_ADMIN_TOKEN, over HTTP");
     up.stop().await;
 }
 
