@@ -55,7 +55,7 @@ export function App() {
       <main>
         {refused && <Login refused={refused} entered={again} />}
         {!told && !refused && <p class="empty">{silent ? `The gateway does not answer: ${silent.why}. Trying again.` : "Asking the gateway…"}</p>}
-        {told && view === "overview" && <Overview told={told} silent={silent} />}
+        {told && view === "overview" && <Overview told={told} silent={silent} again={again} />}
         {told && view === "rows" && <Rows routes={told.routes} needToken={told.rooms_need_token} />}
       </main>
     </>

@@ -11,6 +11,12 @@ export const megabytes = (bytes: number) => `${fine.format(bytes / 1_048_576)} M
 /** The time of a day in UTC, as the log has it. */
 export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
 
+/** A time in UTC, with its day where that is not today. */
+export function when(ms: number): string {
+  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+  return day(ms) === day(Date.now()) ? clock(ms) : `${day(ms)} ${clock(ms)}`;
+}
+
 /** A length of time by its two largest units, each on one line with its number. */
 export function length(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;

@@ -4,6 +4,8 @@ mod acting;
 mod login;
 mod rows;
 
+mod orders;
+
 use serde_json::{Value, json};
 
 use super::Gateway;

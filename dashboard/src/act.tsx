@@ -1,0 +1,57 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Orders, Wish } from "./orders";
+
+/** A button that orders something; what costs something is asked for first. */
+export function Act({ text, wish, orders }: { text: string; wish: Wish; orders: Orders }) {
+  const [asking, setAsking] = useState(false);
+  const waiting = orders.asked?.key === wish.key;
+  const start = () => {
+    if (orders.asked) return;
+    if (wish.warning) setAsking(true);
+    else orders.give(wish);
+  };
+  return (
+    <>
+      {/* Not `disabled`, which would take the focus from whoever uses the keyboard. */}
+      <button type="button" class="quiet small" aria-label={capital(wish.words)} aria-disabled={orders.asked ? true : undefined} aria-busy={waiting} onClick={start}>
+        {waiting ? "Asking…" : text}
+      </button>
+      {asking && <Confirm wish={wish} close={() => setAsking(false)} mean={() => orders.give(wish)} />}
+    </>
+  );
+}
+
+function Confirm({ wish, close, mean }: { wish: Wish; close: () => void; mean: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const go = () => {
+    dialog.current?.close();
+    mean();
+  };
+  return (
+    <dialog ref={dialog} class="confirm" onClose={close} aria-labelledby="confirm-title" aria-describedby="confirm-text">
+      <h2 id="confirm-title">{capital(wish.words)}?</h2>
+      <p id="confirm-text">{wish.warning}</p>
+      <div class="bar">
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+          Cancel
+        </button>
+        <button type="button" onClick={go}>
+          Do it
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+/** What comes of orders: read out when it changes. */
+export function Said({ orders: { asked, said } }: { orders: Orders }) {
+  const text = asked ? `Asked to ${asked.words}; waiting for the supervisor…` : said?.text;
+  return (
+    <p role="status" class={said && !said.ok ? "said problem" : "said"}>
+      {text}
+    </p>
+  );
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
