@@ -44,13 +44,20 @@ function Confirm({ wish, close, mean }: { wish: Wish; close: () => void; mean: (
   );
 }
 
-/** What comes of orders: read out when it changes. */
-export function Said({ orders: { asked, said } }: { orders: Orders }) {
+/** What comes of orders: read out when it changes, and to be seen wherever on the page the button was. */
+export function Said({ orders: { asked, said, close } }: { orders: Orders }) {
   const text = asked ? `Asked to ${asked.words}; waiting for the supervisor…` : said?.text;
   return (
-    <p role="status" class={said && !said.ok ? "said problem" : "said"}>
-      {text}
-    </p>
+    <div class={text ? "said" : "unseen"}>
+      <p role="status" class={said && !said.ok ? "problem" : undefined}>
+        {text}
+      </p>
+      {said && (
+        <button type="button" class="quiet small" onClick={close}>
+          Close
+        </button>
+      )}
+    </div>
   );
 }
 

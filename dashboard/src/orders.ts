@@ -23,6 +23,8 @@ export interface Orders {
   /** The ids of processes that are to be replaced and are still there. */
   leaving: ReadonlySet<string>;
   give: (wish: Wish) => void;
+  /** The answer has been read. */
+  close: () => void;
 }
 
 /** Orders of this page: one at a time, its answer, and what is not done yet of those before. */
@@ -56,7 +58,8 @@ export function useOrders(status: Status | null, again: () => void): Orders {
     const left = [...leaving].filter((id) => there.has(id));
     if (left.length === leaving.size) return;
     setLeaving(new Set(left));
-    if (left.length === 0) setSaid({ ok: true, text: "Done: what was to be replaced is." });
+    // Behind what was said: it may come in the same moment.
+    if (left.length === 0) setSaid((said) => said?.ok ? { ok: true, text: `${said.text} Done.` } : said);
   }, [status, leaving]);
-  return { asked, said, leaving, give };
+  return { asked, said, leaving, give, close: () => setSaid(undefined) };
 }

@@ -1,3 +1,4 @@
+import { Said } from "./act";
 import { Chart } from "./chart";
 import { clock, count, length, rate } from "./format";
 import { History } from "./history";
@@ -31,6 +32,7 @@ export function Overview({ told, silent, again }: { told: Told; silent: Known["s
         {told.read_at && `Redis was asked at ${clock(told.read_at)} UTC, and is again every ${length(told.every_ms)}. `}
         The chart is kept by this gateway, since it started.
       </footer>
+      <Said orders={orders} />
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { Act, Said } from "./act";
+import { Act } from "./act";
 import type { Orders, Wish } from "./orders";
 import { Table, type Column } from "./table";
 import type { Life, Order, Status } from "./types";
@@ -11,7 +11,7 @@ interface Supervisor {
   gateways: Life[];
 }
 
-/** What can be ordered of each supervisor, and what comes of it. */
+/** What can be ordered of each supervisor. */
 export function Supervisors({ status, orders }: { status: Status; orders: Orders }) {
   const all = found(status);
   const columns: Column<Supervisor>[] = [
@@ -30,7 +30,6 @@ export function Supervisors({ status, orders }: { status: Status; orders: Orders
         id={({ id }) => id}
         empty="No supervisor is there to take orders. `rowcast up` is one; processes that run without it are restarted by whoever started them."
       />
-      <Said orders={orders} />
     </section>
   );
 }

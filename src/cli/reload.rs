@@ -21,8 +21,8 @@ Examples:
   rowcast reload
   rowcast reload --host db-2    where several supervisors run on this Redis
 
-Exit codes: 0 begun, 1 refused, no supervisor took the order, or Redis is away, 64 arguments or configuration that
-cannot be used")]
+Exit codes: 0 begun, 1 refused, no supervisor took the order, or Redis is away,
+64 arguments or configuration that cannot be used")]
 pub struct Args {
     #[command(flatten)]
     to: To,

@@ -25,8 +25,8 @@ Examples:
   rowcast restart 1 --gateway      the gateway in slot 1
   rowcast restart 2 --host db-2    where several supervisors run on this Redis
 
-Exit codes: 0 begun, 1 refused, no supervisor took the order, or Redis is away, 64 arguments or configuration that
-cannot be used")]
+Exit codes: 0 begun, 1 refused, no supervisor took the order, or Redis is away,
+64 arguments or configuration that cannot be used")]
 pub struct Args {
     /// The slot; without it all workers and gateways are replaced
     slot: Option<u32>,

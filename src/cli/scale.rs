@@ -24,8 +24,8 @@ Examples:
   rowcast scale +1
   rowcast scale 8 --host db-2   where several supervisors run on this Redis
 
-Exit codes: 0 done, 1 refused, no supervisor took the order, or Redis is away, 64 arguments or configuration that cannot
-be used")]
+Exit codes: 0 done, 1 refused, no supervisor took the order, or Redis is away,
+64 arguments or configuration that cannot be used")]
 pub struct Args {
     /// How many workers; with a sign, how many more or less
     #[arg(value_name = "COUNT", value_parser = count, allow_negative_numbers = true)]

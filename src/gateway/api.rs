@@ -53,7 +53,8 @@ pub(super) struct Api {
     pub(super) rooms_need_token: bool,
 }
 
-/// `POST /api/emit` and `/api/orders`, `GET /api/status` and `/metrics`; and what the dashboard asks, with its way in and out.
+/// `POST /api/emit` and `/api/orders`, `GET /api/status` and `/metrics`; and what the dashboard asks, with its way in
+/// and out.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let of = |wants| (api.clone(), wants);
     let looking = Router::new()

@@ -75,7 +75,7 @@ async fn a_slot_is_restarted_from_the_page_which_asks_first_and_shows_it_heal() 
     page.press(&button).await;
     page.press("Do it").await;
     page.sees("worker 2 is replaced: a new process starts").await;
-    page.sees("Done: what was to be replaced is.").await;
+    page.sees("finishes what it holds and ends. Done.").await;
     page.shows_workers(&before, &[("1", false), ("2", true)]).await;
     page.sees("rolling restart").await;
     assert_eq!(gateway.process.said("ordered: restart worker 2")[0]["by"], "this machine, over HTTP");
@@ -101,7 +101,7 @@ async fn the_gateway_that_serves_the_page_is_restarted_from_it_and_the_page_goes
     page.press("Do it").await;
     page.sees("2 workers and 1 gateway will be replaced, one by one").await;
     gateway.process.lines(3, |line| says(line, "exit")).await;
-    page.sees("Done: what was to be replaced is.").await;
+    page.sees("will be replaced, one by one. Done.").await;
     gateway.process.stop().await;
 }
 
