@@ -82,12 +82,15 @@ pub async fn give(
     let order = Order { id: Ulid::generate(), by, command };
     let text = serde_json::json!(order).to_string();
     orders.give(&supervisor, &text, wait + MARGIN).await?;
-    let answer = match answer(&orders, order.id, wait).await? {
-        Some(answer) => answer,
-        None if orders.take_back(&supervisor, &text).await? => return Err(not_taken(&host, wait)),
-        None => answer(&orders, order.id, TAKEN).await?.ok_or_else(|| no_answer(&host))?,
+    let answer = async {
+        Ok(match answer(&orders, order.id, wait).await? {
+            Some(answer) => Ok(answer),
+            None if orders.take_back(&supervisor, &text).await? => Err(not_taken(&host, wait)),
+            None => answer(&orders, order.id, TAKEN).await?.ok_or_else(|| no_answer(&host)),
+        })
     };
-    Ok(Told { ok: answer.accepted, message: answer.message, host, supervisor })
+    let Answer { accepted, message, .. } = answer.await.unwrap_or_else(|error| Err(lost(&host, &error)))?;
+    Ok(Told { ok: accepted, message, host, supervisor })
 }
 
 /// The answer, if it comes in time.
@@ -162,6 +165,14 @@ fn no_answer(host: &str) -> Unheard {
     Unheard::NoAnswer(format!(
         "a process of the supervisor on {host} took the order, and no answer came: that process ended, or the \
          supervisor hangs; see in its log, or with `rowcast status`, whether it was done"
+    ))
+}
+
+fn lost(host: &str, error: &RedisError) -> Unheard {
+    Unheard::NoAnswer(format!(
+        "the order for the supervisor on {host} was given, and then {}; see in its log, or with `rowcast status`, \
+         whether it was done",
+        describe(error)
     ))
 }
 

@@ -36,14 +36,28 @@ export function Processes({ workers, gateways, orders }: Props) {
     <>
       <section aria-labelledby="workers-title">
         <h2 id="workers-title">Workers</h2>
-        <Table label="Workers" columns={ofWorkers} lines={workers.sort(bySlot)} id={({ id }) => id} empty="No worker runs. `rowcast up` starts some." />
+        <Table label="Workers" columns={ofWorkers} lines={workers.sort(bySlot)} id={places(workers)} empty="No worker runs. `rowcast up` starts some." />
       </section>
       <section aria-labelledby="gateways-title">
         <h2 id="gateways-title">Gateways</h2>
-        <Table label="Gateways" columns={ofGateways} lines={gateways.sort(bySlot)} id={({ id }) => id} empty="No gateway is listed yet." />
+        <Table label="Gateways" columns={ofGateways} lines={gateways.sort(bySlot)} id={places(gateways)} empty="No gateway is listed yet." />
       </section>
     </>
   );
+}
+
+/** The line's name is that of the place, so that whoever is on it with the keyboard stays there when the process in it
+ * is replaced; while two are in it, the older one has the line. */
+function places(lives: Life[]): (life: Life) => string {
+  const names = new Map<Life, string>();
+  const taken = new Map<string, number>();
+  for (const life of lives) {
+    const place = life.supervisor == null || life.slot == null ? life.id : `${life.supervisor} ${life.slot}`;
+    const before = taken.get(place) ?? 0;
+    taken.set(place, before + 1);
+    names.set(life, `${place} ${before}`);
+  }
+  return (life) => names.get(life) ?? life.id;
 }
 
 /** So that a process that was replaced has its line where the one before it had it. */

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use redis::aio::MultiplexedConnection;
 
 use super::{order, start};
 use crate::{
@@ -20,6 +21,19 @@ async fn signal_all(up: &Running, signal: Signal) {
             stopped(pid).await;
         }
     }
+}
+
+/// Waits until so many orders are there, and returns until when the first of them counts, by Redis' clock.
+async fn given(redis: &mut MultiplexedConnection, count: usize) -> u64 {
+    eventually(PATIENCE, "the orders are given", async || {
+        let keys: Vec<String> = redis::cmd("KEYS").arg("rowcast:orders:*").query_async(redis).await.unwrap();
+        let Some(key) = keys.first() else { return Err(Vec::new()) };
+        let mut orders = redis::cmd("ZRANGE");
+        orders.arg(key).arg(0).arg(-1).arg("WITHSCORES");
+        let orders: Vec<(String, u64)> = orders.query_async(redis).await.unwrap();
+        if orders.len() == count { Ok(orders[0].1) } else { Err(orders) }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -54,29 +68,27 @@ async fn an_order_that_no_process_took_in_time_is_taken_back_and_not_carried_out
     let said = order(&env, "scale 3 --wait 1").await.ended(1);
     said.complains("took the order within 1 s, and it is taken back: nothing was done");
 
-    // Nor when whoever gave it was killed, and could not take it back: then it expires.
-    let mut asker = on(&env);
-    let mut asker = asker.args(["restart", "1", "--wait", "2"]).spawn().unwrap();
+    // Nor when whoever gave it was killed, and could not take it back: then it counts no more when its time is over,
+    // whatever is ordered after it.
     let mut redis = env.redis_connection().await;
-    let orders = async |redis: &mut redis::aio::MultiplexedConnection| {
-        redis::cmd("KEYS").arg("rowcast:orders:*").query_async::<Vec<String>>(redis).await.unwrap()
-    };
-    eventually(PATIENCE, "the order is given", async || {
-        let keys = orders(&mut redis).await;
-        if keys.len() == 1 { Ok(()) } else { Err(keys) }
-    })
-    .await;
-    asker.kill().unwrap();
-    asker.wait().unwrap();
-    eventually(PATIENCE, "the order expires", async || {
-        let keys = orders(&mut redis).await;
-        if keys.is_empty() { Ok(()) } else { Err(keys) }
+    let asker = |arguments: &[&str]| on(&env).args(arguments).spawn().unwrap();
+    let mut killed = asker(&["restart", "1", "--wait", "2"]);
+    let until = given(&mut redis, 1).await;
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut patient = asker(&["scale", "2", "--wait", "300"]);
+    given(&mut redis, 2).await;
+    eventually(PATIENCE, "its time is over", async || {
+        let now: (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await.unwrap();
+        if now.0 * 1_000 > until { Ok(()) } else { Err(now) }
     })
     .await;
 
     signal_all(&up, Signal::SIGCONT).await;
-    // The next one is taken, and those before it are not there.
-    order(&env, "scale 2").await.ended(0).says("2 workers already");
+    let ended = eventually(PATIENCE, "the next one is answered", async || {
+        patient.try_wait().unwrap().ok_or_else(|| up.log())
+    });
+    assert!(ended.await.success());
     let ordered = up.said("ordered");
     assert_eq!(ordered.len(), 1, "{ordered:#?}");
     assert_eq!(up.slots("fork"), workers);
