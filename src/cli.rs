@@ -16,9 +16,13 @@ mod flags;
 pub mod gateway;
 mod identity;
 pub mod migrate;
+mod order;
 pub mod pause;
 pub mod push;
 mod reach;
+pub mod reload;
+pub mod restart;
+pub mod scale;
 pub mod settings;
 mod show;
 pub mod status;
@@ -72,6 +76,9 @@ pub enum Command {
     Dead(dead::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
+    Scale(scale::Args),
+    Restart(restart::Args),
+    Reload(reload::Args),
     Emit(emit::Args),
     Settings(settings::Args),
 }

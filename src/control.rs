@@ -9,6 +9,8 @@
 
 mod child;
 mod end;
+mod happening;
+mod order;
 
 use std::{
     fs::File,
@@ -31,11 +33,15 @@ use tokio_util::sync::CancellationToken;
 use crate::signals;
 pub use child::{Identity, Report, Role};
 use end::End;
+pub use happening::{Happening, Kind};
+pub use order::{Answer, Command, Order, machine_ms};
 
 /// Set for a child: its standard input is the control socket.
 pub const CONTROL: &str = "ROWCAST_CONTROL";
 /// The id that the supervisor gave to this incarnation.
 pub const WORKER_ID: &str = "ROWCAST_WORKER_ID";
+/// The id of the supervisor.
+pub const SUPERVISOR: &str = "ROWCAST_SUPERVISOR";
 /// The number of the supervisor's place for it.
 pub const SLOT: &str = "ROWCAST_SLOT";
 /// How many processes the supervisor has started in this place before.
@@ -52,6 +58,18 @@ pub const EXIT_FENCED: u8 = 75;
 pub enum FromChild {
     /// A sign of life. The first one that is `ready` ends the start-up.
     Progress(Report),
+    /// An order that the child found in Redis.
+    Order {
+        /// The order.
+        order: Order,
+        /// Until when it counts, by [`machine_ms`].
+        until: u64,
+    },
+    /// What had happened up to this one is in Redis.
+    Written {
+        /// The [`Happening::seq`] of the last of them.
+        upto: u64,
+    },
     /// The child is about to end.
     Bye {
         /// Whether it finished all that it held: nothing of it is left to rescue.
@@ -60,11 +78,18 @@ pub enum FromChild {
 }
 
 /// What the supervisor tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromSupervisor {
     /// Finish what you hold, take nothing new, and end.
     Drain,
+    /// What came of an order that the child had handed over.
+    Answer(Answer),
+    /// What has happened, to be written to Redis: the child answers with [`FromChild::Written`].
+    Happened {
+        /// The events, in order and without a gap.
+        events: Vec<Happening>,
+    },
 }
 
 /// One message as a line.
@@ -78,8 +103,21 @@ pub(crate) fn line<T: Serialize>(message: &T) -> serde_json::Result<Vec<u8>> {
 #[derive(Debug)]
 pub struct Control {
     outgoing: mpsc::Sender<FromChild>,
+    incoming: Option<mpsc::Receiver<FromSupervisor>>,
     thread: JoinHandle<()>,
 }
+
+/// The talk of a child with its supervisor, beside signs of life and orders to end.
+#[derive(Debug)]
+pub struct Talk {
+    /// What the supervisor says.
+    pub heard: mpsc::Receiver<FromSupervisor>,
+    /// What it is told.
+    pub told: mpsc::Sender<FromChild>,
+}
+
+/// More than the supervisor says before it waits for an answer.
+const UNHEARD: usize = 64;
 
 impl Control {
     /// Cancels `stop` when the supervisor asks for it, when it is gone, or on TERM and INT.
@@ -99,14 +137,20 @@ impl Control {
         let signals = signals::listen(&[SIGTERM, SIGINT])?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (outgoing, messages) = mpsc::channel(16);
-        let end = End::new(role, stop, drain);
+        let (words, incoming) = mpsc::channel(UNHEARD);
+        let end = End::new(role, stop, drain, words);
         // What it logs is this child's as well.
         let span = tracing::Span::current();
         let thread =
             thread::Builder::new().name("control".into()).stack_size(256 * 1024).spawn(move || {
                 span.in_scope(|| runtime.block_on(end.attend(socket, signals, messages)));
             })?;
-        Ok(Self { outgoing, thread })
+        Ok(Self { outgoing, incoming: supervised.then_some(incoming), thread })
+    }
+
+    /// The talk with the supervisor, once; `None` without one.
+    pub fn talk(&mut self) -> Option<Talk> {
+        Some(Talk { heard: self.incoming.take()?, told: self.outgoing.clone() })
     }
 
     /// Tells `reports` on: at once what the supervisor waits for, and anyway once in `every`.

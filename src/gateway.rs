@@ -17,8 +17,8 @@
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself, `counts` what it has counted.
 //! * `wire` is the TCP side, `lines` knows whose connection is whose, `polling` is for clients that have none, `heads`
 //!   is what a session keeps of its request. `http` is what is served beside socket.io, `origin` which pages may
-//!   connect. `assets` is socket.io's client for browsers. `api` and `metrics` are for programs, `operators` says for
-//!   which.
+//!   connect. `assets` is socket.io's client for browsers. `api`, `orders` and `metrics` are for programs, `operators`
+//!   says for which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
 //!   `letters` shows it dead letters, `sweep` and `queues` are what it does.
 //! * `admin` is for socket.io's Admin UI.
@@ -61,6 +61,7 @@ mod login;
 mod marks;
 mod metrics;
 mod operators;
+mod orders;
 mod origin;
 mod packet;
 mod polling;
@@ -91,6 +92,7 @@ use std::{
 
 use anyhow::Context as _;
 use axum::{Router, middleware, serve::Listener as _};
+use futures_util::future::OptionFuture;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketioxide::{SocketIo, SocketIoBuilder};
 use tokio::{net::TcpListener, sync::watch};
@@ -98,7 +100,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::GatewaySettings,
-    control::{Identity, Report},
+    control::{Identity, Report, Talk},
+    liaison::Liaison,
     queue::{Link, Onlookers, Registry},
 };
 use access::Access;
@@ -137,6 +140,8 @@ pub struct Place {
     pub drain: Duration,
     /// Where it tells about itself.
     pub reports: watch::Sender<Report>,
+    /// Its talk with its supervisor, where it has one.
+    pub talk: Option<Talk>,
 }
 
 /// Serves until `stop`.
@@ -145,7 +150,7 @@ pub struct Place {
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
 pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
-    let Place { identity, listener, drain, reports } = place;
+    let Place { identity, listener, drain, reports, talk } = place;
     let lines = Arc::new(Lines::new(settings.limits.bytes_behind));
     let listener = listen(&settings, listener).await?;
     let listener = Listener::new(listener, lines.clone(), doors.clone(), stop.clone());
@@ -194,6 +199,9 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
     let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string())?;
+    let liaison = identity.supervisor.zip(talk).map(|(supervisor, talk)| {
+        Liaison::new(supervisor, talk, redis.clone(), &settings.publish.key).keep(stop.clone())
+    });
     let presence = Presence {
         identity,
         address: listener.local_addr()?,
@@ -213,6 +221,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         never = hearing => match never {},
         never = catch_up.keep_asking() => match never {},
         never = presence.keep() => match never {},
+        Some(never) = OptionFuture::from(liaison) => match never {},
         never = api.series.keep(&api) => match never {},
         never = alerts.keep(&api.series) => match never {},
         never = admin.keep() => match never {},

@@ -14,6 +14,7 @@ pub mod control;
 pub mod signals;
 pub mod worker;
 pub mod gateway;
+pub mod liaison;
 
 // The life of a job.
 pub mod pipeline;
@@ -25,6 +26,9 @@ pub mod emitter;
 pub mod status;
 pub mod alert;
 pub mod dead;
+
+// What people order.
+pub mod orders;
 
 // What all of them use.
 pub mod backoff;

@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         Command::Audit(args) => cli::audit::run(&args, &variables),
         Command::Pause(args) => cli::pause::pause(&args, &variables),
         Command::Resume(args) => cli::pause::resume(&args, &variables),
+        Command::Scale(args) => cli::scale::run(&args, &variables),
+        Command::Restart(args) => cli::restart::run(&args, &variables),
+        Command::Reload(args) => cli::reload::run(&args, &variables),
         Command::Emit(args) => cli::emit::run(&args, &variables),
         Command::Settings(args) => cli::settings::run(&args),
     })

@@ -7,6 +7,7 @@
 mod admin;
 mod alert_book;
 mod events;
+mod history;
 mod inspect;
 mod job;
 mod keys;
@@ -14,6 +15,7 @@ mod letter;
 mod link;
 mod mark;
 mod onlookers;
+mod orders;
 mod registry;
 mod script;
 
@@ -22,6 +24,7 @@ use redis::{Cmd, RedisError, RedisResult};
 pub use admin::{Admin, Audit, Fate, Form, Taken};
 pub use alert_book::AlertBook;
 pub use events::Events;
+pub use history::{Entry, History};
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use job::check_job;
 pub use keys::Keys;
@@ -29,7 +32,8 @@ pub use letter::{DeadLetter, Facts, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
 pub use onlookers::Onlookers;
-pub use registry::{Member, Registry, about};
+pub use orders::Orders;
+pub use registry::{Member, Registry, about, host};
 use script::{Call, Script};
 
 /// One route's queue, as one worker sees it.

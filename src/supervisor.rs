@@ -7,11 +7,13 @@
 //! It does not rescue claims: it tells a new worker which ones died before it.
 
 mod act;
+mod chronicle;
 mod control;
 mod doors;
 pub mod exit;
 pub mod fleet;
 mod lifecycle;
+mod orders;
 pub mod policy;
 mod process;
 mod requests;
@@ -28,15 +30,19 @@ use std::{
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
+use chronicle::Chronicle;
 use doors::Doors;
 use fleet::Fleet;
 use process::{Event, Process};
-use slot::Moment;
+use slot::{Moment, Phase};
 
 pub use process::Launch;
 pub use requests::Request;
 
-use crate::{config::ConfigError, control::Role};
+use crate::{
+    config::ConfigError,
+    control::{FromSupervisor, Role},
+};
 
 /// How the supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +63,15 @@ pub async fn run(
     let (sender, mut events) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor::new(launch, sender);
     let (workers, gateways) = (supervisor.workers.desired, supervisor.gateways.desired);
-    tracing::info!(workers, gateways, "the supervisor starts");
+    let id = supervisor.id;
+    tracing::info!(workers, gateways, supervisor = %id, "the supervisor starts");
     loop {
         let wake = supervisor.reconcile();
         if supervisor.workers.is_gone() && supervisor.gateways.is_gone() {
             return supervisor.ended();
         }
         tokio::select! {
-            Some(event) = events.recv() => supervisor.happened(event),
+            Some(event) = events.recv() => supervisor.happened(event, &reload),
             Some(request) = requests.recv() => supervisor.asked(request, &reload),
             () = sleep_until(supervisor.began, wake) => {}
         }
@@ -80,11 +87,14 @@ async fn sleep_until(began: Instant, wake: Option<Moment>) {
 }
 
 struct Supervisor {
+    /// By which orders name it. Its children tell it on.
+    id: Ulid,
     launch: Launch,
     workers: Fleet,
     gateways: Fleet,
     doors: Doors,
     processes: BTreeMap<Ulid, Process>,
+    chronicle: Chronicle,
     events: mpsc::UnboundedSender<Event>,
     began: Instant,
     /// When the end was asked for, and how many workers have ended unfinished since.
@@ -95,11 +105,13 @@ impl Supervisor {
     fn new(launch: Launch, events: mpsc::UnboundedSender<Event>) -> Self {
         let (workers, gateways) = counts(&launch);
         Self {
+            id: Ulid::generate(),
             launch,
             workers: Fleet::new(Role::Worker, workers),
             gateways: Fleet::new(Role::Gateway, gateways),
             doors: Doors::default(),
             processes: BTreeMap::new(),
+            chronicle: Chronicle::default(),
             events,
             began: Instant::now(),
             stopping: None,
@@ -124,7 +136,24 @@ impl Supervisor {
 
     /// Does what the policy says until it has nothing to say; returns when to ask again.
     fn reconcile(&mut self) -> Option<Moment> {
-        [Role::Worker, Role::Gateway].into_iter().filter_map(|role| self.settle(role)).min()
+        let wake = [Role::Worker, Role::Gateway].into_iter().filter_map(|role| self.settle(role)).min();
+        self.tell_what_happened();
+        [wake, self.chronicle.wake()].into_iter().flatten().min()
+    }
+
+    /// Has a child write to Redis what has happened: one at work, or else one that is on its way out.
+    fn tell_what_happened(&mut self) {
+        let now = self.now();
+        let children = || self.workers.children().chain(self.gateways.children());
+        let ready = children().filter(|child| child.phase == Phase::Ready);
+        let leaving = children().filter(|child| matches!(child.phase, Phase::Draining { .. }));
+        let Some((writer, events)) = self.chronicle.next(ready.chain(leaving).map(|child| child.id), now)
+        else {
+            return;
+        };
+        if let Some(process) = self.processes.get(&writer) {
+            process.say(FromSupervisor::Happened { events });
+        }
     }
 
     fn settle(&mut self, role: Role) -> Option<Moment> {

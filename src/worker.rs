@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
-    control::{Identity, Report},
+    control::{Identity, Report, Talk},
+    liaison::Liaison,
     pipeline::Pipeline,
     queue::{Link, Registry},
 };
@@ -37,7 +38,7 @@ pub enum Ended {
 /// How long leaving the registry may take.
 const LEAVE: Duration = Duration::from_secs(1);
 
-/// Works on all routes until `stop`.
+/// Works on all routes until `stop`. `talk` is that with its supervisor, where it has one.
 ///
 /// # Errors
 /// An address that cannot be read, or claims that could not be ended in order: those wait to be rescued.
@@ -45,10 +46,16 @@ pub async fn run(
     settings: Settings,
     identity: Identity,
     reports: watch::Sender<Report>,
+    talk: Option<Talk>,
     stop: CancellationToken,
 ) -> anyhow::Result<Ended> {
     let link = Link::new(&settings.redis_url)?;
-    let registry = Registry::new(link.another());
+    let beside = link.another();
+    let registry = Registry::new(beside.clone());
+    let liaison = identity
+        .supervisor
+        .zip(talk)
+        .map(|(supervisor, talk)| Liaison::new(supervisor, talk, beside, &settings.publish.key));
     let worker = identity.id.to_string();
     let vitals = Rc::new(Vitals::new(reports, settings.routes.len(), settings.lease));
     let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
@@ -67,6 +74,7 @@ pub async fn run(
                 vitals.clone(),
             ));
             let look = tokio::task::spawn_local(look::keep(vitals.clone()));
+            let liaison = liaison.map(|liaison| tokio::task::spawn_local(liaison.keep(stop.clone())));
             let mut routes = JoinSet::new();
             for pipeline in pipelines {
                 let work = route::Work::new(pipeline, &identity, registry.clone(), vitals.clone());
@@ -76,6 +84,7 @@ pub async fn run(
             let ended = gather(&mut routes, &stop).await;
             lease.abort();
             look.abort();
+            liaison.inspect(|liaison| liaison.abort());
             ended
         })
         .await;

@@ -1,8 +1,12 @@
 import type { ComponentChildren } from "preact";
+import { Said } from "./act";
 import { Chart } from "./chart";
 import { clock, count, length, rate } from "./format";
+import { History } from "./history";
+import { useOrders } from "./orders";
 import { Processes } from "./processes";
 import { Queues } from "./queues";
+import { Supervisors } from "./supervisors";
 import { Troubles } from "./troubles";
 import type { Point, Queue, Told } from "./types";
 import type { Known } from "./watch";
@@ -10,6 +14,7 @@ import type { Known } from "./watch";
 /** How the cluster stands. */
 export function Overview({ told, silent, again }: { told: Told; silent: Known["silent"]; again: () => void }) {
   const { status } = told;
+  const orders = useOrders(status, again);
   const queues = status?.queues ?? [];
   return (
     <>
@@ -21,11 +26,14 @@ export function Overview({ told, silent, again }: { told: Told; silent: Known["s
         <Chart points={told.points} now={told.now} kept={told.kept_ms} />
       </section>
       <Queues queues={queues} routes={told.routes} mayAct={told.may_act} again={again} />
-      <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} />
+      {status && told.may_act && <Supervisors status={status} orders={orders} />}
+      <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} orders={told.may_act ? orders : undefined} />
+      <History happened={told.happened} />
       <footer>
         {told.read_at && `Redis was asked at ${clock(told.read_at)} UTC, and is again every ${length(told.every_ms)}. `}
         The chart is kept by this gateway, since it started.
       </footer>
+      <Said orders={orders} />
     </>
   );
 }

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { Answer, useAction } from "./action";
-import { order } from "./api";
+import { tell } from "./api";
 import { Dialog } from "./dialog";
 
 /** A job by hand. */
@@ -9,7 +9,7 @@ export function Push({ queue, sample, close }: { queue: string; sample: string; 
   const [job, setJob] = useState(sample);
   const push = (event: SubmitEvent) => {
     event.preventDefault();
-    void action.run(() => order(queue, { push: job }));
+    void action.run(() => tell(queue, { push: job }));
   };
   return (
     <Dialog title={`Push a job to ${queue}`} close={close}>

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { Answer, useAction } from "./action";
-import { order } from "./api";
+import { tell } from "./api";
 import { Locked } from "./dead";
 import { Dot, Table, type Column } from "./table";
 import { clock, count, length, rate } from "./format";
@@ -38,7 +38,7 @@ export function Queues({ queues, routes, mayAct, again }: Props) {
   const known = useKnown();
   const [push, setPush] = useState<Queue>();
   const turn = async (queue: Queue, paused: boolean) => {
-    if (await action.run(() => order(queue.queue, paused ? "pause" : "resume"))) known.set(queue.queue, paused);
+    if (await action.run(() => tell(queue.queue, paused ? "pause" : "resume"))) known.set(queue.queue, paused);
     again();
   };
   const acts: Column<Queue> = {

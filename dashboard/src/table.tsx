@@ -16,7 +16,7 @@ interface Props<L> {
 
 /** A table; on a narrow screen each line is a card with the columns' titles in it. */
 export function Table<L>({ label, columns, lines, id, empty }: Props<L>) {
-  if (lines.length === 0) return <p class="empty">{empty.split("`").map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part))}</p>;
+  if (lines.length === 0) return <p class="empty">{words(empty)}</p>;
   return (
     <div class="table">
       <table aria-label={label}>
@@ -44,6 +44,9 @@ export function Table<L>({ label, columns, lines, id, empty }: Props<L>) {
     </div>
   );
 }
+
+/** Text in which what one types stands between backquotes. */
+export const words = (text: string) => text.split("`").map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part));
 
 /** A state: in words, with a dot whose colour says the same. */
 export function Dot({ kind, children }: { kind: "good" | "bad" | "idle"; children: ComponentChildren }) {

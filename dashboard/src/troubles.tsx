@@ -1,5 +1,6 @@
 import { useRef } from "preact/hooks";
 import { clock } from "./format";
+import { words } from "./table";
 import type { Told, Trouble } from "./types";
 import type { Known } from "./watch";
 
@@ -18,7 +19,7 @@ export function Troubles({ told, silent }: { told: Told; silent: Known["silent"]
           <p class="what">{trouble.what}</p>
           {trouble.why && <p class="why">{trouble.why}</p>}
           <p>
-            <Advice text={trouble.advice} />
+            {words(trouble.advice)}
           </p>
         </div>
       ))}
@@ -33,11 +34,6 @@ const unreachable = ({ since, why }: { since: number; why: string }): Trouble =>
   why,
   advice: "The page goes on by itself when it answers. Workers do not need it: rows may well go in. `rowcast status` tells.",
 });
-
-/** Text between backquotes is what one types. */
-function Advice({ text }: { text: string }) {
-  return <>{text.split("`").map((part, at) => (at % 2 === 0 ? part : <code key={at}>{part}</code>))}</>;
-}
 
 function useAnnounced(troubles: Trouble[]): string {
   const last = useRef({ kinds: "", text: "" });

@@ -7,6 +7,7 @@ export interface Told {
   status: Status | null;
   troubles: Trouble[];
   points: Point[];
+  happened: Happening[];
   routes: Route[];
   rooms_need_token: boolean;
   logged_in: boolean;
@@ -45,6 +46,7 @@ export interface Life {
   alive: boolean;
   host: string | null;
   pid: number | null;
+  supervisor: string | null;
   slot: number | null;
   restarts: number | null;
   state: string | null;
@@ -128,4 +130,28 @@ export interface Letter {
 
 export interface Found extends Cursor {
   letter: Letter | null;
+}
+
+/** What happened to a process. */
+export interface Happening {
+  seq: number;
+  /** In milliseconds since 1970. */
+  at: number;
+  what: string;
+  role: string;
+  slot: number;
+  pid: number | null;
+  host: string;
+  supervisor: string;
+  why?: string;
+  address?: string;
+}
+
+/** What `POST /api/orders` takes. */
+export interface Order {
+  order: "scale" | "restart" | "reload";
+  by?: number;
+  role?: "worker" | "gateway";
+  slot?: number;
+  host?: string;
 }

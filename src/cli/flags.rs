@@ -65,7 +65,7 @@ fn shown_by(command: &str) -> &'static [&'static str] {
         "check" => &["redis_url", "database_url", "routes", "queue", "table", "columns", "rooms"],
         "migrate" => &["database_url"],
         "push" | "status" | "audit" | "dead" | "pause" | "resume" => &["redis_url", "routes", "queue"],
-        "emit" => &["redis_url"],
+        "scale" | "restart" | "reload" | "emit" => &["redis_url"],
         _ => &[],
     }
 }

@@ -56,14 +56,15 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let _every_line = identity.span(Role::Gateway).entered();
     let stop = CancellationToken::new();
     let supervised = variables.get(control::CONTROL).is_some();
-    let control = Control::attend(Role::Gateway, supervised, limits.drain, stop.clone())
+    let mut control = Control::attend(Role::Gateway, supervised, limits.drain, stop.clone())
         .context("cannot open the control socket that the supervisor hands down")?;
     let listener = supervised.then(control::listener).transpose();
     let listener = listener.context("cannot use the listening socket that the supervisor hands down")?;
+    let talk = control.talk();
     let ended = reach::block_on(async {
         let (reports, told) = watch::channel(Report::default());
         let beat = tokio::spawn(control.beat(told, beat(limits.stall)));
-        let place = Place { identity, listener, drain: limits.drain, reports };
+        let place = Place { identity, listener, drain: limits.drain, reports, talk };
         let ended = gateway::run(settings, place, stop).await;
         beat.abort();
         ended

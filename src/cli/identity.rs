@@ -19,6 +19,7 @@ pub(super) fn identity(vars: &dyn Vars) -> Result<Identity, ConfigError> {
         id: vars
             .get(control::WORKER_ID)
             .map_or_else(|| Ok(Ulid::generate()), |text| id(control::WORKER_ID, &text))?,
+        supervisor: vars.get(control::SUPERVISOR).map(|text| id(control::SUPERVISOR, &text)).transpose()?,
         slot: number(vars, control::SLOT)?,
         restarts: number(vars, control::RESTARTS)?,
         predecessors: predecessors
@@ -48,14 +49,21 @@ mod tests {
 
     #[test]
     fn an_identity_is_what_the_supervisor_says() {
-        let [me, dead] = [Ulid::generate(), Ulid::generate()];
+        let [me, dead, supervisor] = [Ulid::generate(), Ulid::generate(), Ulid::generate()];
         let vars = BTreeMap::from([
             (control::WORKER_ID.to_owned(), me.to_string()),
+            (control::SUPERVISOR.to_owned(), supervisor.to_string()),
             (control::SLOT.to_owned(), "3".to_owned()),
             (control::RESTARTS.to_owned(), "7".to_owned()),
             (control::PREDECESSORS.to_owned(), format!("{dead},{me}")),
         ]);
-        let expected = Identity { id: me, slot: Some(3), restarts: Some(7), predecessors: vec![dead, me] };
+        let expected = Identity {
+            id: me,
+            supervisor: Some(supervisor),
+            slot: Some(3),
+            restarts: Some(7),
+            predecessors: vec![dead, me],
+        };
         assert_eq!(identity(&vars).unwrap(), expected);
     }
 
@@ -63,6 +71,6 @@ mod tests {
     fn without_a_supervisor_it_is_someone_new() {
         let nothing = BTreeMap::new();
         let identity = identity(&nothing).unwrap();
-        assert_eq!((identity.slot, identity.predecessors), (None, vec![]));
+        assert_eq!((identity.supervisor, identity.slot, identity.predecessors), (None, None, vec![]));
     }
 }

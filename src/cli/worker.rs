@@ -44,12 +44,13 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let _every_line = identity.span(Role::Worker).entered();
     let stop = CancellationToken::new();
     let supervised = variables.get(control::CONTROL).is_some();
-    let control = Control::attend(Role::Worker, supervised, limits.drain, stop.clone())
+    let mut control = Control::attend(Role::Worker, supervised, limits.drain, stop.clone())
         .context("cannot open the control socket that the supervisor hands down")?;
+    let talk = control.talk();
     let ended = reach::block_on(async {
         let (reports, told) = watch::channel(Report::default());
         let beat = tokio::spawn(control.beat(told, beat(limits.stall)));
-        let ended = worker::run(settings, identity, reports, stop).await;
+        let ended = worker::run(settings, identity, reports, talk, stop).await;
         beat.abort();
         ended
     });

@@ -12,9 +12,10 @@ use super::{
 };
 
 /// What processes of rowcast tell each other, and what tests use: nobody sets these by hand.
-const INTERNAL: [&str; 7] = [
+const INTERNAL: [&str; 8] = [
     "ROWCAST_CONTROL",
     "ROWCAST_WORKER_ID",
+    "ROWCAST_SUPERVISOR",
     "ROWCAST_SLOT",
     "ROWCAST_RESTARTS",
     "ROWCAST_PREDECESSORS",

@@ -87,16 +87,18 @@ impl SupervisorSettings {
     }
 }
 
+/// The most workers of one supervisor.
+pub const MOST_WORKERS: u32 = 512;
+
 fn workers(vars: &dyn Vars) -> Result<usize, ConfigError> {
     match vars.get("ROWCAST_WORKERS").as_deref() {
         None | Some("auto") => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         Some(text) => match text.parse() {
-            Ok(count @ 1..=512) => Ok(count),
-            _ => Err(ConfigError::new(
-                "ROWCAST_WORKERS",
-                Some(text),
-                "expected auto or a number from 1 to 512",
-            )),
+            Ok(count) if (1..=MOST_WORKERS).contains(&count) => Ok(count as usize),
+            _ => {
+                let expected = format!("expected auto or a number from 1 to {MOST_WORKERS}");
+                Err(ConfigError::new("ROWCAST_WORKERS", Some(text), expected))
+            }
         },
     }
 }
@@ -105,7 +107,11 @@ pub(super) fn publish(vars: &dyn Vars) -> Publish {
     Publish { key: vars.get("ROWCAST_EMITTER_KEY").unwrap_or_else(|| "socket.io".into()) }
 }
 
-pub(super) fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
+/// `REDIS_URL`, with `ROWCAST_REDIS_CA`: all that a command needs to know that speaks to Redis and of no queue.
+///
+/// # Errors
+/// One of the two that cannot be used.
+pub fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     let url = SecretUrl::new(vars.get("REDIS_URL").unwrap_or_else(|| "redis://127.0.0.1:6379".into()));
     if let Some(place) = is_place(url.expose()) {
         let problem = format!("has no scheme; expected redis://{place}, or rediss://{place} for TLS");

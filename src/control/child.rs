@@ -7,7 +7,8 @@ use tracing::Span;
 use ulid::Ulid;
 
 /// What kind of child this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// `rowcast worker`.
     Worker,
@@ -20,6 +21,8 @@ pub enum Role {
 pub struct Identity {
     /// The incarnation's own id.
     pub id: Ulid,
+    /// Its supervisor; none without one.
+    pub supervisor: Option<Ulid>,
     /// The supervisor's place for it; none without a supervisor.
     pub slot: Option<u32>,
     /// How many the supervisor has started in this place before; none without a supervisor.

@@ -21,13 +21,20 @@ pub(super) struct End {
     lines: Option<Lines<BufReader<OwnedReadHalf>>>,
     writer: Option<OwnedWriteHalf>,
     stop: CancellationToken,
+    /// What the supervisor says to the child's own loop.
+    words: mpsc::Sender<FromSupervisor>,
     drain: Duration,
     deadline: Option<Instant>,
 }
 
 impl End {
-    pub(super) fn new(role: Role, stop: CancellationToken, drain: Duration) -> Self {
-        Self { role, lines: None, writer: None, stop, drain, deadline: None }
+    pub(super) fn new(
+        role: Role,
+        stop: CancellationToken,
+        drain: Duration,
+        words: mpsc::Sender<FromSupervisor>,
+    ) -> Self {
+        Self { role, lines: None, writer: None, stop, words, drain, deadline: None }
     }
 
     /// Listens until the last word is said.
@@ -70,6 +77,12 @@ impl End {
     fn hear(&mut self, line: io::Result<Option<String>>) {
         match line.map(|line| line.map(|line| serde_json::from_str(&line))) {
             Ok(Some(Ok(FromSupervisor::Drain))) => self.stop.cancel(),
+            Ok(Some(Ok(word))) => {
+                // A loop that is stuck hears nothing, and need not: the supervisor tells another child.
+                if self.words.try_send(word).is_err() {
+                    tracing::debug!("nobody here hears what the supervisor says");
+                }
+            }
             Ok(Some(Err(error))) => {
                 tracing::warn!("the supervisor says what this version does not know: {error}")
             }

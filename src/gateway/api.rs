@@ -21,14 +21,14 @@ use super::{
     login::{self, Login},
     metrics::Numbers,
     operators::{self, Asker, Refused, Wants},
-    queues,
+    orders, queues,
     series::Series,
     sweep::{self, Pace},
 };
 use crate::{
     config::Operators,
     emitter::{Outgoing, Target},
-    queue::{Link, describe},
+    queue::{History, Link, describe},
     route::Route,
     status::{Cluster, Status},
 };
@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The most that a request may hold: a job of a megabyte, as JSON that escapes much of it.
 const LARGEST: usize = 8 << 20;
+/// So much of what happened to processes is shown.
+const SHOWN: usize = 100;
 
 /// What the API works with.
 pub(super) struct Api {
@@ -55,7 +57,8 @@ pub(super) struct Api {
     pub(super) rooms_need_token: bool,
 }
 
-/// `POST /api/emit`, `GET /api/status` and `GET /metrics`; and what the dashboard asks and does, with its way in and out.
+/// `POST /api/emit` and `/api/orders`, `GET /api/status` and `/metrics`; and what the dashboard asks and does, with its
+/// way in and out.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let of = |wants| (api.clone(), wants);
     let looking = Router::new()
@@ -68,6 +71,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .layer(middleware::from_fn_with_state(of(Wants::Look), permitted));
     let acting = Router::new()
         .route("/api/emit", post(emit))
+        .route("/api/orders", post(orders::give))
         .route("/api/queue", post(queues::order))
         .route("/api/dead/one", post(sweep::one))
         .route("/api/dead/group", post(sweep::group))
@@ -160,6 +164,15 @@ impl Api {
             Ok(cluster) => cluster.map_err(|error| format!("{error:#}")),
             Err(_) => Err("Redis does not answer".to_owned()),
         }
+    }
+}
+
+impl Api {
+    /// What happened to the processes of late, the newest first; `None` where Redis does not say.
+    pub(super) async fn happened(&self) -> Option<Vec<Value>> {
+        let entries = timeout(PATIENCE, History::new(self.redis.clone()).newest(SHOWN)).await.ok()?.ok()?;
+        // What another version wrote may be no JSON.
+        Some(entries.iter().filter_map(|entry| serde_json::from_str(entry).ok()).collect())
     }
 }
 

@@ -59,7 +59,7 @@ impl Presence {
     }
 
     async fn register(&self) -> Infallible {
-        let same = about(self.identity.slot, self.identity.restarts, LEASE);
+        let same = about(self.identity.supervisor, self.identity.slot, self.identity.restarts, LEASE);
         let mut reports = self.reports.subscribe();
         loop {
             let mut fields = same.clone();

@@ -1,5 +1,5 @@
 //! The last quarter of an hour, for the dashboard: what the whole cluster's queues did, read from Redis every two
-//! seconds by this gateway, whether or not anybody looks.
+//! seconds by this gateway, whether or not anybody looks; and what happened to processes of late.
 //!
 //! What it promises: a page that is loaded anew has the same points, and however many pages look, Redis is asked once.
 //!
@@ -14,6 +14,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::{
     sync::watch,
@@ -63,6 +64,8 @@ struct Ring {
     away: Option<(OffsetDateTime, String)>,
     watch: Watch,
     sight: Arc<Sight>,
+    /// What happened to processes of late, the newest first.
+    happened: Arc<Vec<Value>>,
 }
 
 /// What the page is shown.
@@ -76,6 +79,7 @@ pub(super) struct View {
     status: Option<Arc<Status>>,
     troubles: Vec<Trouble>,
     points: Vec<Point>,
+    happened: Arc<Vec<Value>>,
 }
 
 impl Series {
@@ -116,7 +120,14 @@ impl Series {
             ticks.tick().await;
             let asked = Instant::now();
             let reading = api.cluster().await.map(|cluster| Status::now(&cluster));
-            let sight = self.lock().take(asked, now_ms(), reading);
+            let happened = api.happened().await;
+            let mut ring = self.lock();
+            let sight = ring.take(asked, now_ms(), reading);
+            // Where that cannot be read what was read before is still true, and what is wrong is told of the rest.
+            if let Some(happened) = happened {
+                ring.happened = Arc::new(happened);
+            }
+            drop(ring);
             self.sights.send_replace(sight);
         }
     }
@@ -132,6 +143,7 @@ impl Series {
             status: ring.newest.as_ref().map(|(_, _, status)| status.clone()),
             troubles: ring.troubles(),
             points: ring.points.iter().filter(|point| point.0 > after).copied().collect(),
+            happened: ring.happened.clone(),
         }
     }
 

@@ -145,16 +145,26 @@ impl Registry {
 }
 
 /// What a process says of itself as long as it lives.
-pub fn about(slot: Option<u32>, restarts: Option<u64>, lease: Duration) -> Vec<(&'static str, String)> {
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+pub fn about(
+    supervisor: Option<Ulid>,
+    slot: Option<u32>,
+    restarts: Option<u64>,
+    lease: Duration,
+) -> Vec<(&'static str, String)> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     vec![
-        ("host", host.unwrap_or_default()),
+        ("host", host()),
         ("pid", std::process::id().to_string()),
+        ("supervisor", supervisor.map(|id| id.to_string()).unwrap_or_default()),
         ("slot", slot.map(|slot| slot.to_string()).unwrap_or_default()),
         ("restarts", restarts.map(|restarts| restarts.to_string()).unwrap_or_default()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("since", since.to_string()),
         ("lease", lease.as_millis().to_string()),
     ]
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }

@@ -15,6 +15,8 @@ pub struct Life {
     pub host: Option<String>,
     /// Its process id there.
     pub pid: Option<u64>,
+    /// The id of its supervisor, by which orders can name it.
+    pub supervisor: Option<String>,
     /// Its supervisor's place for it.
     pub slot: Option<u64>,
     /// How many processes that supervisor has started in this place before it.
@@ -51,6 +53,7 @@ impl Life {
             alive: !member.fields.is_empty(),
             host: text("host"),
             pid: number("pid"),
+            supervisor: text("supervisor"),
             slot: number("slot"),
             restarts: number("restarts"),
             version: text("version"),

@@ -11,7 +11,7 @@ use super::{
     process::{Process, Who},
     slot::{Phase, Why},
 };
-use crate::control::{Identity, Role};
+use crate::control::{FromSupervisor, Identity, Kind, Role};
 
 impl Supervisor {
     /// Does one thing to the children of a role, and writes it down in their fleet.
@@ -39,6 +39,7 @@ impl Supervisor {
                     gateway = who.gateway(),
                     "fork"
                 );
+                self.note(who, Some(process.pid), Kind::Fork, None, None);
                 self.processes.insert(id, process);
                 self.fleet(role).spawned(slot, id, now);
             }
@@ -58,7 +59,13 @@ impl Supervisor {
         let place = self.fleet(role).slots.get(&slot);
         let (predecessors, restarts) =
             place.map(|place| (place.predecessors.clone(), place.spawned)).unwrap_or_default();
-        let identity = Identity { id, slot: Some(slot), restarts: Some(restarts), predecessors };
+        let identity = Identity {
+            id,
+            supervisor: Some(self.id),
+            slot: Some(slot),
+            restarts: Some(restarts),
+            predecessors,
+        };
         let door = match role {
             Role::Worker => None,
             Role::Gateway => Some(self.door(slot)?),
@@ -97,7 +104,7 @@ impl Supervisor {
             process.kill();
         } else {
             tracing::info!(slot, pid, worker, gateway, reason = %why, "drain");
-            process.drain();
+            process.say(FromSupervisor::Drain);
         }
         self.fleet(who.role).sent_off(slot, who.id, phase);
     }

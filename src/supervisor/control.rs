@@ -59,9 +59,9 @@ impl Line {
     }
 
     /// Tells the child something, without waiting. A child that does not read is not waited for: its deadline is.
-    pub(super) fn send(&mut self, message: FromSupervisor) {
+    pub(super) fn send(&mut self, message: &FromSupervisor) {
         let written =
-            control::line(&message).map_err(io::Error::from).and_then(|line| self.writer.write_all(&line));
+            control::line(message).map_err(io::Error::from).and_then(|line| self.writer.write_all(&line));
         if let Err(error) = written {
             tracing::debug!("the child does not hear {message:?}: {error}");
         }

@@ -46,6 +46,21 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Why it ended, for people who look from elsewhere: what the supervisor had in mind, what it means, and where
+    /// there is neither, the bare code or signal.
+    pub fn reason(self, role: Role, why: Option<Why>) -> String {
+        let parts = [why.map(|why| why.to_string()), self.meaning(role, why)];
+        let words = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        match (words.is_empty(), self.code, self.signal) {
+            (false, ..) => words,
+            (true, Some(code), _) => format!("ended by itself with code {code}"),
+            (true, None, Some(signal)) => format!("ended by signal {signal}"),
+            (true, None, None) => "ended".to_owned(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +87,11 @@ mod tests {
             assert!(told.starts_with(expected), "{exit:?}: {told}");
         }
         assert_eq!(code(0).meaning(Role::Worker, Some(Why::Rolling)), None);
+        assert_eq!(code(0).reason(Role::Worker, Some(Why::Rolling)), "rolling restart");
+        assert_eq!(code(0).reason(Role::Worker, None), "ended by itself with code 0");
+        assert!(
+            killed.reason(Role::Worker, Some(Why::Stall)).starts_with("no progress: killed by the super")
+        );
         assert!(
             killed.meaning(Role::Gateway, None).unwrap().ends_with("its clients connect again by themselves")
         );

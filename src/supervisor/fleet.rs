@@ -21,8 +21,6 @@ pub struct Fleet {
     pub slots: BTreeMap<u32, Slot>,
     /// How many workers are wanted.
     pub desired: u32,
-    /// Counts the configurations; a worker of an older one is to be replaced.
-    pub generation: u64,
     /// Everything is to end.
     pub ending: Option<Ending>,
 }
@@ -50,7 +48,7 @@ pub struct Exited {
 impl Fleet {
     /// So many empty slots.
     pub fn new(role: Role, desired: u32) -> Self {
-        let mut fleet = Self { role, slots: BTreeMap::new(), desired, generation: 0, ending: None };
+        let mut fleet = Self { role, slots: BTreeMap::new(), desired, ending: None };
         fleet.resize(desired);
         fleet
     }
@@ -64,12 +62,9 @@ impl Fleet {
         }
     }
 
-    /// Wants every worker replaced, and tries at once where it was waiting to try again.
+    /// Wants every worker replaced.
     pub fn roll(&mut self, now: Moment) {
-        self.generation += 1;
-        for slot in self.slots.values_mut() {
-            slot.troubles.retry_at = slot.troubles.retry_at.min(now);
-        }
+        self.slots.values_mut().for_each(|slot| slot.roll(now));
     }
 
     /// Wants the end; when it was wanted already, wants it at once.
@@ -96,14 +91,19 @@ impl Fleet {
         })
     }
 
+    /// All processes in all slots.
+    pub fn children(&self) -> impl Iterator<Item = &Child> {
+        self.slots.values().flat_map(|slot| &slot.children)
+    }
+
     /// How many workers are starting or at work.
     pub fn live(&self) -> usize {
-        self.slots.values().flat_map(|slot| &slot.children).filter(|child| child.is_live()).count()
+        self.children().filter(|child| child.is_live()).count()
     }
 
     /// A worker was spawned.
     pub fn spawned(&mut self, number: u32, id: Ulid, now: Moment) {
-        let child = Child::new(id, self.generation, now);
+        let child = Child::new(id, now);
         let slot = self.slots.entry(number).or_default();
         slot.refusal = None;
         slot.spawned += 1;

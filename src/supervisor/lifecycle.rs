@@ -1,8 +1,13 @@
-//! What happens to children: written down in the fleet, and in the log under the names of the Node cluster's events
-//! (`fork`, `online`, `listening`, `disconnect`, `exit`).
+//! What happens to children: written down in the fleet, in the chronicle, and in the log under the names of the Node
+//! cluster's events (`fork`, `online`, `listening`, `disconnect`, `exit`).
+
+use std::{
+    net::SocketAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::{
-    Supervisor,
+    Launch, Supervisor,
     exit::Exit,
     fleet::Exited,
     millis,
@@ -11,13 +16,17 @@ use super::{
     troubles::Setback,
 };
 use crate::{
-    config::EXIT_CONFIG,
-    control::{FromChild, Role},
+    config::{ConfigError, EXIT_CONFIG},
+    control::{FromChild, Happening, Kind, Role},
 };
 
 impl Supervisor {
     /// Takes in one event.
-    pub(super) fn happened(&mut self, Event { who, what }: Event) {
+    pub(super) fn happened(
+        &mut self,
+        Event { who, what }: Event,
+        reload: &impl Fn() -> Result<Launch, ConfigError>,
+    ) {
         let Who { role, slot, id } = who;
         let (worker, gateway) = (who.worker(), who.gateway());
         let now = self.now();
@@ -27,8 +36,10 @@ impl Supervisor {
                 let address = report.address;
                 if self.fleet(role).heard(slot, id, report, memory, now) {
                     tracing::info!(slot, pid, worker, gateway, "online");
+                    self.note(who, pid, Kind::Online, None, None);
                     if let Some(address) = address {
                         tracing::info!(slot, pid, gateway, %address, "listening");
+                        self.note(who, pid, Kind::Listening, None, Some(address));
                     }
                 }
             }
@@ -37,7 +48,12 @@ impl Supervisor {
                     child.drained = drained;
                 }
             }
-            What::Disconnected => tracing::info!(slot, pid, worker, gateway, "disconnect"),
+            What::Told(FromChild::Order { order, until }, _) => self.ordered(who, order, until, reload),
+            What::Told(FromChild::Written { upto }, _) => self.chronicle.written(id, upto),
+            What::Disconnected => {
+                tracing::info!(slot, pid, worker, gateway, "disconnect");
+                self.note(who, pid, Kind::Disconnect, None, None);
+            }
             What::Exited(exit) => self.exited(who, exit, now),
         }
     }
@@ -52,6 +68,8 @@ impl Supervisor {
         else {
             return;
         };
+        self.chronicle.gone(id);
+        self.note(who, pid, Kind::Exit, Some(exit.reason(role, why)), None);
         if let (Role::Worker, Some((_, unfinished))) = (role, &mut self.stopping) {
             *unfinished += usize::from(!drained);
         }
@@ -76,6 +94,20 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// Keeps what happened, for a child to write it to Redis.
+    pub(super) fn note(
+        &mut self,
+        who: Who,
+        pid: Option<u32>,
+        what: Kind,
+        why: Option<String>,
+        address: Option<SocketAddr>,
+    ) {
+        let Who { role, slot, id } = who;
+        let at = millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        self.chronicle.add(Happening { seq: 0, at, what, role, slot, id, pid, why, address });
     }
 
     /// Closes the port of a slot that is empty for a while.

@@ -138,11 +138,11 @@ impl View<'_> {
         }
     }
 
-    /// Replaces the first worker of an older configuration. The next slot waits until this one has succeeded, so
+    /// Replaces the first worker that is to be replaced. The next slot waits until this one has succeeded, so
     /// that a bad configuration is tried in one place only.
     fn roll(&mut self) {
         let outdated = self.fleet.slots.iter().find(|(number, slot)| {
-            let old = |child: &Child| child.is_live() && child.generation < self.fleet.generation;
+            let old = |child: &Child| child.is_live() && child.outdated;
             self.fleet.wants(**number) && slot.children.iter().any(old)
         });
         if let Some((number, slot)) = outdated

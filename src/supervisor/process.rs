@@ -85,10 +85,10 @@ pub(super) enum What {
     Exited(Exit),
 }
 
-/// An order to the task that watches a child.
+/// What the task that watches a child is to do.
 #[derive(Debug)]
-enum Order {
-    Drain,
+enum Task {
+    Say(FromSupervisor),
     Kill,
 }
 
@@ -97,7 +97,7 @@ enum Order {
 pub(super) struct Process {
     /// Its process id.
     pub pid: u32,
-    orders: mpsc::UnboundedSender<Order>,
+    tasks: mpsc::UnboundedSender<Task>,
 }
 
 impl Process {
@@ -123,27 +123,27 @@ impl Process {
         drop(command);
         let pid = child.id().ok_or_else(|| io::Error::other("the process was gone at once"))?;
         let line = Line::new(ours)?;
-        let (orders, receiver) = mpsc::unbounded_channel();
+        let (tasks, receiver) = mpsc::unbounded_channel();
         let who = Who { role, slot: identity.slot.unwrap_or_default(), id: identity.id };
         tokio::spawn(async move {
             let tell = |what| events.send(Event { who, what }).is_ok();
             attend(child, pid, line, receiver, tell).await;
         });
-        Ok(Self { pid, orders })
+        Ok(Self { pid, tasks })
     }
 
-    /// Asks it to finish what it holds.
-    pub(super) fn drain(&self) {
-        self.order(Order::Drain);
+    /// Tells it something, without waiting.
+    pub(super) fn say(&self, word: FromSupervisor) {
+        self.order(Task::Say(word));
     }
 
     /// Ends it without asking.
     pub(super) fn kill(&self) {
-        self.order(Order::Kill);
+        self.order(Task::Kill);
     }
 
-    fn order(&self, order: Order) {
-        if self.orders.send(order).is_err() {
+    fn order(&self, task: Task) {
+        if self.tasks.send(task).is_err() {
             tracing::debug!(pid = self.pid, "it has exited already");
         }
     }
@@ -157,6 +157,7 @@ fn command(launch: &Launch, role: Role, identity: &Identity) -> Command {
         .envs(&launch.environment)
         .env(control::CONTROL, "stdin")
         .env(control::WORKER_ID, identity.id.to_string())
+        .env(control::SUPERVISOR, identity.supervisor.unwrap_or_default().to_string())
         .env(control::SLOT, identity.slot.unwrap_or_default().to_string())
         .env(control::RESTARTS, identity.restarts.unwrap_or_default().to_string())
         .env(control::PREDECESSORS, predecessors.join(","))
@@ -171,16 +172,16 @@ async fn attend(
     mut child: Child,
     pid: u32,
     mut line: Line,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut tasks: mpsc::UnboundedReceiver<Task>,
     tell: impl Fn(What) -> bool,
 ) {
     let status = loop {
         let keep_on = tokio::select! {
             status = child.wait() => break status,
             heard = line.next() => tell(what(heard, pid)),
-            Some(order) = orders.recv() => match order {
-                Order::Drain => { line.send(FromSupervisor::Drain); true }
-                Order::Kill => { kill(&mut child, pid); true }
+            Some(task) = tasks.recv() => match task {
+                Task::Say(word) => { line.send(&word); true }
+                Task::Kill => { kill(&mut child, pid); true }
             },
         };
         if !keep_on {

@@ -70,7 +70,8 @@ impl Supervisor {
             _ if self.stopping.is_some() => {
                 tracing::info!(?request, "ignored: the supervisor is stopping")
             }
-            Request::Reload => self.reload(reload()),
+            // Its line in the log is all that comes of it.
+            Request::Reload => drop(self.reload(reload())),
             Request::More => self.resize(self.workers.desired.saturating_add(1)),
             Request::Fewer => self.resize(self.workers.desired.saturating_sub(1)),
         }
@@ -93,7 +94,8 @@ impl Supervisor {
         }
     }
 
-    fn reload(&mut self, launch: Result<Launch, ConfigError>) {
+    /// Takes fresh configuration, unless it is refused.
+    pub(super) fn reload(&mut self, launch: Result<Launch, ConfigError>) -> Result<(), ConfigError> {
         match launch {
             Ok(launch) => {
                 let (workers, gateways) = counts(&launch);
@@ -109,14 +111,17 @@ impl Supervisor {
                     fleet.resize(desired);
                     fleet.roll(now);
                 }
+                Ok(())
             }
             Err(error) => {
-                tracing::error!("the new configuration is refused, everything stays as it is: {error}")
+                tracing::error!("the new configuration is refused, everything stays as it is: {error}");
+                Err(error)
             }
         }
     }
 
-    fn resize(&mut self, workers: u32) {
+    /// Wants another number of workers.
+    pub(super) fn resize(&mut self, workers: u32) {
         let before = self.workers.desired;
         self.workers.resize(workers);
         tracing::info!(before, workers = self.workers.desired, "another number of workers is wanted");

@@ -36,8 +36,8 @@ pub struct Slot {
 pub struct Child {
     /// The worker's id.
     pub id: Ulid,
-    /// The configuration that it was started with.
-    pub generation: u64,
+    /// Another is to take its place.
+    pub outdated: bool,
     /// Where it is in its life.
     pub phase: Phase,
     /// When it was spawned.
@@ -86,7 +86,7 @@ pub enum Why {
     Memory,
     /// It has done as many jobs as it may.
     Jobs,
-    /// A worker with fresh configuration has taken its place.
+    /// Another worker has taken its place, because a person wanted it.
     Rolling,
     /// Fewer workers are wanted.
     Removed,
@@ -136,6 +136,14 @@ impl Slot {
         Some(Departure::Failed(self.troubles.add(now, bad_configuration, random)))
     }
 
+    /// Wants another process in place of those that are in it, and tries at once where it was waiting to try again.
+    pub fn roll(&mut self, now: Moment) {
+        self.troubles.retry_at = self.troubles.retry_at.min(now);
+        for child in &mut self.children {
+            child.outdated = true;
+        }
+    }
+
     /// Forgets the troubles after a healthy minute. Says whether the slot had been degraded until now.
     pub fn forget_old_troubles(&mut self, now: Moment) -> bool {
         let well = self.well_at().is_some_and(|at| now >= at);
@@ -163,10 +171,10 @@ impl Default for Slot {
 
 impl Child {
     /// A process that was spawned just now.
-    pub fn new(id: Ulid, generation: u64, now: Moment) -> Self {
+    pub fn new(id: Ulid, now: Moment) -> Self {
         Self {
             id,
-            generation,
+            outdated: false,
             phase: Phase::Starting,
             started: now,
             ready: None,

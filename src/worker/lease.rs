@@ -88,7 +88,7 @@ impl Rate {
 
 impl Lease {
     fn new(registry: Registry, identity: &Identity, queues: &[String], length: Duration) -> Self {
-        let mut fields = about(identity.slot, identity.restarts, length);
+        let mut fields = about(identity.supervisor, identity.slot, identity.restarts, length);
         fields.push(("queues", serde_json::json!(queues).to_string()));
         let rate = Rate { from: (Instant::now(), 0), per_second: 0.0 };
         Self { registry, worker: identity.id.to_string(), length, identity: fields, rate }

@@ -291,8 +291,13 @@ mod tests {
         let vars = [("DATABASE_URL", "mysql://a@127.0.0.1:1/b"), ("REDIS_URL", "redis://127.0.0.1:1")];
         let vars: BTreeMap<String, String> = vars.map(|(name, value)| (name.into(), value.into())).into();
         let settings = Settings::from_vars(&vars).unwrap();
-        let identity =
-            Identity { id: Ulid::generate(), slot: None, restarts: None, predecessors: Vec::new() };
+        let identity = Identity {
+            id: Ulid::generate(),
+            supervisor: None,
+            slot: None,
+            restarts: None,
+            predecessors: Vec::new(),
+        };
         let link = Link::new(&settings.redis_url).unwrap();
         let vitals = Rc::new(Vitals::new(watch::channel(Report::default()).0, 1, settings.lease));
         let route = settings.routes[0].clone();

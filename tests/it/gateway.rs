@@ -119,7 +119,7 @@ impl Gateway {
 }
 
 /// What a request is answered with by whoever listens there, until the connection ends.
-async fn request_of(address: &str, request: &str) -> String {
+pub(crate) async fn request_of(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -10,6 +10,7 @@ mod gateway;
 mod interop;
 mod model;
 mod moves;
+mod orders;
 mod rows;
 mod sandbox;
 mod supervisor;

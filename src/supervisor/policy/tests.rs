@@ -34,7 +34,7 @@ proptest! {
         let fleet = &world.fleet;
         prop_assert_eq!(fleet.slots.len(), fleet.desired as usize);
         prop_assert!(fleet.slots.values().all(|slot| slot.children.len() == 1));
-        prop_assert!(fleet.slots.values().flat_map(|s| &s.children).all(|c| c.generation == fleet.generation));
+        prop_assert!(fleet.children().all(|c| !c.outdated));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Scene {
             keys: Keys::new(&env.queue),
             admin: Admin::new(&env.queue, link),
             pool: env.pool().await,
-            heard: env.subscribe("socket.io#*").await,
+            heard: env.subscribe("socket.io#/#*").await,
             redis: env.redis_connection().await,
             fault: new_folder("fault"),
             env,
@@ -228,7 +228,7 @@ impl Scene {
 
     /// Hears again after a restart of Redis, and connects anew.
     pub(super) async fn listen_again(&mut self) {
-        self.heard = self.env.subscribe("socket.io#*").await;
+        self.heard = self.env.subscribe("socket.io#/#*").await;
         self.redis = self.env.redis_connection().await;
         self.admin = Admin::new(&self.env.queue, Link::new(&SecretUrl::new(&self.env.redis_url)).unwrap());
     }

@@ -39,7 +39,7 @@ async fn a_mysql_that_is_down_at_the_start_is_waited_for() {
     env.migrate().await;
     env.sql().kill9().await.unwrap();
     env.push_raw("", &jobs(0..100)).await;
-    let heard = env.subscribe("socket.io#*").await;
+    let heard = env.subscribe("socket.io#/#*").await;
     let worker = Running::worker(&env, &[]);
     worker.says("waiting for MySQL", 1).await;
     env.sql().restart().await.unwrap();
@@ -70,7 +70,7 @@ async fn a_redis_that_is_down_at_the_start_is_waited_for() {
 async fn a_mysql_that_dies_at_work_loses_and_doubles_nothing() {
     let mut env = Env::own_servers().await;
     env.migrate().await;
-    let heard = env.subscribe("socket.io#*").await;
+    let heard = env.subscribe("socket.io#/#*").await;
     let workers = [(); 2].map(|()| Running::worker(&env, &[("ROWCAST_BATCH", "50")]));
     env.push_raw("", &jobs(0..4_000)).await;
     at_least(&env, 500).await;

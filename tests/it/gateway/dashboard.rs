@@ -8,6 +8,8 @@ mod queues;
 mod rows;
 mod sweep;
 
+mod orders;
+
 use serde_json::{Value, json};
 
 use super::Gateway;

@@ -25,7 +25,7 @@ async fn assert_each_once(env: &Env) {
 async fn workers_that_have_done_their_number_of_jobs_are_replaced_and_no_job_is_lost_or_doubled() {
     let env = Env::new().await;
     env.migrate().await;
-    let heard = env.subscribe("socket.io#*").await;
+    let heard = env.subscribe("socket.io#/#*").await;
     let limits = [("ROWCAST_MAX_JOBS", "500"), ("ROWCAST_BATCH", "50"), ("ROWCAST_WORKERS", "2")];
     let queue = [("ROWCAST_QUEUE", env.queue.as_str())];
     let up = Running::on(&env, "up", "", &[&limits[..], &queue].concat());
@@ -50,7 +50,7 @@ async fn workers_that_have_done_their_number_of_jobs_are_replaced_and_no_job_is_
 async fn hup_with_a_changed_route_under_load_loses_and_doubles_nothing() {
     let env = Env::new().await;
     env.migrate().await;
-    let heard = env.subscribe("socket.io#*").await;
+    let heard = env.subscribe("socket.io#/#*").await;
     let route = |rooms: &str| {
         let columns = "columns = { accountid = 'time', openid = 'stamp' }";
         format!("[[route]]\nqueue = '{{q}}'\ntable = 'pre_qqaccount'\n{columns}\nrooms = ['{rooms}']\n")
