@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
-    extract::{ConnectInfo, DefaultBodyLimit, Request, State, rejection::JsonRejection},
+    extract::{
+        ConnectInfo, DefaultBodyLimit, Request, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -201,8 +204,33 @@ async fn metrics(State(api): State<Arc<Api>>) -> Response {
     }
 }
 
-pub(super) fn unavailable(why: &str) -> Response {
+fn unavailable(why: &str) -> Response {
     refuse(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why)
+}
+
+/// Why somebody cannot have what it asks for.
+pub(super) struct No {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        refuse(self.status, self.code, &self.message)
+    }
+}
+
+impl From<JsonRejection> for No {
+    fn from(rejection: JsonRejection) -> Self {
+        Self { status: rejection.status(), code: "bad_request", message: rejection.body_text() }
+    }
+}
+
+impl From<QueryRejection> for No {
+    fn from(rejection: QueryRejection) -> Self {
+        Self { status: rejection.status(), code: "bad_request", message: rejection.body_text() }
+    }
 }
 
 /// An answer to who cannot have what it asks for.

@@ -14,7 +14,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{Api, refuse};
+use super::api::{Api, No};
 use crate::{
     dead::{Counted, Cursor, Entry, Group, Groups, find},
     queue::{Admin, DeadLetter, Form},
@@ -65,11 +65,8 @@ struct Placed {
 pub(super) async fn groups(
     State(api): State<Arc<Api>>,
     asked: Result<Query<Asked>, QueryRejection>,
-) -> Response {
-    let asked = match read(asked) {
-        Ok(asked) => asked,
-        Err(refused) => return refused,
-    };
+) -> Result<Response, No> {
+    let Query(asked) = asked?;
     let count = async |admin: Admin| {
         let mut cursor = asked.cursor(&admin).await?;
         let (mut groups, mut looked) = (Groups::default(), 0);
@@ -84,10 +81,7 @@ pub(super) async fn groups(
         let placed = |counted: Counted| Placed { place: counted.place, counted };
         Ok(Count { groups: groups.into_sorted().into_iter().map(placed).collect(), looked, cursor })
     };
-    match api.of_queue(&asked.queue, count).await {
-        Ok(count) => Json(count).into_response(),
-        Err(refused) => refused,
-    }
+    Ok(Json(api.of_queue(&asked.queue, count).await?).into_response())
 }
 
 /// Whose next letter is asked for.
@@ -106,11 +100,8 @@ pub(super) struct Next {
 pub(super) async fn letter(
     State(api): State<Arc<Api>>,
     next: Result<Query<Next>, QueryRejection>,
-) -> Response {
-    let Next { queue, code, column, reason, skip } = match read(next) {
-        Ok(next) => next,
-        Err(refused) => return refused,
-    };
+) -> Result<Response, No> {
+    let Query(Next { queue, code, column, reason, skip }) = next?;
     let group = Group { queue: queue.clone(), code, column, reason };
     let search = async |admin: Admin| {
         let mut cursor = Cursor { skip, left: LOOKED };
@@ -128,13 +119,9 @@ pub(super) async fn letter(
             }
         }
     };
-    match api.of_queue(&queue, search).await {
-        Ok((found, cursor)) => {
-            let shown = found.as_ref().map(Shown::of);
-            Json(json!({ "letter": shown, "skip": cursor.skip, "left": cursor.left })).into_response()
-        }
-        Err(refused) => refused,
-    }
+    let (found, Cursor { skip, left }) = api.of_queue(&queue, search).await?;
+    let shown = found.as_ref().map(Shown::of);
+    Ok(Json(json!({ "letter": shown, "skip": skip, "left": left })).into_response())
 }
 
 /// A letter as the page shows it.
@@ -216,36 +203,20 @@ impl Named {
 pub(super) async fn job(
     State(api): State<Arc<Api>>,
     named: Result<Query<Named>, QueryRejection>,
-) -> Response {
-    let named = match read(named) {
-        Ok(named) => named,
-        Err(refused) => return refused,
-    };
-    match api.of_queue(&named.queue, async |admin| named.find(&admin).await).await {
-        Ok(found) => match found.and_then(|entry| entry.letter()) {
-            Some(letter) => {
-                let kind = (header::CONTENT_TYPE, "application/octet-stream");
-                let kept = (header::CONTENT_DISPOSITION, "attachment; filename=\"job\"");
-                let plain = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-                ([kind, kept, plain], letter.raw_bytes()).into_response()
-            }
-            None => gone(),
-        },
-        Err(refused) => refused,
-    }
+) -> Result<Response, No> {
+    let Query(named) = named?;
+    let found = api.of_queue(&named.queue, async |admin| named.find(&admin).await).await?;
+    let letter = found.and_then(|entry| entry.letter()).ok_or_else(gone)?;
+    let kind = (header::CONTENT_TYPE, "application/octet-stream");
+    let kept = (header::CONTENT_DISPOSITION, "attachment; filename=\"job\"");
+    let plain = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    Ok(([kind, kept, plain], letter.raw_bytes()).into_response())
 }
 
 /// The answer to who asks for a letter that is not there.
-pub(super) fn gone() -> Response {
-    let why = "this dead letter is gone: somebody has retried or purged it meanwhile. Nothing was done";
-    refuse(StatusCode::NOT_FOUND, "gone", why)
-}
-
-fn read<T>(asked: Result<Query<T>, QueryRejection>) -> Result<T, Response> {
-    match asked {
-        Ok(Query(asked)) => Ok(asked),
-        Err(rejection) => Err(refuse(rejection.status(), "bad_request", &rejection.body_text())),
-    }
+pub(super) fn gone() -> No {
+    let message = "this dead letter is gone: somebody has retried or purged it meanwhile. Nothing was done";
+    No { status: StatusCode::NOT_FOUND, code: "gone", message: message.to_owned() }
 }
 
 #[cfg(test)]

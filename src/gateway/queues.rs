@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
-    api::{Api, refuse, unavailable},
+    api::{Api, No},
     operators::Asker,
 };
 use crate::{
@@ -31,16 +31,28 @@ impl Api {
         &self,
         queue: &str,
         work: impl AsyncFnOnce(Admin) -> RedisResult<T>,
-    ) -> Result<T, Response> {
+    ) -> Result<T, No> {
         if self.routes.iter().all(|route| route.queue != queue) {
-            let why = format!("this gateway has no route with the queue {queue:?}");
-            return Err(refuse(StatusCode::NOT_FOUND, "no_queue", &why));
+            let message = format!("this gateway has no route with the queue {queue:?}");
+            return Err(No { status: StatusCode::NOT_FOUND, code: "no_queue", message });
         }
+        let unavailable =
+            |message| No { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", message };
         match timeout(PATIENCE, work(Admin::new(queue, self.redis.clone()))).await {
-            Ok(done) => done.map_err(|error| unavailable(&describe(&error))),
-            Err(_) => Err(unavailable("Redis does not answer; whether it was done is not known")),
+            Ok(done) => done.map_err(|error| unavailable(describe(&error))),
+            Err(_) => Err(unavailable("Redis does not answer; whether it was done is not known".to_owned())),
         }
     }
+}
+
+/// Refuses what is no job.
+pub(super) fn job(text: &str) -> Result<&[u8], No> {
+    let no = |why| No {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        code: "no_job",
+        message: format!("this is no job: {why}"),
+    };
+    check_job(text.as_bytes()).map(|()| text.as_bytes()).map_err(no)
 }
 
 /// What is to be done to which queue.
@@ -65,41 +77,26 @@ pub(super) async fn order(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
     order: Result<Json<Order>, JsonRejection>,
-) -> Response {
-    let Order { queue, what } = match order {
-        Ok(Json(order)) => order,
-        Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
-    };
-    if let What::Push(job) = &what
-        && let Err(why) = check_job(job.as_bytes())
-    {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "no_job", &format!("this is no job: {why}"));
-    }
-    let done = api.of_queue(&queue, async |admin| match &what {
+) -> Result<Response, No> {
+    let Json(Order { queue, what }) = order?;
+    let (said, done) = match &what {
         What::Pause => {
-            admin.pause().await.map(|()| "is paused; what is claimed already will be finished".into())
+            api.of_queue(&queue, async |admin| admin.pause().await).await?;
+            ("is paused; what is claimed already will be finished".to_owned(), "a queue was paused")
         }
         What::Resume => {
-            let goes_on = |was_paused| if was_paused { "goes on" } else { "was not paused" };
-            admin.resume().await.map(|was_paused| goes_on(was_paused).to_owned())
+            let was_paused = api.of_queue(&queue, async |admin| admin.resume().await).await?;
+            let said = if was_paused { "goes on" } else { "was not paused" };
+            (said.to_owned(), "a queue was told to go on")
         }
-        What::Push(job) => {
-            let length = admin.push(&[job]).await?;
-            Ok(format!("has got the job; {length} wait in it, this one the last"))
+        What::Push(text) => {
+            let job = job(text)?;
+            let length = api.of_queue(&queue, async |admin| admin.push(&[job]).await).await?;
+            (format!("has got the job; {length} wait in it, this one the last"), "a job was pushed")
         }
-    });
-    match done.await {
-        Ok(said) => {
-            let done = match &what {
-                What::Pause => "a queue was paused",
-                What::Resume => "a queue was told to go on",
-                What::Push(_) => "a job was pushed",
-            };
-            tracing::info!(by = %asker, queue, "{done}");
-            Json(json!({ "ok": true, "message": format!("{queue} {said}.") })).into_response()
-        }
-        Err(refused) => refused,
-    }
+    };
+    tracing::info!(by = %asker, queue, "{done}");
+    Ok(Json(json!({ "ok": true, "message": format!("{queue} {said}.") })).into_response())
 }
 
 /// A job to begin with: every key that the route takes a value from. What the columns take only the server knows; a

@@ -11,7 +11,6 @@ use std::{
 use axum::{
     Extension, Json,
     extract::{State, rejection::JsonRejection},
-    http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
@@ -19,13 +18,14 @@ use serde_json::json;
 
 use super::{
     allowance::Allowance,
-    api::{Api, refuse},
+    api::{Api, No},
     letters::{Named, gone},
     operators::Asker,
+    queues,
 };
 use crate::{
     dead::{self, Cursor, Group, PAGE, PER_SECOND},
-    queue::{Fate, check_job},
+    queue::Fate,
 };
 
 /// One request ends after so many letters that were taken or looked at, or so much time.
@@ -68,32 +68,23 @@ pub(super) async fn one(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
     one: Result<Json<One>, JsonRejection>,
-) -> Response {
-    let One { fate, letter, job } = match one {
-        Ok(Json(one)) => one,
-        Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
-    };
-    if let Some(Err(why)) = job.as_ref().map(|job| check_job(job.as_bytes())) {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "no_job", &format!("this is no job: {why}"));
-    }
-    let edited = job.as_deref().map(str::as_bytes);
+) -> Result<Response, No> {
+    let Json(One { fate, letter, job }) = one?;
+    let edited = job.as_deref().map(queues::job).transpose()?;
     let take = async |admin| match letter.find(&admin).await? {
         Some(entry) => dead::take(&admin, fate, vec![entry], edited).await,
         None => Ok(0),
     };
-    match api.of_queue(&letter.queue, take).await {
-        Ok(0) => gone(),
-        Ok(_) => {
-            let what = match (fate, edited) {
-                (Fate::Purge, _) => "deleted",
-                (Fate::Retry, None) => "sent back",
-                (Fate::Retry, Some(_)) => "edited and sent back",
-            };
-            tracing::info!(by = %asker, queue = letter.queue, id = letter.id, "a dead letter was {what}");
-            Json(json!({ "ok": true })).into_response()
-        }
-        Err(refused) => refused,
+    if api.of_queue(&letter.queue, take).await? == 0 {
+        return Err(gone());
     }
+    let what = match (fate, edited) {
+        (Fate::Purge, _) => "deleted",
+        (Fate::Retry, None) => "sent back",
+        (Fate::Retry, Some(_)) => "edited and sent back",
+    };
+    tracing::info!(by = %asker, queue = letter.queue, id = letter.id, "a dead letter was {what}");
+    Ok(Json(json!({ "ok": true })).into_response())
 }
 
 /// What is to become of a group, and from where on.
@@ -111,11 +102,8 @@ pub(super) async fn group(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
     all: Result<Json<All>, JsonRejection>,
-) -> Response {
-    let All { fate, group, cursor } = match all {
-        Ok(Json(all)) => all,
-        Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
-    };
+) -> Result<Response, No> {
+    let Json(All { fate, group, cursor }) = all?;
     let begun = Instant::now();
     let (mut taken, mut looked) = (0, 0);
     let sweep = async |admin| {
@@ -142,8 +130,5 @@ pub(super) async fn group(
         let Group { queue, code, reason, .. } = &group;
         tracing::info!(by = %asker, queue, code, reason, letters = taken, "dead letters were {what}");
     }
-    match swept {
-        Ok(cursor) => Json(json!({ "ok": true, "taken": taken, "cursor": cursor })).into_response(),
-        Err(refused) => refused,
-    }
+    Ok(Json(json!({ "ok": true, "taken": taken, "cursor": swept? })).into_response())
 }

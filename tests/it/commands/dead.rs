@@ -146,6 +146,17 @@ async fn many_letters_are_retried_at_the_pace_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn without_a_pace_of_ones_own_a_thousand_a_second_are_retried() {
+    let env = Env::new().await;
+    let letters: Vec<String> =
+        (0..1_500).map(|n| letter(&env, n, "1062", n.to_string().as_bytes()).to_json()).collect();
+    bury(&env, &letters).await;
+    let ran = rowcast(&env, &["dead", "retry", "--all"]).await.ended(0);
+    assert!(ran.took.as_secs_f64() > 1.4, "{ran:?}");
+    assert_eq!(list(&env, &env.queue).await.len(), 1_500);
+}
+
+#[tokio::test]
 async fn what_is_no_letter_of_ours_stays_at_a_retry_and_goes_at_a_purge() {
     let env = Env::new().await;
     bury(&env, &["somebody else's".to_owned()]).await;
