@@ -68,19 +68,21 @@ pub(super) fn check(
 
 /// Whether a program of this machine asks, or a page that came from there.
 pub(super) fn is_here(headers: &HeaderMap, peer: IpAddr) -> bool {
-    let mut headers = headers.clone();
-    let origin = headers.remove(header::ORIGIN);
-    let origin = origin.as_ref().map(|origin| origin.to_str().unwrap_or_default());
-    is_local(&headers, Some(peer)) && origin.is_none_or(origin::is_of_loopback)
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    is_from_here(headers, Some(peer)) && origin.is_none_or(origin::is_of_loopback)
 }
 
 fn is_local(headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
+    is_from_here(headers, peer) && !headers.contains_key(header::ORIGIN)
+}
+
+/// Whether the connection is of this machine, and nobody passes it on.
+fn is_from_here(headers: &HeaderMap, peer: Option<IpAddr>) -> bool {
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     peer.is_some_and(|peer| peer.to_canonical().is_loopback())
         && PASSED_ON.iter().all(|name| !headers.contains_key(*name))
         // A name that leads here is somebody else's page.
         && host.is_none_or(origin::is_loopback)
-        && !headers.contains_key(header::ORIGIN)
 }
 
 #[cfg(test)]
