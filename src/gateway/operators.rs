@@ -145,20 +145,23 @@ fn own_page(wants: Wants, headers: &HeaderMap, is_own: bool) -> Result<(), Refus
 /// Whether a program of this machine asks, or a page that came from there.
 pub(super) fn is_here(headers: &HeaderMap, peer: IpAddr) -> bool {
     let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let Some(origin) = origin else { return is_local(headers, peer) };
-    let mut without = headers.clone();
-    without.remove(header::ORIGIN);
-    without.remove("sec-fetch-site");
-    origin::is_of_loopback(origin) && is_local(&without, peer)
+    match origin {
+        None => is_local(headers, peer),
+        Some(origin) => is_from_here(headers, peer) && origin::is_of_loopback(origin),
+    }
 }
 
 fn is_local(headers: &HeaderMap, peer: IpAddr) -> bool {
+    is_from_here(headers, peer) && !origin::is_other_page(headers)
+}
+
+/// Whether the connection is of this machine, and nobody passes it on.
+fn is_from_here(headers: &HeaderMap, peer: IpAddr) -> bool {
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     peer.to_canonical().is_loopback()
         && PASSED_ON.iter().all(|name| !headers.contains_key(*name))
         // A name that leads here is somebody else's page.
         && host.is_none_or(origin::is_loopback)
-        && !origin::is_other_page(headers)
 }
 
 #[cfg(test)]
