@@ -4,18 +4,17 @@ mod acting;
 mod dead;
 mod letters;
 mod login;
+mod orders;
 mod queues;
 mod rows;
 mod sweep;
-
-mod orders;
 
 use serde_json::{Value, json};
 
 use super::Gateway;
 use crate::{
     interop::Node,
-    support::{Env, PATIENCE, Running},
+    support::{Env, PATIENCE, Running, eventually},
 };
 
 const ADMIN: &str = "a-token-to-act-with";
