@@ -81,6 +81,11 @@ async fn without_tokens_programs_and_the_page_of_this_machine_act_and_no_other_p
         (page(address, "evil.example", "cross-site"), 403),
         (page(&format!("evil.example:{port}"), &format!("evil.example:{port}"), "same-origin"), 403),
         (format!("{JSON}Host: {address}\r\nOrigin: null\r\n"), 403),
+        // The same in a browser that does not say how the page stands to the host.
+        (format!("{JSON}Host: {address}\r\nOrigin: http://127.0.0.1:3000\r\n"), 403),
+        (format!("{JSON}Host: {address}\r\nOrigin: http://evil.example\r\n"), 403),
+        (format!("{JSON}Host: {address}\r\nOrigin: http://{address}.evil.example\r\n"), 403),
+        (format!("{JSON}Host: {address}\r\nOrigin: http://{address}\r\n"), 200),
         // A form, from wherever.
         (format!("Host: {address}\r\nContent-Type: text/plain\r\n"), 415),
         // What a proxy passes on.
