@@ -150,7 +150,7 @@ impl Scene {
     pub(super) async fn places(&self) -> BTreeMap<String, Vec<String>> {
         let mut redis = self.redis.clone();
         let mut places = BTreeMap::new();
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.unwrap();
+        let keys = self.all_keys().await;
         for key in keys {
             let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut redis).await.unwrap();
             if kind != "list" {
@@ -191,10 +191,16 @@ impl Scene {
         letters.iter().map(|(letter, _)| DeadLetter::from_json(letter).unwrap()).collect()
     }
 
-    /// The keys that are there, but for the tombstones of workers that have left.
-    pub(super) async fn keys_left(&self) -> BTreeSet<String> {
+    /// All keys but those of what happened to processes, which is kept whatever becomes of jobs.
+    async fn all_keys(&self) -> Vec<String> {
         let mut redis = self.redis.clone();
         let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.unwrap();
+        keys.into_iter().filter(|key| !key.starts_with("rowcast:history")).collect()
+    }
+
+    /// The keys that are there, but for the tombstones of workers that have left.
+    pub(super) async fn keys_left(&self) -> BTreeSet<String> {
+        let keys = self.all_keys().await;
         let tomb = |key: &String| key.starts_with(self.keys.claim_prefix()) && key.ends_with(":0");
         keys.into_iter().filter(|key| !tomb(key)).collect()
     }
