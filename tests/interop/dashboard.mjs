@@ -9,7 +9,7 @@
 //   {"see":"text"}  {"miss":"text"}         waits until the page shows it, or does not; answered with the page's text
 //   {"text":"selector"}                     the texts of what there is
 //   {"label":"selector"}                    the accessible label of one
-//   {"focused":true}                        that of what the keyboard is on
+//   {"keyboard":true}                       that of what the keyboard is on
 //   {"fill":"label","with":"text"}  {"press":"name of a button"}  {"click":"selector"}  {"reload":true}
 //   {"title":true}                          the page's title
 //   {"key":"Escape"}                        presses a key
@@ -70,7 +70,7 @@ const answers = {
     return body();
   },
   text: ({ text }) => page.locator(text).allInnerTexts(),
-  focused: () => page.evaluate(() => document.activeElement?.getAttribute("aria-label")),
+  keyboard: () => page.evaluate(() => document.activeElement?.getAttribute("aria-label")),
   label: ({ label }) => page.locator(label).getAttribute("aria-label"),
   fill: async (wanted) => page.getByLabel(wanted.fill, { exact: true }).fill(wanted.with),
   press: ({ press }) => page.getByRole("button", { name: press, exact: true }).click(),

@@ -77,7 +77,7 @@ async fn a_slot_is_restarted_from_the_page_which_asks_first_and_shows_it_heal() 
     page.sees("worker 2 is replaced: a new process starts").await;
     page.sees("finishes what it holds and ends. Done.").await;
     page.shows_workers(&before, &[("1", false), ("2", true)]).await;
-    assert_eq!(page.order(json!({"focused": true})).await, json!(button), "the keyboard is where it was");
+    assert_eq!(page.order(json!({"keyboard": true})).await, json!(button), "the keyboard is where it was");
     page.sees("rolling restart").await;
     assert_eq!(gateway.process.said("ordered: restart worker 2")[0]["by"], "this machine, over HTTP");
 
