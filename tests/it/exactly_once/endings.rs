@@ -179,7 +179,7 @@ async fn hup_takes_a_changed_routes_file_under_load_and_refuses_a_broken_one() {
     let told = scene.events().await.len();
     scene.each_once(push(100).await).await;
     let events: Vec<_> =
-        scene.heard.messages().into_iter().filter(|m| m.channel.starts_with("socket.io#/")).collect();
+        scene.heard.messages().into_iter().filter(|m| m.channel.starts_with("socket.io#/#")).collect();
     assert!(events[told..].iter().all(|event| event.channel == "socket.io#/#after#"), "{events:?}");
     assert_eq!(rooms(&scene), ["before", "after"]);
     up.drain().await;

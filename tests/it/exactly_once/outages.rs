@@ -52,7 +52,7 @@ async fn a_crash_of_redis_in_the_middle_loses_and_doubles_no_row() {
     // Redis keeps no events: what it published while nobody could listen is gone. But nothing comes twice.
     scene.events().await;
     events.extend(scene.heard.messages());
-    events.retain(|message| message.channel.starts_with("socket.io#/"));
+    events.retain(|message| message.channel.starts_with("socket.io#/#"));
     let distinct: BTreeSet<&[u8]> = events.iter().map(|message| message.payload.as_slice()).collect();
     assert_eq!(distinct.len(), events.len());
     assert_eq!(up.said("exit").len(), 0);

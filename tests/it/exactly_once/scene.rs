@@ -52,7 +52,7 @@ impl Scene {
             keys: Keys::new(&env.queue),
             admin: Admin::new(&env.queue, link),
             pool: env.pool().await,
-            heard: env.subscribe("socket.io#/#*").await,
+            heard: env.subscribe("socket.io#*").await,
             redis: env.redis_connection().await,
             fault: new_folder("fault"),
             env,
@@ -116,7 +116,7 @@ impl Scene {
             if came { Ok(heard) } else { Err(heard.len()) }
         });
         let heard = heard.await;
-        let events = heard.iter().filter(|message| message.channel.starts_with("socket.io#/"));
+        let events = heard.iter().filter(|message| message.channel.starts_with("socket.io#/#"));
         events.map(|message| row_of(&message.channel, &message.payload)).collect()
     }
 
@@ -234,7 +234,7 @@ impl Scene {
 
     /// Hears again after a restart of Redis, and connects anew.
     pub(super) async fn listen_again(&mut self) {
-        self.heard = self.env.subscribe("socket.io#/#*").await;
+        self.heard = self.env.subscribe("socket.io#*").await;
         self.redis = self.env.redis_connection().await;
         self.admin = Admin::new(&self.env.queue, Link::new(&SecretUrl::new(&self.env.redis_url)).unwrap());
     }
