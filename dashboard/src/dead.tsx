@@ -97,11 +97,11 @@ function Died({ group, mayAct, open }: { group: Group; mayAct: boolean; open: (w
         <p class="hint">{when(group)}</p>
       </div>
       <div class="buttons">
-        <button type="button" class="quiet" aria-label={`Look at one of ${about}`} onClick={() => open("look")}>
+        <button type="button" class="quiet small" aria-label={`Look at one of ${about}`} onClick={() => open("look")}>
           Look
         </button>
         {mayAct && id && (
-          <button type="button" class="quiet" aria-label={`Retry ${about}`} onClick={() => open("retry")}>
+          <button type="button" class="quiet small" aria-label={`Retry ${about}`} onClick={() => open("retry")}>
             Retry…
           </button>
         )}

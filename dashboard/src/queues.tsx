@@ -45,10 +45,10 @@ export function Queues({ queues, routes, mayAct, again }: Props) {
     title: "Actions",
     cell: (queue) => (
       <span class="buttons">
-        <button type="button" class="quiet" disabled={action.busy} aria-label={`${queue.paused ? "Resume" : "Pause"} ${queue.queue}`} onClick={() => turn(queue, !queue.paused)}>
+        <button type="button" class="quiet small" disabled={action.busy} aria-label={`${queue.paused ? "Resume" : "Pause"} ${queue.queue}`} onClick={() => turn(queue, !queue.paused)}>
           {queue.paused ? "Resume" : "Pause"}
         </button>
-        <button type="button" class="quiet" aria-label={`Push a job to ${queue.queue}`} onClick={() => setPush(queue)}>
+        <button type="button" class="quiet small" aria-label={`Push a job to ${queue.queue}`} onClick={() => setPush(queue)}>
           Push…
         </button>
       </span>

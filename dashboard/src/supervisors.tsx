@@ -47,7 +47,7 @@ function Actions({ of, orders }: { of: Supervisor; orders: Orders }) {
   const less = wish("less", { order: "scale", by: -1 }, "have one less worker", "The last worker finishes what it holds, and ends. The others take its jobs.");
   const fresh = wish("reload", { order: "reload" }, "reload the configuration", `.env and the routes file are read again, and there are ROWCAST_WORKERS workers. ${rolling}`, everybody);
   return (
-    <span class="acts">
+    <span class="buttons">
       <Act text="One more worker" wish={wish("more", { order: "scale", by: 1 }, "have one more worker")} orders={orders} />
       <Act text="One less" wish={less} orders={orders} />
       <Act text="Restart all" wish={wish("restart", { order: "restart" }, "restart all", rolling, everybody)} orders={orders} />

@@ -231,8 +231,12 @@ async fn a_worker_that_is_killed_again_and_again_is_told_by_its_slot() {
         })
         .await;
     };
-    for restarts in 0..4 {
+    // How soon the gateway sees the first of them depends on the machine.
+    for restarts in 0..10 {
         known(restarts).await;
+        if restarts > 3 && !receiver.told("crash_loop").is_empty() {
+            break;
+        }
         let (slot, pid) = up.slots("online")[0];
         assert_eq!(slot, 1);
         send(pid, Signal::SIGKILL);

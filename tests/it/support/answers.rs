@@ -68,8 +68,14 @@ impl Env {
 
     /// The dead letters of a queue, the oldest first.
     pub(crate) async fn letters(&self, suffix: &str) -> Vec<DeadLetter> {
-        let letters = self.admin(suffix).dead_letters(0, 100_000, Form::Whole).await.unwrap();
-        letters.iter().map(|(letter, _)| DeadLetter::from_json(letter).unwrap()).collect()
+        let (admin, mut all) = (self.admin(suffix), Vec::new());
+        loop {
+            let page = admin.dead_letters(all.len() as u64, 100_000, Form::Whole).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page.iter().map(|(letter, _)| DeadLetter::from_json(letter).unwrap()));
+        }
     }
 
     /// What a query returns, in the server's own text.
