@@ -81,8 +81,8 @@ pub async fn give(
     let orders = Orders::new(link.clone());
     let order = Order { id: Ulid::generate(), by, command };
     let text = serde_json::json!(order).to_string();
-    orders.give(&supervisor, &text, wait + MARGIN).await?;
     let answer = async {
+        orders.give(&supervisor, &text, wait + MARGIN).await?;
         Ok(match answer(&orders, order.id, wait).await? {
             Some(answer) => Ok(answer),
             None if orders.take_back(&supervisor, &text).await? => Err(not_taken(&host, wait)),

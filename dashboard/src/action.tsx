@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import { inWords } from "./api";
+import { inWords, undone } from "./api";
 
 export interface Action {
   busy: boolean;
@@ -24,7 +24,7 @@ export function useAction(): Action {
     try {
       said = { good: true, text: await work() };
     } catch (error) {
-      said = { good: false, text: `Not done: ${inWords(error)}.` };
+      said = { good: false, text: `${undone(error)}: ${inWords(error)}.` };
     }
     runs.current = false;
     setSaid(said);

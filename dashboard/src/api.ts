@@ -4,6 +4,7 @@ import type { Counted, Cursor, DeathOf, Fate, Found, Order, Told } from "./types
 export class Refused extends Error {
   constructor(
     readonly status: number,
+    readonly code: string,
     message: string,
   ) {
     super(message);
@@ -18,8 +19,8 @@ async function ask(path: string, init: RequestInit = {}, patience = PATIENCE): P
   const response = await fetch(path, { ...init, cache: "no-store", signal: AbortSignal.timeout(patience) });
   if (response.ok) return response;
   const answer: unknown = await response.json().catch(() => undefined);
-  const message = answer && typeof answer === "object" && "message" in answer ? String(answer.message) : response.statusText;
-  throw new Refused(response.status, message);
+  const said = (name: string, otherwise: string) => (answer && typeof answer === "object" ? String(Reflect.get(answer, name) ?? otherwise) : otherwise);
+  throw new Refused(response.status, said("code", ""), said("message", response.statusText));
 }
 
 const post = (path: string, body: unknown, patience?: number) =>
@@ -67,3 +68,7 @@ export const decideAll = async (fate: Fate, group: DeathOf, cursor?: Cursor): Pr
 /** What went wrong, for whoever reads it. */
 export const inWords = (error: unknown) =>
   error instanceof Refused ? error.message : "the gateway cannot be reached; whether it was done is not known";
+
+/** Whether what was wanted is certain not to have been done, or may have been: for the beginning of a sentence. */
+export const undone = (error: unknown) =>
+  error instanceof Refused && (error.status < 500 || error.code === "not_taken") ? "Not done" : "Perhaps done";

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { logOut } from "./api";
 import { Dead } from "./dead";
 import { Login } from "./login";
+import { useOrders } from "./orders";
 import { Overview } from "./overview";
 import { Rows } from "./rows";
 import { useWatch } from "./watch";
@@ -28,6 +29,8 @@ function useView(): View {
 export function App() {
   const { told, silent, refused, again } = useWatch();
   const view = useView();
+  // Whoever goes to another view and back still finds the answer.
+  const orders = useOrders(told?.status ?? null, again);
   const leave = async () => {
     await logOut().catch(() => undefined);
     again();
@@ -59,7 +62,7 @@ export function App() {
       <main>
         {refused && <Login refused={refused} entered={again} />}
         {!told && !refused && <p class="empty">{silent ? `The gateway does not answer: ${silent.why}. Trying again.` : "Asking the gateway…"}</p>}
-        {told && view === "overview" && <Overview told={told} silent={silent} again={again} />}
+        {told && view === "overview" && <Overview told={told} silent={silent} orders={orders} again={again} />}
         {told && view === "rows" && <Rows routes={told.routes} needToken={told.rooms_need_token} />}
         {told?.status && view === "dead" && <Dead queues={told.status.queues} mayAct={told.may_act} />}
         {told && !told.status && view === "dead" && <p class="empty">Redis has not answered yet.</p>}

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { order, Refused } from "./api";
+import { order, Refused, undone } from "./api";
 import type { Life, Order, Status } from "./types";
 
 /** What is to be done, in words for a button, and for those who are asked whether they mean it. */
@@ -45,7 +45,7 @@ export function useOrders(status: Status | null, again: () => void): Orders {
       setSaid({ ok: true, text: `${host}: ${message}.` });
     } catch (error) {
       const why = error instanceof Refused ? error.message : "the gateway did not answer; see below whether it was done";
-      setSaid({ ok: false, text: `Not done: ${wish.words}. The reason: ${why}.` });
+      setSaid({ ok: false, text: `${undone(error)}: ${wish.words}. The reason: ${why}.` });
     } finally {
       busy.current = false;
       setAsked(undefined);

@@ -3,7 +3,7 @@ import { Said } from "./act";
 import { Chart } from "./chart";
 import { clock, count, length, rate } from "./format";
 import { History } from "./history";
-import { useOrders } from "./orders";
+import type { Orders } from "./orders";
 import { Processes } from "./processes";
 import { Queues } from "./queues";
 import { Supervisors } from "./supervisors";
@@ -11,10 +11,16 @@ import { Troubles } from "./troubles";
 import type { Point, Queue, Told } from "./types";
 import type { Known } from "./watch";
 
+interface Props {
+  told: Told;
+  silent: Known["silent"];
+  orders: Orders;
+  again: () => void;
+}
+
 /** How the cluster stands. */
-export function Overview({ told, silent, again }: { told: Told; silent: Known["silent"]; again: () => void }) {
+export function Overview({ told, silent, orders, again }: Props) {
   const { status } = told;
-  const orders = useOrders(status, again);
   const queues = status?.queues ?? [];
   return (
     <>

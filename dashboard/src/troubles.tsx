@@ -14,8 +14,8 @@ export function Troubles({ told, silent }: { told: Told; silent: Known["silent"]
       <p class="unseen" role="status">
         {announced}
       </p>
-      {troubles.map((trouble) => (
-        <div key={trouble.advice + trouble.why} class={trouble.grave ? "trouble grave" : "trouble"}>
+      {troubles.map((trouble, at) => (
+        <div key={`${trouble.what.replace(/[\d,]+/g, "")} ${at}`} class={trouble.grave ? "trouble grave" : "trouble"}>
           <p class="what">{trouble.what}</p>
           {trouble.why && <p class="why">{trouble.why}</p>}
           <p>

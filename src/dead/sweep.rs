@@ -10,6 +10,8 @@ use crate::queue::{Admin, Fate, Form, Taken};
 /// Letters that one step looks at, and those that one request reads of them without their jobs.
 const LOOKED: u64 = 2_000;
 const MANY: u64 = 500;
+/// Letters of so many bytes are taken at once, and one more at most: they go through memory whole.
+const BYTES: u64 = 8 << 20;
 /// Cutting letters out from behind hundreds of thousands that stay keeps Redis busy for a tenth of a second or two. So
 /// many times as long it is left to others then, but for no longer than this.
 const REST: u32 = 4;
@@ -24,7 +26,8 @@ pub struct Step {
     pub taken: u64,
 }
 
-/// Looks at the next letters, and takes those that are meant, so many at most, in one atomic step. `None` at the end.
+/// Looks at the next letters, and takes those that are meant, so many at most and some megabytes of them, in one
+/// atomic step. `None` at the end.
 /// It may be run again after any error: what was taken is not there any more.
 ///
 /// # Errors
@@ -36,8 +39,8 @@ pub async fn step(
     most: u64,
     mut is_meant: impl FnMut(&Entry) -> bool,
 ) -> RedisResult<Option<Step>> {
-    let (mut looked, mut meant) = (0, Vec::new());
-    while looked < LOOKED && (meant.len() as u64) < most {
+    let (mut looked, mut meant, mut bytes) = (0, Vec::new(), 0);
+    while looked < LOOKED && (meant.len() as u64) < most && bytes < BYTES {
         let page = cursor.next(admin, MANY, Form::Facts).await?;
         if page.is_empty() {
             break;
@@ -46,9 +49,10 @@ pub async fn step(
         for entry in page {
             (looked, behind) = (looked + 1, behind - 1);
             if is_meant(&entry) {
+                bytes += entry.bytes;
                 meant.push(entry);
             }
-            if meant.len() as u64 == most {
+            if meant.len() as u64 == most || bytes >= BYTES {
                 cursor.back(behind);
                 break;
             }

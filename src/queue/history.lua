@@ -12,7 +12,8 @@ for at = 3, #ARGV, 4 do
   local number = tonumber(ARGV[at])
   if number > far then
     redis.call('LPUSH', KEYS[1], ARGV[at + 1])
-    redis.call('PUBLISH', ARGV[at + 2], ARGV[at + 3])
+    -- Who may not publish writes it down all the same, and once.
+    redis.pcall('PUBLISH', ARGV[at + 2], ARGV[at + 3])
     far = number
   end
 end

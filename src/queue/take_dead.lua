@@ -21,9 +21,10 @@ local taken = 0
 for at = 1, #ARGV, 4 do
   local found = find(tonumber(ARGV[at]), ARGV[at + 1])
   if found then
+    -- First what may fail: where the queue is no list the letter stays as it is.
+    if ARGV[at + 2] == 'retry' then redis.call('LPUSH', KEYS[2], ARGV[at + 3]) end
     redis.call('LSET', KEYS[1], found, CUT)
     taken = taken + 1
-    if ARGV[at + 2] == 'retry' then redis.call('LPUSH', KEYS[2], ARGV[at + 3]) end
   end
 end
 if taken > 0 then redis.call('LREM', KEYS[1], -taken, CUT) end
