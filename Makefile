@@ -32,7 +32,8 @@ integration:
 	@[ -n "$(MYSQLD)" ] || echo "Not tested with a real MySQL: there is none. scripts/install-mysql unpacks one."
 
 integration-%: ## The integration tests with one server: integration-mariadb or integration-mysql.
-	ROWCAST_TEST_SQL=$* cargo test --features fault-points --test it
+	@# They wait more than they work: one more at a time than there are cores.
+	ROWCAST_TEST_SQL=$* cargo test --features fault-points --test it -- --test-threads $$(($$(nproc) + 1))
 
 outages: ## A campaign of outages of both servers, for ROWCAST_TEST_SECONDS, with the SQL server of ROWCAST_TEST_SQL.
 	ROWCAST_TEST_SECONDS=$${ROWCAST_TEST_SECONDS:-60} cargo test --features fault-points --test it -- \
