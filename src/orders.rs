@@ -1,13 +1,14 @@
 //! An order to a running supervisor, from wherever Redis can be reached: found in the registries, given, waited for.
 //!
-//! What it promises: whoever asks is told within the time that they gave whether the order is carried out, was
-//! refused, or was taken by nobody; and an order that nobody took in that time is never carried out.
+//! What it promises: whoever asks is told within the time that they gave, and four seconds more, whether the order is
+//! carried out, was refused, was taken by nobody, or that this is not known; and an order that is said to have been
+//! taken by nobody is never carried out.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use redis::{RedisError, RedisResult};
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use ulid::Ulid;
 
 use crate::{
@@ -77,25 +78,27 @@ pub async fn give(
     command: Command,
     wait: Duration,
 ) -> Result<Told, Unheard> {
-    let Supervisor { id: supervisor, host } = choose(&supervisors(link).await?, name)?;
+    let end = Instant::now() + wait;
+    let all = timeout_at(end, supervisors(link)).await.unwrap_or_else(|_| Err(silent()))?;
+    let Supervisor { id: supervisor, host } = choose(&all, name)?;
     let orders = Orders::new(link.clone());
     let order = Order { id: Ulid::generate(), by, command };
     let text = serde_json::json!(order).to_string();
     let answer = async {
-        orders.give(&supervisor, &text, wait + MARGIN).await?;
-        Ok(match answer(&orders, order.id, wait).await? {
+        orders.give(&supervisor, &text, end.saturating_duration_since(Instant::now()) + MARGIN).await?;
+        Ok(match answer(&orders, order.id, end).await? {
             Some(answer) => Ok(answer),
             None if orders.take_back(&supervisor, &text).await? => Err(not_taken(&host, wait)),
-            None => answer(&orders, order.id, TAKEN).await?.ok_or_else(|| no_answer(&host)),
+            None => answer(&orders, order.id, end + TAKEN).await?.ok_or_else(|| no_answer(&host)),
         })
     };
-    let Answer { accepted, message, .. } = answer.await.unwrap_or_else(|error| Err(lost(&host, &error)))?;
+    let told = timeout_at(end + MARGIN + TAKEN, answer).await.unwrap_or_else(|_| Err(silent()));
+    let Answer { accepted, message, .. } = told.unwrap_or_else(|error| Err(lost(&host, &error)))?;
     Ok(Told { ok: accepted, message, host, supervisor })
 }
 
-/// The answer, if it comes in time.
-async fn answer(orders: &Orders, order: Ulid, wait: Duration) -> RedisResult<Option<Answer>> {
-    let end = Instant::now() + wait;
+/// The answer, if it comes until then.
+async fn answer(orders: &Orders, order: Ulid, end: Instant) -> RedisResult<Option<Answer>> {
     loop {
         if let Some(text) = orders.answer_to(order).await? {
             return Ok(serde_json::from_str(&text).ok());
@@ -105,6 +108,11 @@ async fn answer(orders: &Orders, order: Ulid, wait: Duration) -> RedisResult<Opt
         }
         sleep(EVERY).await;
     }
+}
+
+/// What is said of a Redis that has taken too long.
+fn silent() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 /// The supervisors of which a child lives.

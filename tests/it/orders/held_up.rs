@@ -1,7 +1,15 @@
 //! Orders that nobody takes, or that are held up on their way: they are told of in time, and never carried out later.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
+use rowcast::{
+    config::SecretUrl,
+    control::Command,
+    orders::{Unheard, give},
+    queue::Link,
+};
 
 use super::{order, start};
 use crate::{
@@ -110,4 +118,33 @@ async fn an_order_that_a_stopped_supervisor_hears_too_late_is_refused() {
     assert_eq!(refused["answer"], "it came too late", "{refused}");
     assert_eq!(up.slots("fork"), workers);
     up.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_orders_is_answered_within_four_seconds_more_than_they_gave_when_redis_hangs() {
+    let env = Env::new().await;
+    let link = Link::new(&SecretUrl::new(&env.redis_url)).unwrap();
+    let mut redis = env.redis_connection().await;
+    let mut members = redis::pipe();
+    members.sadd("rowcast:workers", "01W").hset("rowcast:worker:01W", "supervisor", "01S");
+    members.query_async::<()>(&mut redis).await.unwrap();
+    let asked = async || {
+        let began = Instant::now();
+        let told = give(&link, None, "a test".to_owned(), Command::Reload, Duration::from_secs(1)).await;
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?} after {:?}", told, began.elapsed());
+        told.unwrap_err()
+    };
+    // With the order given, and the answer looked for.
+    let (told, ()) = tokio::join!(asked(), async {
+        given(&mut redis, 1).await;
+        env.redis.sigstop().unwrap();
+    });
+    assert!(matches!(told, Unheard::NoAnswer(_)), "{told:?}");
+    let words = "was given, and then Redis does not answer; see in its log";
+    assert!(told.to_string().contains(words), "{told}");
+    // Before it is.
+    let told = asked().await;
+    assert!(matches!(&told, Unheard::Redis(_)), "{told:?}");
+    assert_eq!(told.to_string(), "Redis does not answer");
+    env.redis.sigcont().unwrap();
 }
