@@ -13,7 +13,7 @@ mod groups;
 mod pages;
 mod sweep;
 
-pub use find::find;
+pub use find::{find, whole};
 pub use groups::{Counted, Group, Groups};
 pub use pages::{Cursor, Entry};
 pub use sweep::{Step, step, take};

@@ -25,7 +25,7 @@ pub async fn find(admin: &Admin, id: &str, last: u64, most: u64) -> RedisResult<
                 break;
             }
             if let Some(found) = page.iter().find(|entry| entry.is(id)) {
-                return whole(admin, id, found.place).await;
+                return whole(admin, found).await;
             }
         }
         end = from;
@@ -33,12 +33,16 @@ pub async fn find(admin: &Admin, id: &str, last: u64, most: u64) -> RedisResult<
     Ok(None)
 }
 
-/// The letter at this place or, when older ones are taken in this very moment, a little before it.
-async fn whole(admin: &Admin, id: &str, place: u64) -> RedisResult<Option<Entry>> {
-    let from = place.saturating_sub(super::PAGE);
-    for place in (from..=place).rev() {
+/// A letter that was read without its job, whole: at its place or, when older ones are taken in this very moment, a
+/// little before it. `None` when it is gone.
+///
+/// # Errors
+/// Any error of Redis.
+pub async fn whole(admin: &Admin, facts: &Entry) -> RedisResult<Option<Entry>> {
+    let from = facts.place.saturating_sub(super::PAGE);
+    for place in (from..=facts.place).rev() {
         let found = Cursor { skip: place, left: 1 }.next(admin, 1, Form::Whole).await?.pop();
-        if let Some(found) = found.filter(|found| found.is(id)) {
+        if let Some(found) = found.filter(|found| found.is_of(facts)) {
             return Ok(Some(found));
         }
     }

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::api::{Api, No};
 use crate::{
-    dead::{Counted, Cursor, Entry, Group, Groups, find},
+    dead::{Counted, Cursor, Entry, Group, Groups, find, whole},
     queue::{Admin, DeadLetter, Form},
 };
 
@@ -112,10 +112,14 @@ pub(super) async fn letter(
                 let left = admin.count_dead().await?.saturating_sub(cursor.skip);
                 return Ok((None, Cursor { left, ..cursor }));
             }
-            if let Some(found) = page.iter().find(|entry| Group::of(&queue, entry) == group) {
-                let cursor = Cursor { skip: found.place + 1, left: LOOKED };
-                let whole = Cursor { skip: found.place, left: 1 }.next(&admin, 1, Form::Whole).await?.pop();
-                return Ok((whole, cursor));
+            let Some(found) = page.iter().find(|entry| Group::of(&queue, entry) == group) else { continue };
+            match whole(&admin, found).await? {
+                Some(whole) => {
+                    let behind = Cursor { skip: whole.place + 1, left: LOOKED };
+                    return Ok((Some(whole), behind));
+                }
+                // It was taken in this very moment, and those behind it have come to its place.
+                None => cursor.skip = found.place,
             }
         }
     };

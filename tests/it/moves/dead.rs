@@ -1,7 +1,7 @@
 //! How dead letters are read and taken out of their list.
 
 use rowcast::{
-    dead::{Cursor, Group, find},
+    dead::{Cursor, Group, Step, find, step, whole},
     queue::{Admin, DeadLetter, Facts, Fate, Form, Raw, Taken},
 };
 
@@ -136,4 +136,52 @@ async fn a_letter_is_found_again_although_older_ones_were_taken() {
     assert!(find(&admin, "01W:7:1400", 1_400, 500).await.unwrap().is_none(), "it was not looked for so far");
     assert!(find(&admin, "01W:7:0", 1_400, 5_000).await.unwrap().is_none());
     assert_eq!(Group::of(&env.queue, &found).reason, "Data too long for column 'openid'");
+}
+
+#[tokio::test]
+async fn where_the_queue_is_no_list_a_letter_that_is_retried_stays() {
+    let (env, _, admin) = start().await;
+    let letters: Vec<_> = (0..2).map(|n| letter(&env, n, "1406", b"job")).collect();
+    bury(&env, &letters).await;
+    let mut connection = env.redis_connection().await;
+    redis::cmd("SET").arg(&env.queue).arg("x").query_async::<()>(&mut connection).await.unwrap();
+    let error = admin.take_dead(Fate::Retry, &[taken(0, &letters[0])]).await.unwrap_err();
+    assert!(error.to_string().contains("WRONGTYPE"), "{error}");
+    let all: Vec<_> = letters.iter().map(|letter| letter.to_json().into_bytes()).collect();
+    assert_eq!(list(&env, &dead_key(&env)).await, all);
+    // To purge it needs no queue.
+    assert_eq!(admin.take_dead(Fate::Purge, &[taken(0, &letters[0])]).await.unwrap(), 1);
+    assert_eq!(list(&env, &dead_key(&env)).await, all[1..]);
+}
+
+#[tokio::test]
+async fn one_step_takes_some_megabytes_of_letters_and_all_steps_take_all() {
+    let (env, _, admin) = start().await;
+    let letters: Vec<_> = (0..20).map(|n| letter(&env, n, "too_large", &vec![b'x'; 1 << 20])).collect();
+    for letters in letters.chunks(5) {
+        bury(&env, letters).await;
+    }
+    let mut cursor = Cursor::start(&admin).await.unwrap();
+    let mut steps = Vec::new();
+    while let Some(Step { looked, taken }) =
+        step(&admin, &mut cursor, Fate::Retry, 100, |_| true).await.unwrap()
+    {
+        assert_eq!(looked, taken);
+        steps.push(taken);
+    }
+    assert_eq!(steps, [8, 8, 4], "8 MB and what is begun");
+    assert_eq!(list(&env, &env.queue).await.len(), 20);
+    assert_eq!(admin.count_dead().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_letter_is_read_whole_where_it_has_come_to_and_another_is_not_taken_for_it() {
+    let (env, _, admin) = start().await;
+    let letters: Vec<_> = (0..4).map(|n| letter(&env, n, "1406", n.to_string().as_bytes())).collect();
+    bury(&env, &letters).await;
+    let facts = Cursor::start(&admin).await.unwrap().next(&admin, 4, Form::Facts).await.unwrap();
+    admin.take_dead(Fate::Purge, &[taken(0, &letters[0]), taken(1, &letters[1])]).await.unwrap();
+    let found = whole(&admin, &facts[3]).await.unwrap().unwrap();
+    assert_eq!((found.place, found.letter()), (1, Some(letters[3].clone())));
+    assert!(whole(&admin, &facts[1]).await.unwrap().is_none());
 }
