@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use rowcast::{
     config::SecretUrl,
-    queue::{History, Link},
+    queue::{Entry, History, Link},
 };
 use serde_json::{Value, json};
 
@@ -98,4 +98,24 @@ async fn what_happens_while_redis_is_away_or_the_writer_is_stopped_is_kept_after
     online(&up, 6).await;
     kept(&env, &up).await;
     up.stop().await;
+}
+
+#[tokio::test]
+async fn who_may_not_publish_writes_what_has_happened_once() {
+    let env = Env::new().await;
+    let mut redis = env.redis_connection().await;
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg(&["default", "resetchannels", "-publish"]);
+    user.query_async::<()>(&mut redis).await.unwrap();
+    let written = History::new(Link::new(&SecretUrl::new(&env.redis_url)).unwrap());
+    let entry = |number: u64| Entry {
+        number,
+        text: json!({ "number": number }).to_string(),
+        channel: "socket.io#/cluster#".to_owned(),
+        payload: b"x".to_vec(),
+    };
+    written.add("01S", &[entry(1), entry(2)]).await.unwrap();
+    // As one that had no answer asks again.
+    written.add("01S", &[entry(1), entry(2), entry(3)]).await.unwrap();
+    assert_eq!(history(&env).await, [1, 2, 3].map(|number| json!({ "number": number })));
 }
