@@ -139,6 +139,10 @@ impl HookUrl {
                            ROWCAST_ALERT_SECRET makes";
             return Err(wrong(problem));
         }
+        let port = &authority.as_str()[authority.host().len()..];
+        if !port.is_empty() && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(wrong("expected a port from 1 to 65535 behind the host"));
+        }
         Ok(Self(uri))
     }
 
@@ -216,6 +220,8 @@ mod tests {
             (URL, "/hidden", "expected https://"),
             (URL, "https://", "expected https://"),
             (URL, "https://me:hidden@hooks.example/", "would not be sent"),
+            (URL, "https://hooks.example:70000/hidden", "a port from 1 to 65535"),
+            (URL, "http://[::1]:0/hidden", "a port from 1 to 65535"),
             (SECRET, "hidden", "has 6 bytes"),
             ("ROWCAST_ALERT_PER_MINUTE", "0", "from 1 to 600"),
             ("ROWCAST_ALERT_WAIT_SECONDS", "soon", "from 0 to 86400"),
