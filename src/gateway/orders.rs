@@ -50,8 +50,8 @@ impl Wanted {
             (Kind::Scale, None, Some(by), None, None) => Ok(Command::ScaleBy(*by)),
             (Kind::Scale, ..) => Err("scale takes workers, a number, or by, how many more"),
             (Kind::Restart, None, None, None, None) => Ok(Command::RestartAll),
-            (Kind::Restart, None, None, Some(slot), role) => {
-                Ok(Command::Restart { role: role.unwrap_or(Role::Worker), slot: *slot })
+            (Kind::Restart, None, None, Some(slot), Some(role)) => {
+                Ok(Command::Restart { role: *role, slot: *slot })
             }
             (Kind::Restart, ..) => Err("restart takes a slot and its role, worker or gateway, or neither"),
             (Kind::Reload, None, None, None, None) => Ok(Command::Reload),
@@ -111,7 +111,10 @@ mod tests {
             (r#"{"order":"scale","workers":4}"#, Command::ScaleTo(4)),
             (r#"{"order":"scale","by":-1,"host":"a"}"#, Command::ScaleBy(-1)),
             (r#"{"order":"restart"}"#, Command::RestartAll),
-            (r#"{"order":"restart","slot":2}"#, Command::Restart { role: Role::Worker, slot: 2 }),
+            (
+                r#"{"order":"restart","role":"worker","slot":2}"#,
+                Command::Restart { role: Role::Worker, slot: 2 },
+            ),
             (
                 r#"{"order":"restart","role":"gateway","slot":1}"#,
                 Command::Restart { role: Role::Gateway, slot: 1 },
@@ -126,6 +129,7 @@ mod tests {
             r#"{"order":"scale","workers":1,"by":1}"#,
             r#"{"order":"scale","workers":-1}"#,
             r#"{"order":"restart","role":"gateway"}"#,
+            r#"{"order":"restart","slot":1}"#,
             r#"{"order":"restart","slots":2}"#,
             r#"{"order":"reload","slot":2}"#,
             r#"{"order":"stop"}"#,

@@ -29,7 +29,7 @@ async fn an_order_that_is_posted_is_carried_out_and_answered_as_in_a_terminal() 
     env.migrate().await;
     let up = start_all(&env, 2, &GATEWAY).await;
     let (workers, gateways) = (up.slots("online"), up.slots_of("gateway", "online"));
-    let (status, answer) = post(&up, "", &json!({"order": "restart", "slot": 1})).await;
+    let (status, answer) = post(&up, "", &json!({"order": "restart", "role": "worker", "slot": 1})).await;
     assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{answer}");
     assert!(answer["message"].as_str().unwrap().starts_with("worker 1 is replaced"), "{answer}");
     replaced(&up, "worker", &workers, &[(1, true), (2, false)]).await;
@@ -40,7 +40,7 @@ async fn an_order_that_is_posted_is_carried_out_and_answered_as_in_a_terminal() 
     assert_eq!(status, 200, "{answer}");
     replaced(&up, "gateway", &gateways, &[(1, true)]).await;
 
-    let (status, answer) = post(&up, "", &json!({"order": "restart", "slot": 7})).await;
+    let (status, answer) = post(&up, "", &json!({"order": "restart", "role": "worker", "slot": 7})).await;
     assert_eq!((status, &answer["code"]), (409, &json!("refused")), "{answer}");
     assert_eq!(answer["message"], "there is no worker 7; there are workers 1 to 2");
     let (status, answer) = post(&up, "", &json!({"order": "scale", "by": 1, "host": "elsewhere"})).await;
