@@ -53,12 +53,14 @@ impl Supervisor {
                 self.gateways.roll(now);
                 Ok(format!("{} will be replaced, one by one", self.all()))
             }
-            Command::Reload => match self.reload(reload()) {
-                Ok(()) => {
-                    Ok(format!("the configuration is read, and {} will be replaced, one by one", self.all()))
-                }
-                Err(error) => Err(format!("the new configuration is refused: {error}")),
-            },
+            Command::Reload => {
+                let before = self.workers.desired;
+                self.reload(reload())
+                    .map_err(|error| format!("the new configuration is refused: {error}"))?;
+                let workers = self.workers.desired;
+                let changed = if workers == before { String::new() } else { from_to(before, workers) + "; " };
+                Ok(format!("the configuration is read: {changed}{} will be replaced, one by one", self.all()))
+            }
         }
     }
 
@@ -75,7 +77,7 @@ impl Supervisor {
             return Ok(format!("{} already", count(workers, "worker")));
         }
         self.resize(workers);
-        Ok(format!("from {before} to {}", count(workers, "worker")))
+        Ok(from_to(before, workers))
     }
 
     fn restart(&mut self, role: Role, number: u32) -> Result<String, String> {
@@ -115,6 +117,11 @@ fn those_of(fleet: &Fleet) -> String {
         (role, 1) => format!("the only one is {role} 1"),
         (role, last) => format!("there are {role}s 1 to {last}"),
     }
+}
+
+/// `from 5 to 2 workers`.
+fn from_to(before: u32, workers: u32) -> String {
+    format!("from {before} to {}", count(workers, "worker"))
 }
 
 fn count(number: u32, thing: &str) -> String {

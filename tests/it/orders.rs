@@ -175,7 +175,8 @@ async fn reload_takes_a_changed_routes_file_and_says_when_it_is_refused() {
     order(&env, "scale 2").await.ended(0).says("from 1 to 2 workers");
     let json = order(&env, "reload --json").await.ended(0).json();
     assert_eq!(json["ok"], true, "{json}");
-    assert_eq!(json["message"], "the configuration is read, and 1 worker will be replaced, one by one");
+    let told = "the configuration is read: from 2 to 1 worker; 1 worker will be replaced, one by one";
+    assert_eq!(json["message"], told);
     replaced(&up, "worker", &before, &[(1, true)]).await;
     env.push(&[r#"{"time":1,"stamp":"a"}"#]).await;
     let channel = heard.exactly(1, PATIENCE).await.remove(0).channel;

@@ -53,7 +53,7 @@ async fn a_restart_keeps_the_number_of_workers_and_a_reload_brings_back_the_conf
     let up = start(&env, 1, &[]).await;
     order(&env, "scale 2").await.ended(0);
     order(&env, "restart").await.ended(0).says("2 workers will be replaced");
-    order(&env, "reload").await.ended(0).says("and 1 worker will be replaced");
+    order(&env, "reload").await.ended(0).says("read: from 2 to 1 worker; 1 worker will be replaced");
     eventually(PATIENCE, "one worker is left", async || {
         let slots = up.slots("fork");
         if slots.len() == 1 { Ok(()) } else { Err(slots) }
