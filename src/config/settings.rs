@@ -61,7 +61,7 @@ impl Settings {
             redis_url: redis_url(vars)?,
             database_url: database_url(vars)?,
             routes: routes(vars)?,
-            batch: number(vars, "ROWCAST_BATCH", 1_024, 1..=50_000)?,
+            batch: number(vars, "ROWCAST_BATCH", 4_096, 1..=50_000)?,
             max_job_bytes: number(vars, "ROWCAST_MAX_JOB_BYTES", 1 << 20, 1_024..=16 << 20)?,
             lease: Duration::from_secs(number(vars, "ROWCAST_LEASE_SECONDS", 15, 2..=3_600)?),
             publish: publish(vars),
