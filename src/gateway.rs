@@ -83,6 +83,7 @@ mod subscribe;
 mod subscription;
 mod sweep;
 mod token;
+mod watchers;
 mod wire;
 
 use std::{
@@ -99,7 +100,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::GatewaySettings,
+    config::{CLUSTER, GatewaySettings},
     control::{Identity, Report, Talk},
     liaison::Liaison,
     queue::{Link, Onlookers, Registry},
@@ -127,6 +128,7 @@ use series::Series;
 use slow::Slow;
 use sockets::Rules;
 use sweep::Pace;
+use watchers::Watchers;
 use wire::Listener;
 
 /// What a gateway is given by whoever runs it.
@@ -178,12 +180,13 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let (state, readiness) = watch::channel(Some("it has not heard Redis yet".to_owned()));
     let redis = Link::new(&settings.redis_url).context("REDIS_URL")?;
     let api = for_programs(&settings, &redis, &hub, &lines);
+    let watchers = Arc::new(Watchers { api: api.clone(), slow: slow.clone(), chatter });
+    io.ns(CLUSTER, watchers.clone().handler());
     let admin = Arc::new(Admin {
         io: io.clone(),
         api: api.clone(),
         doors: doors.clone(),
-        slow: slow.clone(),
-        chatter,
+        watchers: watchers.clone(),
         onlookers: Onlookers::new(redis.clone()),
         began: Instant::now(),
         served: settings.admin_ui().is_some(),

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use crate::{
+    config::CLUSTER,
     control::{Answer, FromChild, FromSupervisor, Happening, Order, Talk, machine_ms},
     emitter::{EmitError, Target},
     queue::{Entry, History, Link, Orders, describe, host},
@@ -29,9 +30,8 @@ use crate::{
 /// How often orders are asked for, and how soon what has failed is tried again.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The namespace and the event in which it is published what happens to processes. The Node cluster's own names stand
+/// The event by which it is published what happens to processes. The Node cluster's own names stand
 /// in its data: socket.io keeps one of them for itself.
-const CLUSTER: &str = "/cluster";
 const EVENT: &str = "process";
 
 /// One child's talk with its supervisor, and its link to Redis.

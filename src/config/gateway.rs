@@ -47,6 +47,9 @@ pub struct GatewaySettings {
 /// The namespace that socket.io's Admin UI connects to where nothing else is said.
 pub const ADMIN_UI: &str = "/admin";
 
+/// The namespace in which it is told what happens to processes, to those who look after the cluster.
+pub const CLUSTER: &str = "/cluster";
+
 /// Which rooms' channels a gateway hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hear {
@@ -153,6 +156,11 @@ fn namespaces(vars: &dyn Vars, routes: &[Route]) -> Result<BTreeSet<String>, Con
         .chain(routes.iter().map(|route| route.namespace.clone()))
         .chain(named.map(with_slash))
         .collect();
+    if all.contains(CLUSTER) {
+        let problem = "is served already, to those who have ROWCAST_READ_TOKEN or ROWCAST_ADMIN_TOKEN, and is for no \
+                       route's rows and no other clients";
+        return Err(ConfigError::new(MORE, Some(CLUSTER), problem));
+    }
     // A `#` would end the name in a channel, a comma or a question mark in a packet of a client.
     match all.iter().find(|name| name.contains(['#', ',', '?'])) {
         None => Ok(all),
@@ -246,7 +254,11 @@ mod tests {
         assert_eq!(named.admin_ui(), None, "it is one for clients");
         assert_eq!(Vec::from_iter(named.namespaces), ["/", "/admin", "/chat", "/rows"]);
         assert_eq!(settings(&[]).unwrap().admin_ui(), Some("/admin"));
-        let error = settings(&[("ROWCAST_GATEWAY_NAMESPACES", "a#b")]).unwrap_err();
-        assert_eq!(error.variable, "ROWCAST_GATEWAY_NAMESPACES");
+        for bad in ["a#b", "cluster", "chat,/cluster"] {
+            let error = settings(&[("ROWCAST_GATEWAY_NAMESPACES", bad)]).unwrap_err();
+            assert_eq!(error.variable, "ROWCAST_GATEWAY_NAMESPACES");
+        }
+        let error = settings(&[("ROWCAST_NAMESPACE", "/cluster")]).unwrap_err().to_string();
+        assert!(error.contains("is for no route's rows"), "{error}");
     }
 }

@@ -12,7 +12,6 @@
 use std::{
     collections::HashSet,
     convert::Infallible,
-    fmt,
     future::pending,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,22 +19,16 @@ use std::{
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use socketioxide::{
-    TransportType,
-    extract::{Event, TryData},
-    handler::ConnectHandler,
-    socket::Sid,
-};
+use socketioxide::{TransportType, extract::TryData, handler::ConnectHandler, socket::Sid};
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{
     adapter::{Adapter, Client, Io, whom},
     api::Api,
-    chatter::Chatter,
-    doors::{Doors, Whence},
+    doors::Doors,
     packet,
-    slow::Slow,
+    watchers::{Denied, Watchers},
 };
 use crate::{config::ADMIN_UI as NAMESPACE, emitter::Target, queue::Onlookers};
 
@@ -47,30 +40,11 @@ pub(super) struct Admin {
     pub(super) io: Io,
     pub(super) api: Arc<Api>,
     pub(super) doors: Arc<Doors>,
-    pub(super) slow: Arc<Slow>,
-    pub(super) chatter: Arc<Chatter>,
+    pub(super) watchers: Arc<Watchers>,
     pub(super) onlookers: Onlookers,
     pub(super) began: Instant,
     /// Whether the namespace is the Admin UI's, and not one for clients.
     pub(super) served: bool,
-}
-
-/// Why somebody may not look. The UI knows the words of the first by heart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Denied {
-    Invalid,
-    TooMany,
-    NoTokens,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Invalid => "invalid credentials",
-            Self::TooMany => "too many attempts; wait a little, and try again",
-            Self::NoTokens => "without ROWCAST_READ_TOKEN only this machine may look",
-        })
-    }
 }
 
 /// What a client shows the next time instead of the token.
@@ -117,48 +91,11 @@ impl Admin {
         let admin = self.clone();
         let welcome = async move |client: Client| admin.welcome(&client);
         welcome.with(async move |client: Client, TryData(auth): TryData<Value>| {
-            let pass = self.admit(&client, &auth.unwrap_or_default()).inspect_err(|denied| {
-                tracing::debug!(client = %client.id, "somebody may not look through the Admin UI: {denied}");
-            })?;
-            if let Some(pass) = pass {
+            if let Some(pass) = self.watchers.enter(&client, &auth.unwrap_or_default())? {
                 client.extensions.insert(Pass(pass));
             }
-            self.slow.enter(&client);
-            client.join(client.id.to_string());
-            client.on_fallback(async move |client: Client, Event(event): Event| {
-                // It asks for nothing that is done here; and it may not say more than any other client.
-                if self.chatter.permit(&client) {
-                    tracing::debug!(event, "the Admin UI asks for what is not done");
-                }
-            });
             Ok::<_, Denied>(())
         })
-    }
-
-    /// Whether a client may look; what it may show the next time, where it has given a token.
-    fn admit(&self, client: &Client, auth: &Value) -> Result<Option<String>, Denied> {
-        let whence = client.req_parts().extensions.get::<Whence>().copied();
-        let Some(whence) = whence else { return Err(Denied::Invalid) };
-        let login = &self.api.login;
-        if !login.has_tokens() {
-            return if whence.here { Ok(None) } else { Err(Denied::NoTokens) };
-        }
-        if auth["sessionId"].as_str().is_some_and(|pass| login.is_pass(pass)) {
-            return Ok(None);
-        }
-        // The UI connects without anything first, which is no attempt.
-        let Some(given) = auth["password"].as_str().filter(|given| !given.is_empty()) else {
-            return Err(Denied::Invalid);
-        };
-        if !login.may_try(whence.client) {
-            return Err(Denied::TooMany);
-        }
-        let pass = login.pass_for(given).ok_or(Denied::Invalid);
-        match &pass {
-            Ok(_) => tracing::info!(client = %whence.client, "somebody looks through the Admin UI"),
-            Err(_) => tracing::warn!(client = %whence.client, "a wrong token was given to the Admin UI"),
-        }
-        pass.map(Some)
     }
 
     /// It is connected: what it is told first.
@@ -174,7 +111,7 @@ impl Admin {
     fn send(&self, event: &str, data: &impl Serialize, rooms: &[&str]) {
         let nobody: [&str; 0] = [];
         match (self.api.hub.of(NAMESPACE), packet::event(NAMESPACE, event, data)) {
-            (Some(adapter), Ok(packet)) => self.slow.send(&adapter, packet, whom(rooms, &nobody)),
+            (Some(adapter), Ok(packet)) => self.watchers.slow.send(&adapter, packet, whom(rooms, &nobody)),
             (_, Err(error)) => tracing::error!(event, "the Admin UI is not told: {error}"),
             (None, _) => {}
         }

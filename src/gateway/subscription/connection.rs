@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{super::interest::Interest, Readiness};
 use crate::{
-    config::{GatewaySettings, Hear},
+    config::{CLUSTER, GatewaySettings, Hear},
     glob::literal,
 };
 
@@ -51,9 +51,9 @@ impl Standing {
                 Hear::Rooms => channels.push(of_all),
             }
         }
-        // What is for the Admin UI is for everybody in its namespace.
-        let of_admin_ui = settings.admin_ui().map(|namespace| literal(&format!("{key}#{namespace}#")));
-        patterns.extend(of_admin_ui);
+        // What is for those who look after the cluster is for everybody in the namespace.
+        let of_all = |namespace| literal(&format!("{key}#{namespace}#"));
+        patterns.extend(settings.admin_ui().into_iter().chain([CLUSTER]).map(of_all));
         Self { patterns, channels }
     }
 }

@@ -1,10 +1,14 @@
-//! socket.io's own Admin UI, and clients that speak like it.
+//! Those who look after the cluster: socket.io's own Admin UI, clients that speak like it, and `/cluster`.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::{Gateway, publisher};
+use super::{
+    Gateway,
+    auth::tokens::{SECRET, token},
+    publisher,
+};
 use crate::{
     interop::Node,
     support::{Env, PATIENCE, eventually},
@@ -90,7 +94,11 @@ async fn a_token_lets_in_a_session_lets_in_again_and_nothing_else_does() {
     assert!(!session.as_str().unwrap().contains(READ.1), "{session}");
     assert_eq!(looker.told("config").await, json!({"supportedFeatures": ["AGGREGATED_EVENTS"]}));
     let stats = looker.told("server_stats").await;
-    let inside = json!([{"name": "/", "socketsCount": 0}, {"name": "/admin", "socketsCount": 1}]);
+    let inside = json!([
+        {"name": "/", "socketsCount": 0},
+        {"name": "/admin", "socketsCount": 1},
+        {"name": "/cluster", "socketsCount": 0},
+    ]);
     assert_eq!(
         (&stats["pid"], sorted(&stats["namespaces"])),
         (&json!(gateway.process.pid()), inside),
@@ -176,7 +184,7 @@ async fn whoever_looks_through_one_gateway_sees_all_with_what_comes_and_goes_and
     .await;
     assert_eq!(
         stats["namespaces"].as_array().unwrap().iter().filter(|one| one["socketsCount"] == 0).count(),
-        2
+        3
     );
 }
 
@@ -191,6 +199,36 @@ async fn the_gateway_that_one_is_connected_to_is_seen_while_redis_is_away() {
     for _ in 0..2 {
         looker.told("server_stats").await;
     }
+}
+
+#[tokio::test]
+async fn what_happens_to_processes_is_told_to_who_gives_a_token_of_operators_and_to_nobody_else() {
+    let env = Env::new().await;
+    let secret = ("ROWCAST_JWT_SECRET", SECRET);
+    let gateway = Gateway::start(&env, &[READ, secret]).await;
+    let auth = json!({
+        "/cluster#": {"token": READ.1},
+        "/cluster#nothing": {},
+        "/cluster#wrong": {"token": "not the token"},
+        "/cluster#client": {"token": token(&["*"])},
+    });
+    let mut lookers = Lookers::connect(&gateway, auth).await;
+    assert_eq!(
+        Vec::from_iter(lookers.refused.keys()),
+        ["/cluster#client", "/cluster#nothing", "/cluster#wrong"]
+    );
+    assert!(lookers.refused.values().all(|why| why == "invalid credentials"), "{:?}", lookers.refused);
+    publisher(&env).await.of("/cluster").emit("process", &json!({"what": "fork"})).await.unwrap();
+    assert_eq!(lookers.told("process").await, json!({"what": "fork"}));
+
+    let open = Gateway::start(&env, &[]).await;
+    let mut lookers = Lookers::connect(&open, json!({"/cluster#": {}})).await;
+    publisher(&env).await.of("/cluster").emit("process", &json!({"what": "exit"})).await.unwrap();
+    assert_eq!(
+        lookers.told("process").await,
+        json!({"what": "exit"}),
+        "no token is configured, and this machine asks"
+    );
 }
 
 #[tokio::test]

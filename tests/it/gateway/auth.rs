@@ -1,7 +1,7 @@
 //! Who may see what: tokens, and clients without one.
 
 mod keys;
-mod tokens;
+pub(super) mod tokens;
 
 use redis::cmd;
 use serde_json::{Value, json};

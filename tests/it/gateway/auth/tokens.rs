@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 use crate::support::running::empty_folder;
 
-pub(super) const SECRET: &str = "a secret of the tests: long enough to be one";
+pub(crate) const SECRET: &str = "a secret of the tests: long enough to be one";
 
 pub(super) fn now() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
 /// A token for these rooms that counts for long.
-pub(super) fn token(rooms: &[&str]) -> String {
+pub(crate) fn token(rooms: &[&str]) -> String {
     secret(&json!({"exp": now() + 3600, "rooms": rooms, "sub": "somebody"}))
 }
 
