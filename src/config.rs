@@ -18,7 +18,7 @@ mod up;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-pub use addresses::gateway_addresses;
+pub use addresses::{Address, gateway_addresses};
 pub use alerts::{AlertRules, AlertSettings, HookSecret, HookSettings, HookUrl};
 pub use gateway::{ADMIN_UI, CLUSTER, GatewaySettings, Hear};
 pub use limits::LimitSettings;

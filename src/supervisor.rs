@@ -23,7 +23,6 @@ pub mod troubles;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -40,7 +39,7 @@ pub use process::Launch;
 pub use requests::Request;
 
 use crate::{
-    config::ConfigError,
+    config::{Address, ConfigError},
     control::{FromSupervisor, Role},
 };
 
@@ -130,7 +129,7 @@ impl Supervisor {
     }
 
     /// Where the gateway of a slot listens; `None` for a slot that is not wanted.
-    fn listens_on(&self, slot: u32) -> Option<SocketAddr> {
+    fn listens_on(&self, slot: u32) -> Option<Address> {
         self.launch.gateways.get(slot.checked_sub(1)? as usize).copied()
     }
 

@@ -22,7 +22,7 @@ use private::Private;
 ///
 /// A process that crashes is replaced within milliseconds; one that keeps crashing is tried again and again, with
 /// growing waits. There are ROWCAST_WORKERS workers, and ROWCAST_GATEWAYS gateways for browsers: the first listens on
-/// ROWCAST_LISTEN, each other one on the next port.
+/// ROWCAST_LISTEN, each other one on the next port, or all on one port (ROWCAST_GATEWAY_PORTS=one).
 ///
 /// With --sandbox nothing needs to be set up: a private Redis and a private MariaDB or MySQL are started on free
 /// ports of this machine, the tables are created, and everything is stopped again at the end. Their data stay in

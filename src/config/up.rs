@@ -1,9 +1,7 @@
 //! All that `rowcast up` and the processes that it starts read of the variables, read at once: for `up`, before
 //! anything is started, and for `rowcast check`, which refuses what `up` would refuse.
 
-use std::net::SocketAddr;
-
-use super::{ConfigError, Settings, SupervisorSettings, Vars, gateway_addresses};
+use super::{Address, ConfigError, Settings, SupervisorSettings, Vars, gateway_addresses};
 
 /// What `rowcast up` needs to know.
 #[derive(Debug, Clone)]
@@ -13,7 +11,7 @@ pub struct UpSettings {
     /// What the supervisor reads.
     pub supervisor: SupervisorSettings,
     /// Where each gateway listens, after all that gateways read was found good; none where there are none.
-    pub gateways: Vec<SocketAddr>,
+    pub gateways: Vec<Address>,
 }
 
 impl UpSettings {

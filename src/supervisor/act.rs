@@ -82,7 +82,7 @@ impl Supervisor {
     fn door(&mut self, slot: u32) -> anyhow::Result<(OwnedFd, SocketAddr)> {
         let wanted = self.listens_on(slot).ok_or_else(|| anyhow!("it has no address"))?;
         let door = self.doors.open(slot, wanted);
-        door.with_context(|| format!("cannot listen on {wanted}, which ROWCAST_LISTEN leads to"))
+        door.with_context(|| format!("cannot listen on {}, which ROWCAST_LISTEN leads to", wanted.socket))
     }
 
     fn drain(&mut self, who: Who, why: Why) {
@@ -124,14 +124,18 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::{super::Launch, *};
-    use crate::{config::SupervisorSettings, sandbox::free_ports};
+    use crate::{
+        config::{Address, SupervisorSettings},
+        sandbox::free_ports,
+    };
 
     #[tokio::test]
     async fn a_gateway_that_cannot_be_spawned_leaves_no_port_open_behind_which_nobody_is() {
         let address = SocketAddr::from(([127, 0, 0, 1], free_ports(None, 1).unwrap()));
         let settings = SupervisorSettings::from_vars(&BTreeMap::new()).unwrap();
         let (program, environment) = ("/does/not/exist".into(), BTreeMap::new());
-        let launch = Launch { program, environment, settings, gateways: vec![address] };
+        let gateways = vec![Address { socket: address, shared: false }];
+        let launch = Launch { program, environment, settings, gateways };
         let mut supervisor = Supervisor::new(launch, mpsc::unbounded_channel().0);
         supervisor.reconcile();
         let refusal = supervisor.gateways.slots[&1].refusal.as_deref().unwrap_or_default();

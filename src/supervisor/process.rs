@@ -24,7 +24,7 @@ use super::{
     exit::Exit,
 };
 use crate::{
-    config::SupervisorSettings,
+    config::{Address, SupervisorSettings},
     control::{self, FromChild, FromSupervisor, Identity, Role},
     memory::resident_bytes,
 };
@@ -39,7 +39,7 @@ pub struct Launch {
     /// The limits.
     pub settings: SupervisorSettings,
     /// Where each gateway listens: as many as there are to be.
-    pub gateways: Vec<SocketAddr>,
+    pub gateways: Vec<Address>,
 }
 
 /// A child, and its place.

@@ -1,7 +1,7 @@
 //! `rowcast up --sandbox`: the servers around the supervisor, and what to try on them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     io::ErrorKind,
     net::{SocketAddr, TcpListener},
@@ -20,7 +20,7 @@ use super::{
     demo::Recipe,
 };
 use crate::{
-    config::{SecretUrl, Settings, Vars as _, gateway_addresses},
+    config::{Address, SecretUrl, Settings, Vars as _, gateway_addresses},
     emitter::Target,
     route::Route,
     sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted, free_ports},
@@ -61,17 +61,18 @@ fn with_free_address(variables: Variables) -> anyhow::Result<Variables> {
     let Some(first) = wanted.first().filter(|_| variables.get(LISTEN).is_none()) else {
         return Ok(variables);
     };
-    let port = free_ports(Some(first.port()), wanted.len())?;
+    let ports = if first.shared { 1 } else { wanted.len() };
+    let port = free_ports(Some(first.socket.port()), ports)?;
     Ok(variables.with(BTreeMap::from([(LISTEN.to_owned(), format!("127.0.0.1:{port}"))])))
 }
 
 /// Where gateways will listen, and the page that the first of them serves; or that they cannot, because somebody else
 /// does.
-fn for_browsers(addresses: &[SocketAddr]) -> String {
+fn for_browsers(addresses: &[Address]) -> String {
     // One whose port the system chooses is told in the log, when it listens.
-    let addresses = addresses.iter().filter(|address| address.port() != 0);
-    let (taken, free): (Vec<SocketAddr>, Vec<SocketAddr>) =
-        addresses.partition(|address| is_taken(**address));
+    let addresses: BTreeSet<SocketAddr> = addresses.iter().map(|address| address.socket).collect();
+    let addresses = addresses.into_iter().filter(|address| address.port() != 0);
+    let (taken, free): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses.partition(|address| is_taken(*address));
     let dashboard = free.first().map(|address| format!("\n  Dashboard:     http://{address}/"));
     let free = free.iter().map(|address| format!("\n  For browsers:  http://{address}/socket.io/"));
     let taken = taken.iter().map(|address| {

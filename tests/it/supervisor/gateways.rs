@@ -11,7 +11,7 @@ use rowcast::sandbox::free_ports;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::oneshot,
 };
 
@@ -54,6 +54,31 @@ async fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
+}
+
+/// Asks on a connection of its own, from this address of this machine.
+async fn ask_from(client: [u8; 4], address: SocketAddr, method: &str, path: &str, body: &str) -> String {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((client, 0))).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!("{method} {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within(PATIENCE, "an answer", stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+/// Opens a session on long-polling and says something in it, each on a connection of its own.
+async fn keeps_its_session(client: [u8; 4], address: SocketAddr) {
+    const PATH: &str = "/socket.io/?EIO=4&transport=polling";
+    let opened = ask_from(client, address, "GET", PATH, "").await;
+    let sid = opened.split("\"sid\":\"").nth(1).unwrap_or_else(|| panic!("{opened}"));
+    let path = format!("{PATH}&sid={}", sid.split('"').next().unwrap());
+    for _ in 0..2 {
+        let answer = ask_from(client, address, "POST", &path, "40").await;
+        assert!(answer.starts_with("HTTP/1.0 200 "), "{client:?}: {answer}");
+    }
 }
 
 async fn is_well(address: SocketAddr) {
@@ -338,4 +363,30 @@ async fn produce(
         emitter.to("room").emit("row", &json!({"id": 1})).await.unwrap();
         pace.tick().await;
     }
+}
+
+#[tokio::test]
+async fn gateways_that_share_a_port_have_each_client_come_to_the_one_that_has_its_session() {
+    let (mut up, addresses) = start(2, &[("ROWCAST_GATEWAY_PORTS", "one")]).await;
+    assert_eq!(addresses[0], addresses[1]);
+    let clients = || (1..=16).map(|last| [127, 0, 8, last]);
+    for client in clients() {
+        keeps_its_session(client, addresses[0]).await;
+    }
+    // Also when one was replaced.
+    let gateway = up.slots_of("gateway", "online")[0].1;
+    send(gateway, Signal::SIGKILL);
+    assert_eq!(listening(&up, 3).await[2], addresses[0]);
+    for client in clients() {
+        keeps_its_session(client, addresses[0]).await;
+    }
+    // Nobody else is given clients of theirs.
+    let port = addresses[0].to_string();
+    let listen =
+        [("ROWCAST_LISTEN", port.as_str()), ("ROWCAST_GATEWAY_PORTS", "one"), ("ROWCAST_WORKERS", "1")];
+    let mut other = spawn(empty_folder(), &["up"], &listen);
+    let refused = other.says("the gateway cannot be started", 1).await.remove(0);
+    assert!(refused.to_string().contains("Address already in use"), "{refused}");
+    other.drain().await;
+    up.drain().await;
 }
