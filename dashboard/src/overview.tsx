@@ -1,14 +1,15 @@
 import type { ComponentChildren } from "preact";
 import { Said } from "./act";
 import { Chart } from "./chart";
-import { clock, count, length, rate, took } from "./format";
+import { Delays } from "./delays";
+import { clock, count, length, rate } from "./format";
 import { History } from "./history";
 import type { Orders } from "./orders";
 import { Processes } from "./processes";
 import { Queues } from "./queues";
 import { Supervisors } from "./supervisors";
 import { Troubles } from "./troubles";
-import type { Delay, Point, Queue, Status, Told } from "./types";
+import type { Point, Queue, Told } from "./types";
 import type { Known } from "./watch";
 
 interface Props {
@@ -27,11 +28,11 @@ export function Overview({ told, silent, orders, again }: Props) {
       <h1 class="unseen">Overview</h1>
       <Troubles told={told} silent={silent} />
       <Tiles points={told.points} queues={queues} />
-      <Delays status={status} />
       <section aria-labelledby="chart-title">
         <h2 id="chart-title">The last {Math.round(told.kept_ms / 60_000)} minutes</h2>
         <Chart points={told.points} now={told.now} kept={told.kept_ms} />
       </section>
+      <Delays all={status} queues={queues} />
       <Queues queues={queues} routes={told.routes} mayAct={told.may_act} again={again} />
       {status && told.may_act && <Supervisors status={status} orders={orders} />}
       <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} orders={told.may_act ? orders : undefined} />
@@ -65,41 +66,5 @@ function Tiles({ points, queues }: { points: Point[]; queues: Queue[] }) {
         </div>
       ))}
     </dl>
-  );
-}
-
-/** How long jobs take: over the last minute, of all queues. */
-function Delays({ status }: { status: Status | null }) {
-  const delays: [string, Delay | null | undefined][] = [
-    ["Claim to commit", status?.commit_delay],
-    ["Claim to publish", status?.publish_delay],
-  ];
-  return (
-    <section aria-labelledby="delays-title">
-      <h2 id="delays-title">Delay of the last minute's jobs</h2>
-      <dl class="tiles delays">
-        {delays.map(([title, delay]) => (
-          <div key={title}>
-            <dt>{title}</dt>
-            <dd>
-              <Share name="p50" ms={delay?.p50_ms} />
-              <Share name="p99" ms={delay?.p99_ms} />
-            </dd>
-          </div>
-        ))}
-      </dl>
-      <p class="hint">
-        From the moment a worker had claimed a job until MySQL had answered COMMIT, and until Redis had published its row. Half of the jobs took
-        no longer than p50, 99 of 100 no longer than p99. {status?.commit_delay && `${count(status.commit_delay.jobs)} were committed.`}
-      </p>
-    </section>
-  );
-}
-
-function Share({ name, ms }: { name: string; ms: number | undefined }) {
-  return (
-    <span class="share">
-      <small>{name}</small> {ms == null ? "–" : took(ms)}
-    </span>
   );
 }

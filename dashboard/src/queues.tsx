@@ -3,9 +3,9 @@ import { Answer, useAction } from "./action";
 import { tell } from "./api";
 import { Locked } from "./dead";
 import { Dot, Table, type Column } from "./table";
-import { clock, count, length, rate, took } from "./format";
+import { clock, count, length, rate } from "./format";
 import { Push } from "./push";
-import type { Delay, Queue, Route } from "./types";
+import type { Queue, Route } from "./types";
 
 const columns: Column<Queue>[] = [
   {
@@ -22,8 +22,6 @@ const columns: Column<Queue>[] = [
   number("Waiting since", (queue) => (queue.waiting_since == null ? "–" : clock(queue.waiting_since))),
   number("In flight", (queue) => count(queue.in_flight)),
   number("Oldest claim", (queue) => (queue.oldest_claim_ms == null ? "–" : length(queue.oldest_claim_ms))),
-  number("Commit p50 / p99", (queue) => delay(queue.commit_delay)),
-  number("Publish p50 / p99", (queue) => delay(queue.publish_delay)),
   number("Duplicates", (queue) => count(queue.duplicate)),
   number("Dead letters", (queue) => count(queue.dead_letters)),
 ];
@@ -84,10 +82,6 @@ function useKnown() {
 function number(title: string, cell: (queue: Queue) => string): Column<Queue> {
   // Numbers of lists that cannot be read mean nothing.
   return { title, number: true, cell: (queue) => (queue.problem ? "–" : cell(queue)) };
-}
-
-function delay(delay: Delay | null) {
-  return delay ? `${took(delay.p50_ms)} / ${took(delay.p99_ms)}` : "–";
 }
 
 function state(queue: Queue) {

@@ -92,6 +92,6 @@ mod tests {
         let counts = fields.map(|(field, jobs)| (field.to_owned(), jobs.to_owned())).into();
         let window = window(106, &counts);
         assert_eq!(window.each().collect::<Vec<_>>(), [(Until::Commit, 3, 6), (Until::Publish, 3, 7)]);
-        assert_eq!(super::window(113, &counts).each().count(), 0);
+        assert_eq!(super::window(114, &counts).each().count(), 0);
     }
 }

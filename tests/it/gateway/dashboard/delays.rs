@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Page, with_worker};
-use crate::support::{Env, PATIENCE, eventually};
+use super::{super::Gateway, Page};
+use crate::support::{Env, PATIENCE, Running, eventually};
 
 /// Whether this is a length of time: a number, and its unit.
 fn is_time(text: &str) -> bool {
@@ -12,25 +12,30 @@ fn is_time(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn both_delays_stand_in_the_overview_and_in_the_queues_line_once_there_was_a_job() {
+async fn both_delays_stand_in_the_overview_for_all_queues_and_for_each_once_there_was_a_job() {
     let env = Env::new().await;
-    let (gateway, worker) = with_worker(&env, &[]).await;
+    env.migrate().await;
+    let columns = "columns = { accountid = 'time', openid = 'stamp' }";
+    let route = |queue| format!("[[route]]\nqueue = '{queue}'\ntable = 'pre_qqaccount'\n{columns}\n");
+    let routes = route("{q}") + &route("{q}-quiet");
+    let gateway = Gateway::of_routes(&env, &routes).await;
+    let worker = Running::routes(&env, &routes, &[]);
     let mut page = Page::open(&gateway, json!({})).await;
     page.sees("Nothing is wrong.").await;
-    const TILES: &str = ".delays dd .share";
-    const CELLS: &str = "td[data-title$='p50 / p99']";
-    assert_eq!(page.texts(TILES).await, ["p50 –", "p99 –", "p50 –", "p99 –"]);
-    assert_eq!(page.texts(CELLS).await, ["–", "–"]);
+    const ALL: &str = ".delays dd .share";
+    const EACH: &str = "[aria-label='Delays of each queue'] td.number";
+    assert_eq!(page.texts(ALL).await, ["p50 –", "p99 –", "p50 –", "p99 –"]);
+    assert_eq!(page.texts(EACH).await, ["–"; 8]);
     page.sees("until MySQL had answered COMMIT").await;
     env.push(&[r#"{"time":1,"stamp":"a"}"#, r#"{"time":2,"stamp":"b"}"#]).await;
-    page.sees("2 were committed.").await;
-    eventually(PATIENCE, "all of them are lengths of time", async || {
-        let (tiles, cells) = (page.texts(TILES).await, page.texts(CELLS).await);
+    page.sees("Committed: 2.").await;
+    eventually(PATIENCE, "lengths of time are shown", async || {
+        let (all, each) = (page.texts(ALL).await, page.texts(EACH).await);
         let names = ["p50", "p99", "p50", "p99"];
-        let are = tiles.iter().zip(names).all(|(tile, name)| tile.strip_prefix(name).is_some_and(is_time));
-        let both = cells.len() == 2
-            && cells.iter().all(|cell| cell.split('/').filter(|&one| is_time(one)).count() == 2);
-        if are && tiles.len() == 4 && both { Ok(()) } else { Err((tiles, cells)) }
+        let are = all.iter().zip(names).all(|(one, name)| one.strip_prefix(name).is_some_and(is_time));
+        // That of the quiet queue stays empty.
+        let told = each[..4].iter().all(|one| is_time(one)) && each[4..] == ["–"; 4];
+        if are && all.len() == 4 && told { Ok(()) } else { Err((all, each)) }
     })
     .await;
     assert_eq!(page.complaints("").await, [""; 0]);
