@@ -86,6 +86,7 @@ async fn a_commit_that_the_database_holds_up_is_seen_in_both_delays() {
     let gateway = Gateway::start(&env, &[]).await;
     let worker = Running::worker(&env, &[]);
     env.run(&[r#"{"time":1,"stamp":"a"}"#]).await;
+    told(&gateway, 1).await;
     let mut lock = env.sql_connection().await;
     sqlx::raw_sql("LOCK TABLES pre_qqaccount WRITE").execute(&mut lock).await.unwrap();
     env.push(&[r#"{"time":2,"stamp":"b"}"#]).await;
