@@ -38,5 +38,6 @@ pub mod memory;
 pub mod glob;
 pub mod fault;
 pub mod histogram;
+pub mod delay;
 pub mod telemetry;
 pub mod sandbox;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
+    delay::Delays,
     fault,
     progress::Progress,
     queue::{Claim, Events, Link, Queue, Settlement},
@@ -42,6 +43,7 @@ pub struct Pipeline {
     queue: Queue,
     store: Store,
     progress: Progress,
+    delays: Delays,
     /// The route laid over the live schema; read at the first use, again after a fault of the route, and when it is
     /// old.
     prepared: Option<Prepared>,
@@ -69,8 +71,8 @@ struct Prepared {
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A claim was committed: what became of its jobs, and how long it was in hand.
-    Did(Tally, Duration),
+    /// A claim was committed: what became of its jobs.
+    Did(Tally),
     /// The queue was empty for as long as a blocking move lasts.
     Idle,
     /// The queue is paused.
@@ -106,6 +108,7 @@ impl Pipeline {
             queue: Queue::new(&route.queue, &route.table.to_string(), worker, link.watched(&progress)),
             store: Store::new(&settings.database_url)?.watched(&progress),
             progress,
+            delays: Delays::default(),
             route,
             worker: worker.to_owned(),
             settings: settings.clone(),
@@ -166,13 +169,12 @@ impl Pipeline {
                 Err(step) => return Ok(step),
             };
         }
-        let began = Instant::now();
         let (outcome, events) = match self.look_up().await? {
             Doubt::Committed(outcome, events) => (outcome, events),
             Doubt::None | Doubt::NotYet => self.commit().await?,
             Doubt::Never => return Err(Fault::Fenced.into()),
         };
-        let (tally, took) = (outcome.tally(), began.elapsed());
+        let tally = outcome.tally();
         tracing::debug!(
             claim.seq = self.in_hand.as_ref().map(|claim| claim.seq),
             rows = tally.rows,
@@ -184,7 +186,7 @@ impl Pipeline {
         if self.ahead.is_none() {
             self.settle().await?;
         }
-        Ok(Step::Did(tally, took))
+        Ok(Step::Did(tally))
     }
 
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
@@ -199,7 +201,7 @@ impl Pipeline {
 
         self.store.begin().await?;
         let inserting = insert::insert(&mut self.store, plan, self.route.on_duplicate, &batch);
-        let beside = settle::beside(&self.queue, &mut self.behind, &mut self.ahead, next);
+        let beside = settle::beside(&self.queue, &self.delays, &mut self.behind, &mut self.ahead, next);
         let (outcome, beside) = tokio::join!(inserting, beside);
         self.seq = self.ahead.as_ref().map_or(self.seq, |ahead| ahead.seq);
         let outcome = outcome?;
@@ -243,6 +245,11 @@ impl Pipeline {
     /// Whether it moves on.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// How long its claims take.
+    pub fn delays(&self) -> &Delays {
+        &self.delays
     }
 
     /// The route's name: its queue.

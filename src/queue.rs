@@ -11,6 +11,7 @@ mod history;
 mod inspect;
 mod job;
 mod keys;
+mod last_minute;
 mod letter;
 mod link;
 mod mark;
@@ -18,6 +19,8 @@ mod onlookers;
 mod orders;
 mod registry;
 mod script;
+
+use std::time::Instant;
 
 use redis::{Cmd, RedisError, RedisResult};
 
@@ -28,6 +31,7 @@ pub use history::{Entry, History};
 pub use inspect::{RedisFacts, UnknownClaim, WrongType};
 pub use job::check_job;
 pub use keys::Keys;
+pub use last_minute::LastMinute;
 pub use letter::{DeadLetter, Facts, Raw};
 pub use link::{Link, SLOW, client, describe, has_code, silence};
 pub use mark::{Mark, Marks};
@@ -90,6 +94,8 @@ pub struct Claim {
     pub crashes: u32,
     /// The jobs' raw bytes.
     pub jobs: Vec<Vec<u8>>,
+    /// When its jobs came here.
+    pub made: Instant,
     ended: bool,
 }
 
@@ -280,7 +286,7 @@ impl Queue {
         let entry: Option<String> =
             self.link.query(redis::cmd("HGET").arg(&self.keys.claims).arg(field)).await?;
         let crashes = entry.and_then(|entry| entry.split(':').nth(1)?.parse().ok()).unwrap_or(0);
-        Ok((!jobs.is_empty()).then_some(Claim { seq, crashes, jobs, ended: false }))
+        Ok((!jobs.is_empty()).then_some(Claim { seq, crashes, jobs, made: Instant::now(), ended: false }))
     }
 
     /// Settles another worker's committed claim.
@@ -362,7 +368,7 @@ impl Drop for Claim {
 /// Reads the replies of a claim and of the list that it filled.
 fn read_claim(seq: u64, (state, crashes): (String, u32), jobs: Vec<Vec<u8>>) -> Claimed {
     match state.as_str() {
-        "claimed" => Claimed::Jobs(Claim { seq, crashes, jobs, ended: false }),
+        "claimed" => Claimed::Jobs(Claim { seq, crashes, jobs, made: Instant::now(), ended: false }),
         "empty" => Claimed::Empty,
         "paused" => Claimed::Paused,
         _ => Claimed::Stale,

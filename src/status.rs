@@ -10,13 +10,16 @@ mod queue;
 mod trouble;
 mod worker;
 
+use std::collections::BTreeMap;
+
 use anyhow::anyhow;
-use redis::RedisError;
+use redis::{RedisError, RedisResult};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
-    queue::{Admin, Audit, Link, Member, Registry, describe, has_code},
+    delay::{Delay, Until, Window},
+    queue::{Admin, Audit, LastMinute, Link, Member, Registry, describe, has_code},
     route::Route,
 };
 
@@ -35,6 +38,8 @@ pub struct Cluster {
     pub gateways: Vec<Member>,
     /// The queue of each route: its numbers, or why its lists cannot be read.
     pub queues: Vec<(Route, Result<Audit, String>)>,
+    /// How long each queue's jobs took in the last minute, where its lists can be read.
+    pub windows: BTreeMap<String, Window>,
 }
 
 /// How the cluster stands.
@@ -46,6 +51,11 @@ pub struct Status {
     pub gateways: Vec<Gateway>,
     /// The queues of the routes.
     pub queues: Vec<Queue>,
+    /// How long the jobs of all these queues took from their claim to COMMIT, in the last minute; `None` when none has
+    /// come so far.
+    pub commit_delay: Option<Delay>,
+    /// How long they took from their claim until they were settled and published.
+    pub publish_delay: Option<Delay>,
 }
 
 impl Cluster {
@@ -61,18 +71,27 @@ impl Cluster {
         };
         let workers = Registry::new(link.clone()).members().await.map_err(failed("the workers"))?;
         let gateways = Registry::of_gateways(link.clone()).members().await.map_err(failed("the gateways"))?;
-        let mut queues = Vec::new();
+        let (mut queues, mut windows) = (Vec::new(), BTreeMap::new());
         for route in routes {
             let name = format!("queue {:?}", route.queue);
-            let audit = match Admin::new(&route.queue, link.clone()).audit().await {
+            let audit = match read(&route.queue, link).await {
+                Ok((audit, window)) => {
+                    windows.insert(route.queue.clone(), window);
+                    Ok(audit)
+                }
                 // Of this queue alone: the others, and the workers, are what is asked for at such a time.
                 Err(error) if has_code(&error, "WRONGTYPE") => Err(words(&name, &error)),
-                audit => Ok(audit.map_err(failed(&name))?),
+                Err(error) => return Err(failed(&name)(error)),
             };
             queues.push((route.clone(), audit));
         }
-        Ok(Self { workers, gateways, queues })
+        Ok(Self { workers, gateways, queues, windows })
     }
+}
+
+async fn read(queue: &str, link: &Link) -> RedisResult<(Audit, Window)> {
+    let audit = Admin::new(queue, link.clone()).audit().await?;
+    Ok((audit, LastMinute::new(queue, link.clone()).read().await?))
 }
 
 impl Status {
@@ -88,11 +107,19 @@ impl Status {
     pub fn now(cluster: &Cluster) -> Self {
         let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
         let now = u64::try_from(now).unwrap_or(0);
+        let mut all = Window::default();
+        cluster.windows.values().for_each(|window| all.add_all(window));
         let workers: Vec<Worker> = cluster.workers.iter().map(|member| Worker::new(member, now)).collect();
+        let queue = |route: &Route, audit: &Result<Audit, String>| {
+            let window = cluster.windows.get(&route.queue).copied().unwrap_or_default();
+            Queue::new(route, audit, &workers).over(&window)
+        };
         Self {
             gateways: cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect(),
-            queues: cluster.queues.iter().map(|(route, audit)| Queue::new(route, audit, &workers)).collect(),
+            queues: cluster.queues.iter().map(|(route, audit)| queue(route, audit)).collect(),
             workers,
+            commit_delay: all.delay(Until::Commit),
+            publish_delay: all.delay(Until::Publish),
         }
     }
 }

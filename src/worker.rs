@@ -1,4 +1,5 @@
-//! The worker: a loop over one step for each route, a lease, a look once a second, and an account of itself.
+//! The worker: a loop over one step for each route, a lease, a look once a second, and an account of itself and of how
+//! long its claims take.
 //!
 //! It decides when to step and how long to wait; what a step is stands in [`crate::pipeline`]. A server that is away
 //! is waited for without end, and costs neither a job nor a restart. Everything runs on one thread: a worker is one
@@ -6,6 +7,7 @@
 
 mod lease;
 mod look;
+mod measured;
 mod route;
 mod vitals;
 
@@ -55,7 +57,7 @@ pub async fn run(
     let liaison = identity
         .supervisor
         .zip(talk)
-        .map(|(supervisor, talk)| Liaison::new(supervisor, talk, beside, &settings.publish.key));
+        .map(|(supervisor, talk)| Liaison::new(supervisor, talk, beside.clone(), &settings.publish.key));
     let worker = identity.id.to_string();
     let vitals = Rc::new(Vitals::new(reports, settings.routes.len(), settings.lease));
     let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
@@ -63,7 +65,7 @@ pub async fn run(
     for route in &settings.routes {
         pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone())?);
     }
-    let ended: anyhow::Result<Ended> = LocalSet::new()
+    LocalSet::new()
         .run_until(async {
             // One fenced route ends the worker: the others finish what they hold.
             let stop = stop.child_token();
@@ -74,6 +76,8 @@ pub async fn run(
                 vitals.clone(),
             ));
             let look = tokio::task::spawn_local(look::keep(vitals.clone()));
+            let done = CancellationToken::new();
+            let measured = tokio::task::spawn_local(measured::keep(vitals.clone(), beside, done.clone()));
             let liaison = liaison.map(|liaison| tokio::task::spawn_local(liaison.keep(stop.clone())));
             let mut routes = JoinSet::new();
             for pipeline in pipelines {
@@ -85,13 +89,15 @@ pub async fn run(
             lease.abort();
             look.abort();
             liaison.inspect(|liaison| liaison.abort());
+            done.cancel();
+            // However it ended, it holds its lease no more: `rowcast status` need not wait until it runs out, nor
+            // whoever is to finish what it left. It is no more than that, and what was measured last: so nobody waits
+            // for a Redis that is away.
+            let leave = async { tokio::join!(registry.remove(&worker), measured) };
+            tokio::time::timeout(LEAVE, leave).await.ok();
             ended
         })
-        .await;
-    // However it ended, it holds its lease no more: `rowcast status` need not wait until it runs out, nor whoever is to
-    // finish what it left. It is no more than that, so nobody waits for a Redis that is away.
-    tokio::time::timeout(LEAVE, registry.remove(&worker)).await.ok();
-    ended
+        .await
 }
 
 async fn gather(

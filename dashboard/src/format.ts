@@ -30,3 +30,11 @@ export function length(ms: number): string {
   if (minutes > 0) return `${minutes} min ${seconds % 60} s`;
   return `${seconds} s`;
 }
+
+/** How long something takes, in at most three digits. */
+export function took(ms: number): string {
+  if (ms < 9.95) return `${fine.format(ms)} ms`;
+  if (ms < 999.5) return `${whole.format(ms)} ms`;
+  if (ms < 9_950) return `${fine.format(ms / 1_000)} s`;
+  return ms < 119_500 ? `${whole.format(ms / 1_000)} s` : `${whole.format(ms / 60_000)} min`;
+}

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { Said } from "./act";
 import { Chart } from "./chart";
+import { Delays } from "./delays";
 import { clock, count, length, rate } from "./format";
 import { History } from "./history";
 import type { Orders } from "./orders";
@@ -31,6 +32,7 @@ export function Overview({ told, silent, orders, again }: Props) {
         <h2 id="chart-title">The last {Math.round(told.kept_ms / 60_000)} minutes</h2>
         <Chart points={told.points} now={told.now} kept={told.kept_ms} />
       </section>
+      <Delays all={status} queues={queues} />
       <Queues queues={queues} routes={told.routes} mayAct={told.may_act} again={again} />
       {status && told.may_act && <Supervisors status={status} orders={orders} />}
       <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} orders={told.may_act ? orders : undefined} />

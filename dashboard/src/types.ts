@@ -39,6 +39,15 @@ export interface Status {
   workers: Worker[];
   gateways: Gateway[];
   queues: Queue[];
+  commit_delay: Delay | null;
+  publish_delay: Delay | null;
+}
+
+/** How long the jobs of the last minute took from their claim on. */
+export interface Delay {
+  jobs: number;
+  p50_ms: number;
+  p99_ms: number;
 }
 
 export interface Life {
@@ -78,6 +87,8 @@ export interface Queue {
   oldest_claim_ms: number | null;
   problem?: string;
   workers: number;
+  commit_delay: Delay | null;
+  publish_delay: Delay | null;
   rows_per_second: number | null;
   waiting_since: number | null;
 }

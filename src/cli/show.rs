@@ -56,6 +56,17 @@ pub(super) fn ago(milliseconds: u64) -> String {
     }
 }
 
+/// How long something takes, in at most three digits: `0.8 ms`, `12 ms`, `1.2 s`, `45 s`, `3 min`.
+pub(super) fn took(milliseconds: f64) -> String {
+    match milliseconds {
+        ..9.95 => format!("{milliseconds:.1} ms"),
+        ..999.5 => format!("{milliseconds:.0} ms"),
+        ..9_950.0 => format!("{:.1} s", milliseconds / 1_000.0),
+        ..119_500.0 => format!("{:.0} s", milliseconds / 1_000.0),
+        _ => ago(milliseconds.round() as u64),
+    }
+}
+
 /// `1 job`, `2 jobs`.
 pub(super) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -95,6 +106,9 @@ mod tests {
     #[test]
     fn times_and_counts_are_said_as_people_say_them() {
         assert_eq!([ago(850), ago(12_000), ago(180_000)], ["850 ms", "12 s", "3 min"]);
+        let delays = [0.004, 0.84, 9.94, 9.96, 999.4, 999.6, 9_949.0, 9_951.0, 600_000.0];
+        let said = ["0.0 ms", "0.8 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "9.9 s", "10 s", "10 min"];
+        assert_eq!(delays.map(took), said);
         assert_eq!([count(1, "job"), count(0, "job")], ["1 job", "0 jobs"]);
     }
 

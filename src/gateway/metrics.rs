@@ -197,10 +197,20 @@ fn encode_workers(encoder: &mut DescriptorEncoder<'_>, members: &[Member]) -> fm
     };
     Family::new("rowcast_claim_rows", "Rows of the claims that the worker has committed.")
         .each(encoder, told("claim_rows", histogram::ROWS))?;
-    let help = "How long the worker had its claims in hand until they were committed.";
-    Family::new("rowcast_claim_duration", help)
-        .in_unit(Unit::Seconds)
-        .each(encoder, told("claim_seconds", histogram::SECONDS))?;
+    for (name, help, field) in [
+        (
+            "rowcast_claim_duration",
+            "How long the worker's claims took, from their making until the database had answered COMMIT.",
+            "commit_seconds",
+        ),
+        (
+            "rowcast_claim_publish_duration",
+            "How long the worker's claims took, from their making until they were settled and their rows published.",
+            "publish_seconds",
+        ),
+    ] {
+        Family::new(name, help).in_unit(Unit::Seconds).each(encoder, told(field, histogram::SECONDS))?;
+    }
     let since = |member| ConstGauge::new(number(member, "since") as f64 / 1_000.0);
     Family::new("rowcast_worker_start_time", "When it began, since 1970.")
         .in_unit(Unit::Seconds)

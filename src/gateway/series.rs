@@ -227,7 +227,12 @@ mod tests {
     fn status(rows: Option<u64>, waiting: u64) -> Result<Status, String> {
         let audit = rows.map(|rows| Audit { rows, waiting, claimed: 1, ..Audit::default() });
         let queues = vec![(Route::original(), audit.ok_or_else(|| "unreadable".to_owned()))];
-        Ok(Status::now(&Cluster { workers: Vec::new(), gateways: Vec::new(), queues }))
+        Ok(Status::now(&Cluster {
+            workers: Vec::new(),
+            gateways: Vec::new(),
+            queues,
+            windows: BTreeMap::new(),
+        }))
     }
 
     /// The points after such readings, two seconds apart.

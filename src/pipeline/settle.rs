@@ -8,6 +8,7 @@ use super::{
     outcome::JobOutcome,
 };
 use crate::{
+    delay::{Delays, Until},
     fault,
     queue::{Blame, Claim, Claimed, DeadLetter, Events, Limits, Queue, Raw, Settlement, When},
     store::{Checkpoint, Fault},
@@ -16,6 +17,7 @@ use crate::{
 /// Settles the claim before and makes the next one, while the database is at work.
 pub(super) async fn beside(
     queue: &Queue,
+    delays: &Delays,
     behind: &mut Option<Settlement>,
     ahead: &mut Option<Claim>,
     next: Option<(u64, Limits)>,
@@ -33,17 +35,19 @@ pub(super) async fn beside(
         }
         Ok(())
     };
-    let (settled, claimed): (_, Result<(), Trouble>) = tokio::join!(settle(queue, behind), claim);
+    let (settled, claimed): (_, Result<(), Trouble>) = tokio::join!(settle(queue, delays, behind), claim);
     settled?;
     claimed
 }
 
-async fn settle(queue: &Queue, behind: &mut Option<Settlement>) -> RedisResult<()> {
+async fn settle(queue: &Queue, delays: &Delays, behind: &mut Option<Settlement>) -> RedisResult<()> {
     let Some(settlement) = behind.take() else { return Ok(()) };
+    let (jobs, made) = (settlement.claim.jobs.len(), settlement.claim.made);
     if let Err((settlement, error)) = queue.settle(settlement).await {
         *behind = Some(settlement);
         return Err(error);
     }
+    delays.add(Until::Publish, jobs, made.elapsed());
     fault::point("settled");
     Ok(())
 }
@@ -51,12 +55,13 @@ async fn settle(queue: &Queue, behind: &mut Option<Settlement>) -> RedisResult<(
 impl Pipeline {
     /// Settles the committed claim, if there is one.
     pub(super) async fn settle(&mut self) -> Result<(), Trouble> {
-        Ok(settle(&self.queue, &mut self.behind).await?)
+        Ok(settle(&self.queue, &self.delays, &mut self.behind).await?)
     }
 
     /// The claim in hand was committed: from here on it only has to be settled.
     pub(super) fn set_behind(&mut self, outcome: Outcome, events: Events) {
         let Some(claim) = self.in_hand.take() else { return };
+        self.delays.add(Until::Commit, outcome.jobs.len(), claim.made.elapsed());
         self.behind = Some(settlement(&self.route.queue, &self.worker, claim, &outcome, events));
     }
 

@@ -18,6 +18,8 @@ pub struct Keys {
     pub paused: String,
     /// The highest counted id that was settled, and its table: `<id> <table>`.
     pub highest: String,
+    /// How long jobs took in the last minute.
+    pub delays: String,
     prefix: String,
 }
 
@@ -39,6 +41,7 @@ impl Keys {
             totals: key("totals"),
             paused: key("paused"),
             highest: key("highest"),
+            delays: key("delays"),
             prefix: key("claim:"),
         }
     }

@@ -5,7 +5,7 @@
 -- Reply: 1.
 --
 -- A script, because it must run when memory is out: a worker without a lease claims nothing, and a full Redis could
--- never be drained. A lease takes a few hundred bytes.
+-- never be drained. A lease takes a kilobyte.
 redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SADD', KEYS[2], ARGV[1])

@@ -5,7 +5,12 @@ use std::{fmt, time::Duration};
 use serde::{Serialize, Serializer};
 
 use super::Worker;
-use crate::{queue::Audit, route::Route, spelling::did_you_mean};
+use crate::{
+    delay::{Delay, Until, Window},
+    queue::Audit,
+    route::Route,
+    spelling::did_you_mean,
+};
 
 /// A queue.
 #[derive(Debug, Serialize)]
@@ -25,6 +30,10 @@ pub struct Queue {
     /// What a person should know of it: that nobody takes its jobs, or that nothing is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// How long its jobs took from their claim to COMMIT, in the last minute; `None` when none has come so far.
+    pub commit_delay: Option<Delay>,
+    /// How long they took from their claim until they were settled and published.
+    pub publish_delay: Option<Delay>,
     /// Between two looks, for whoever looks again and again: `status --watch` and the dashboard.
     pub rows_per_second: Option<f64>,
     /// Since when jobs have waited in it without its ever being seen empty, in milliseconds since 1970; for whoever
@@ -63,9 +72,18 @@ impl Queue {
             table: route.table.to_string(),
             audit: audit.clone().unwrap_or_default(),
             problem: audit.as_ref().err().cloned(),
+            commit_delay: None,
+            publish_delay: None,
             rows_per_second: None,
             waiting_since: None,
         }
+    }
+
+    /// The same with how long its jobs took in the last minute.
+    #[must_use]
+    pub fn over(self, window: &Window) -> Self {
+        let [commit_delay, publish_delay] = Until::BOTH.map(|until| window.delay(until));
+        Self { commit_delay, publish_delay, ..self }
     }
 
     /// Counts the rows since an earlier look.

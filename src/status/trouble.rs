@@ -235,7 +235,7 @@ mod tests {
 
     fn troubles(workers: Vec<Member>, audit: Audit) -> Vec<Trouble> {
         let queues = vec![(Route::original(), Ok(audit))];
-        Status::now(&Cluster { workers, gateways: Vec::new(), queues }).troubles()
+        Status::now(&Cluster { workers, gateways: Vec::new(), queues, windows: BTreeMap::new() }).troubles()
     }
 
     fn whats(workers: Vec<Member>, audit: Audit) -> Vec<String> {

@@ -10,7 +10,7 @@ use redis::RedisResult;
 use super::Vitals;
 use crate::{
     control::{Identity, Report},
-    histogram::Histogram,
+    delay::Until,
     memory::resident_bytes,
     queue::{Registry, about},
 };
@@ -36,7 +36,7 @@ pub(super) async fn keep(registry: Registry, identity: Identity, queues: Vec<Str
         if Instant::now() >= due || is_news {
             // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
-            match lease.renew(&report, vitals.claims()).await {
+            match lease.renew(&report, &vitals).await {
                 Ok(()) => {
                     vitals.lease_renewed(asked);
                     vitals.up(LEASE);
@@ -94,7 +94,7 @@ impl Lease {
         Self { registry, worker: identity.id.to_string(), length, identity: fields, rate }
     }
 
-    async fn renew(&mut self, report: &Report, (rows, seconds): (Histogram, Histogram)) -> RedisResult<()> {
+    async fn renew(&mut self, report: &Report, vitals: &Vitals) -> RedisResult<()> {
         let mut fields = self.identity.clone();
         // Half of the time between two reports: what comes on time always counts.
         let per_second = self.rate.at(Instant::now(), report.rows, self.length / 6);
@@ -110,8 +110,9 @@ impl Lease {
             ("rows_per_second", format!("{per_second:.1}")),
             ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
-            ("claim_rows", rows.to_string()),
-            ("claim_seconds", seconds.to_string()),
+            ("claim_rows", vitals.sizes().to_string()),
+            ("commit_seconds", vitals.times(Until::Commit).to_string()),
+            ("publish_seconds", vitals.times(Until::Publish).to_string()),
         ]);
         match self.registry.renew(&self.worker, &fields, self.length).await {
             // The connection may have died long before, when nobody needed it: that is no outage.

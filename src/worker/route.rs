@@ -82,7 +82,7 @@ impl Work {
     /// Works until `stop`, or until it is fenced.
     pub(super) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<Ended> {
         let span = tracing::info_span!("route", queue = self.pipeline.route());
-        self.vitals.watch(self.pipeline.route(), self.pipeline.progress());
+        self.vitals.watch(self.pipeline.route(), self.pipeline.progress(), self.pipeline.delays());
         async {
             let fenced = self.work(&stop).await.is_err();
             let ended = self.end(fenced).await;
@@ -148,8 +148,8 @@ impl Work {
         self.sweep(stop).await?;
         let step = self.pipeline.work_one(stop).await?;
         match step {
-            Step::Did(tally, took) => {
-                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows, took);
+            Step::Did(tally) => {
+                self.vitals.count(tally.inserted + tally.duplicate + tally.rejected, tally.rows);
                 self.tell_dead(tally.rejected);
             }
             Step::Idle | Step::Paused => {

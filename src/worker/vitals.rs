@@ -11,6 +11,7 @@ use ulid::Ulid;
 
 use crate::{
     control::Report,
+    delay::{Delays, Until},
     histogram::{self, Histogram},
     pipeline::Trouble,
     progress::{Peer, Progress},
@@ -32,8 +33,10 @@ pub(super) struct Vitals {
     mysql: RefCell<Server>,
     /// Routes that wait for something of their own, and what for.
     waiting: RefCell<BTreeMap<String, String>>,
-    /// How many rows each claim had, and how many seconds it took.
-    claims: RefCell<(Histogram, Histogram)>,
+    /// How long each route's claims take. They stay when it has ended: what was not told yet is to be.
+    delays: RefCell<BTreeMap<String, Delays>>,
+    /// How many rows each claim had.
+    sizes: RefCell<Histogram>,
     lease: Lease,
 }
 
@@ -64,7 +67,8 @@ impl Vitals {
             redis: RefCell::new(Server::new("Redis")),
             mysql: RefCell::new(Server::new("MySQL")),
             waiting: RefCell::default(),
-            claims: RefCell::new((Histogram::new(histogram::ROWS), Histogram::new(histogram::SECONDS))),
+            delays: RefCell::default(),
+            sizes: RefCell::new(Histogram::new(histogram::ROWS)),
             lease: Lease { length: lease, held: Cell::new(None), renewed: watch::Sender::new(()) },
         }
     }
@@ -78,9 +82,10 @@ impl Vitals {
         self.reports.send_modify(|report| report.ready = true);
     }
 
-    /// Watches over a route's progress.
-    pub(super) fn watch(&self, route: &str, progress: &Progress) {
+    /// Watches over a route's progress, and keeps its delays.
+    pub(super) fn watch(&self, route: &str, progress: &Progress, delays: &Delays) {
         self.progress.borrow_mut().insert(route.to_owned(), progress.clone());
+        self.delays.borrow_mut().insert(route.to_owned(), delays.clone());
     }
 
     /// A route is at its end: it stands still from now on, and rightly so.
@@ -89,10 +94,8 @@ impl Vitals {
     }
 
     /// A claim was committed.
-    pub(super) fn count(&self, jobs: usize, rows: usize, took: Duration) {
-        let (sizes, times) = &mut *self.claims.borrow_mut();
-        sizes.add(rows as f64);
-        times.add(took.as_secs_f64());
+    pub(super) fn count(&self, jobs: usize, rows: usize) {
+        self.sizes.borrow_mut().add(rows as f64);
         self.reports.send_if_modified(|report| {
             report.jobs += jobs as u64;
             report.rows += rows as u64;
@@ -101,9 +104,21 @@ impl Vitals {
         });
     }
 
-    /// How many rows each claim had, and how many seconds it took.
-    pub(super) fn claims(&self) -> (Histogram, Histogram) {
-        self.claims.borrow().clone()
+    /// How many rows each claim had.
+    pub(super) fn sizes(&self) -> Histogram {
+        self.sizes.borrow().clone()
+    }
+
+    /// How many seconds each claim took, of whichever route.
+    pub(super) fn times(&self, until: Until) -> Histogram {
+        let mut times = Histogram::new(histogram::SECONDS);
+        self.delays.borrow().values().for_each(|delays| times.add_all(&delays.claims(until)));
+        times
+    }
+
+    /// The delays of each route.
+    pub(super) fn delays(&self) -> Vec<(String, Delays)> {
+        self.delays.borrow().iter().map(|(route, delays)| (route.clone(), delays.clone())).collect()
     }
 
     /// A route has finished a predecessor's claims.
@@ -264,7 +279,7 @@ mod tests {
     fn a_server_that_was_silent_is_back_when_it_answers_and_not_when_a_step_did_without_it() {
         let vitals = Vitals::new(watch::channel(Report::default()).0, 1, Duration::from_secs(15));
         let progress = Progress::default();
-        vitals.watch("q", &progress);
+        vitals.watch("q", &progress, &Delays::default());
         drop(progress.ask(Peer::MySql));
         let since = progress.silent(Peer::MySql).unwrap();
         vitals.down("q", since, &Trouble::Store(Fault::Server("no answer".into())));

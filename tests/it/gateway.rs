@@ -10,6 +10,7 @@ mod catch_up;
 mod client;
 mod cluster;
 mod dashboard;
+mod delays;
 mod deliver;
 mod forms;
 mod fuzz;

@@ -3,6 +3,7 @@
 //! The model checks that these rules suffice; here stands that the scripts keep them.
 
 pub(crate) mod dead;
+mod last_minute;
 
 use rowcast::{
     config::SecretUrl,

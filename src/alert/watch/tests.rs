@@ -16,7 +16,7 @@ fn worker(fields: &[(&str, &str)]) -> Member {
 
 fn status(workers: Vec<Member>, audit: Result<Audit, String>) -> Status {
     let queues = vec![(Route::original(), audit)];
-    Status::now(&Cluster { workers, gateways: Vec::new(), queues })
+    Status::now(&Cluster { workers, gateways: Vec::new(), queues, windows: BTreeMap::new() })
 }
 
 /// What is told of this kind by the readings, each given with its seconds since the first.

@@ -1,10 +1,10 @@
 //! A queue's line.
 
-use super::super::show::ago;
-use crate::{queue::Audit, status::Queue};
+use super::super::show::{ago, took};
+use crate::{delay::Delay, queue::Audit, status::Queue};
 
 /// The titles of [`cells`].
-pub(super) const TITLES: [&str; 12] = [
+pub(super) const TITLES: [&str; 14] = [
     "queue",
     "table",
     "state",
@@ -17,6 +17,8 @@ pub(super) const TITLES: [&str; 12] = [
     "duplicate",
     "rows",
     "rows/s",
+    "commit p50/p99",
+    "publish p50/p99",
 ];
 
 pub(super) fn cells(line: &Queue) -> Vec<String> {
@@ -36,7 +38,12 @@ pub(super) fn cells(line: &Queue) -> Vec<String> {
     ];
     cells.extend([suspects, dead_letters, inserted, duplicate, rows].map(|number| number.to_string()));
     cells.push(line.rows_per_second.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")));
+    cells.extend([line.commit_delay, line.publish_delay].map(in_words));
     cells
+}
+
+fn in_words(delay: Option<Delay>) -> String {
+    delay.map_or_else(|| "-".to_owned(), |delay| format!("{} / {}", took(delay.p50_ms), took(delay.p99_ms)))
 }
 
 fn state(line: &Queue) -> &'static str {

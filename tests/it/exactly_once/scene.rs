@@ -198,11 +198,12 @@ impl Scene {
         keys.into_iter().filter(|key| !key.starts_with("rowcast:history")).collect()
     }
 
-    /// The keys that are there, but for the tombstones of workers that have left.
+    /// The keys that are there, but for the tombstones of workers that have left, and for how long the jobs of the last
+    /// minute took.
     pub(super) async fn keys_left(&self) -> BTreeSet<String> {
         let keys = self.all_keys().await;
         let tomb = |key: &String| key.starts_with(self.keys.claim_prefix()) && key.ends_with(":0");
-        keys.into_iter().filter(|key| !tomb(key)).collect()
+        keys.into_iter().filter(|key| !tomb(key) && *key != self.keys.delays).collect()
     }
 
     /// Which workers have a checkpoint, as everybody but them sees it.

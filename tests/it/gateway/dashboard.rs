@@ -2,6 +2,7 @@
 
 mod acting;
 mod dead;
+mod delays;
 mod letters;
 mod login;
 mod orders;

@@ -76,7 +76,9 @@ async fn whoever_is_killed_each_event_is_kept_and_published_once_and_in_order() 
 async fn what_happens_while_redis_is_away_or_the_writer_is_stopped_is_kept_afterwards() {
     let mut env = Env::new().await;
     env.migrate().await;
-    let up = start(&env, 2, &[("ROWCAST_STALL_SECONDS", "3600")]).await;
+    // The one that is stopped is to come back: neither its supervisor nor another worker may take it for dead.
+    let patient = [("ROWCAST_STALL_SECONDS", "3600"), ("ROWCAST_LEASE_SECONDS", "3600")];
+    let up = start(&env, 2, &patient).await;
     kept(&env, &up).await;
     env.redis.kill9().await.unwrap();
     send(up.workers()[0], Signal::SIGKILL);
