@@ -263,7 +263,8 @@ async fn hup_moves_gateways_to_other_ports_and_changes_their_number() {
 
     configure("ROWCAST_GATEWAYS=0\n".to_owned());
     up.signal(Signal::SIGHUP);
-    up.lines(4, |line| says(line, "exit") && line["gateway"].is_string()).await;
+    let exits = up.lines(4, |line| says(line, "exit") && line["gateway"].is_string()).await;
+    assert!(exits[2..].iter().all(|line| line["reason"] == "fewer gateways wanted"), "{exits:#?}");
     assert!(up.slots_of("gateway", "fork").is_empty());
     assert!(get(addresses[1], "/healthz").await.is_err());
 }
