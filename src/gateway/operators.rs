@@ -84,7 +84,8 @@ const WANTED: &str = "a token is wanted: Authorization: Bearer TOKEN";
 const FOREIGN: &str = "only the dashboard's own page may act from a browser, and this request's Origin is not its Host; \
                        a proxy must pass the Host header on as it came";
 const NO_JSON: &str = "what acts without a token of its own must be JSON: Content-Type: application/json";
-const ELSEWHERE: &str = "without ROWCAST_ADMIN_TOKEN (and, to look, ROWCAST_READ_TOKEN) only programs of this machine may do that";
+const ELSEWHERE: &str = "without ROWCAST_ADMIN_TOKEN (and, to look, ROWCAST_READ_TOKEN) only this machine may do that: its \
+                         programs, and the dashboard in a browser on it";
 
 /// Whether a request may have what it wants, and by which right. `cookie` is what it has logged in with.
 ///
