@@ -168,9 +168,7 @@ impl Api {
             Err(_) => Err("Redis does not answer".to_owned()),
         }
     }
-}
 
-impl Api {
     /// What happened to the processes of late, the newest first; `None` where Redis does not say.
     pub(super) async fn happened(&self) -> Option<Vec<Value>> {
         let entries = timeout(PATIENCE, History::new(self.redis.clone()).newest(SHOWN)).await.ok()?.ok()?;
