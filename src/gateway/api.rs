@@ -75,7 +75,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     let acting = Router::new()
         .route("/api/emit", post(emit))
         .route("/api/orders", post(orders::give))
-        .route("/api/queue", post(queues::order))
+        .route("/api/queue", post(queues::change))
         .route("/api/dead/one", post(sweep::one))
         .route("/api/dead/group", post(sweep::group))
         .layer(DefaultBodyLimit::max(LARGEST))

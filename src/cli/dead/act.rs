@@ -152,7 +152,7 @@ async fn confirm(fate: Fate, which: &Selection, queues: &[(String, Admin)]) -> a
         Some(code) => format!("those with code {code} of {}", count(letters, "dead letter")),
         None => format!("all {}", count(letters, "dead letter")),
     };
-    eprint!("{} {subject} of {}? [y/N] ", order(fate), names.join(", "));
+    eprint!("{} {subject} of {}? [y/N] ", verb(fate), names.join(", "));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
@@ -217,7 +217,7 @@ impl Sweep<'_> {
     }
 }
 
-fn order(fate: Fate) -> &'static str {
+fn verb(fate: Fate) -> &'static str {
     match fate {
         Fate::Retry => "Send back to the queue",
         Fate::Purge => "Delete for good",
