@@ -114,7 +114,7 @@ fn act(
         for (queue, admin) in &queues {
             let moved = Sweep { fate, which, per_second, queue, admin }.run(&mut codes).await?;
             if moved > 0 {
-                say(format!("{queue}: {} {}", count(moved, "dead letter"), done_in_words(fate)))?;
+                say(format!("{queue}: {} {}", count(moved, "dead letter"), fate.done()))?;
             }
             done += moved;
         }
@@ -221,13 +221,6 @@ fn verb(fate: Fate) -> &'static str {
     match fate {
         Fate::Retry => "Send back to the queue",
         Fate::Purge => "Delete for good",
-    }
-}
-
-fn done_in_words(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Retry => "sent back",
-        Fate::Purge => "deleted",
     }
 }
 
