@@ -20,14 +20,14 @@ use axum::{
     Json,
     extract::{ConnectInfo, State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    api::{Api, refuse},
+    api::{Api, No, refuse},
     lines::LineRef,
     operators::{self, Right},
     proxies::Proxies,
@@ -128,7 +128,7 @@ pub(super) async fn log_in(
     }
     let knock = match knock {
         Ok(Json(knock)) => knock,
-        Err(rejection) => return refuse(rejection.status(), "bad_request", &rejection.body_text()),
+        Err(rejection) => return No::from(rejection).into_response(),
     };
     let Some(client) = line.peer().map(|peer| login.client(peer, &headers)) else { return hung_up() };
     if !login.may_try(client) {
@@ -161,9 +161,10 @@ pub(super) fn hung_up() -> Response {
 }
 
 /// `POST /api/logout`, with any JSON: so no other site's form can do it.
-pub(super) async fn log_out(headers: HeaderMap, body: Result<Json<Value>, JsonRejection>) -> Response {
-    match body {
-        Ok(_) => cookie::give("", Duration::ZERO, &headers),
-        Err(rejection) => refuse(rejection.status(), "bad_request", &rejection.body_text()),
-    }
+pub(super) async fn log_out(
+    headers: HeaderMap,
+    body: Result<Json<Value>, JsonRejection>,
+) -> Result<Response, No> {
+    let Json(_) = body?;
+    Ok(cookie::give("", Duration::ZERO, &headers))
 }
