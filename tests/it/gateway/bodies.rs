@@ -108,3 +108,17 @@ async fn whoever_waits_with_a_body_that_is_too_large_is_told_before_it_is_sent()
         assert_too_large(&answer, "8,388,608");
     }
 }
+
+/// It would take a quarter of an hour.
+#[tokio::test]
+async fn of_what_somebody_sends_who_may_not_act_no_more_is_read_than_of_anybody() {
+    let env = Env::new().await;
+    let gateway = Gateway::start(&env, &[("ROWCAST_ADMIN_TOKEN", ADMIN)]).await;
+    let body = vec![b'x'; 64 << 20];
+    let stranger =
+        head("/api/emit", &format!("Content-Length: {}\r\n", body.len())).replace(ADMIN, "another");
+    let mut stream = TcpStream::connect(&gateway.address).await.unwrap();
+    stream.write_all(stranger.as_bytes()).await.unwrap();
+    let sent = within(PATIENCE, "the end of the connection", stream.write_all(&body)).await;
+    assert!(sent.is_err(), "it ends while the body is sent");
+}
