@@ -21,6 +21,8 @@ pub use hook::{Answer, Hook, trusting};
 pub use judge::{Judge, Move};
 pub use watch::{Fact, Facts, Watch};
 
+use crate::queue::host;
+
 /// A message, without what is of the sender. Once made it stays the same, however often it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
@@ -145,9 +147,7 @@ impl Alert {
             ..self.clone()
         }
     }
-}
 
-impl Alert {
     /// What is sent: the message with its sender, and with how many others were not sent before it.
     pub fn body(&self, left_out: u64) -> Vec<u8> {
         let more = match left_out {
@@ -155,8 +155,7 @@ impl Alert {
             1 => " (One alert before this one was left out.)".to_owned(),
             left_out => format!(" ({left_out} alerts before this one were left out.)"),
         };
-        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        let sender = Sender { host: host.unwrap_or_default(), pid: std::process::id() };
+        let sender = Sender { host: host(), pid: std::process::id() };
         let alert = Self { text: format!("{}{more}", self.text), ..self.clone() };
         // Texts and numbers: nothing in it can fail to be written.
         serde_json::to_vec(&Body { alert, left_out, sender }).unwrap_or_default()

@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod check;
+mod child;
 pub mod dead;
 pub mod emit;
 mod flags;

@@ -107,7 +107,7 @@ pub struct Control {
     thread: JoinHandle<()>,
 }
 
-/// The talk of a child with its supervisor, beside signs of life and orders to end.
+/// The talk of a child with its supervisor, beside signs of life and being told to end.
 #[derive(Debug)]
 pub struct Talk {
     /// What the supervisor says.

@@ -15,8 +15,8 @@
 //! * `access` is what tokens decide, `token` what one says, pure. `doors`, `seats` and `proxies` count who is here,
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself, `counts` what it has counted.
-//! * `wire` is the TCP side, `lines` knows whose connection is whose, `polling` is for clients that have none, `heads`
-//!   is what a session keeps of its request. `http` is what is served beside socket.io, `origin` which pages may
+//! * `wire` is the TCP side, `lines` knows whose connection is whose, `intake` how it is read, `polling` is for clients
+//!   that have none, `heads` is what a session keeps of its request. `http` is what is served beside socket.io, `origin` which pages may
 //!   connect. `assets` is socket.io's client for browsers. `api`, `orders` and `metrics` are for programs, `operators`
 //!   says for which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
@@ -53,6 +53,7 @@ mod heads;
 mod heard;
 mod http;
 mod ids;
+mod intake;
 mod interest;
 mod laid;
 mod letters;

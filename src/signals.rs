@@ -2,7 +2,7 @@
 
 use std::io;
 
-use signal_hook::iterator::Signals;
+use signal_hook::{iterator::Signals, low_level::signal_name};
 use tokio::sync::mpsc;
 
 /// From now on these signals arrive in the channel, instead of ending the process.
@@ -19,4 +19,9 @@ pub fn listen(signals: &[i32]) -> io::Result<mpsc::UnboundedReceiver<i32>> {
         .stack_size(64 * 1024)
         .spawn(move || signals.forever().take_while(|signal| sender.send(*signal).is_ok()).for_each(drop))?;
     Ok(receiver)
+}
+
+/// What a signal is called: `SIGTERM`.
+pub fn name(signal: i32) -> &'static str {
+    signal_name(signal).unwrap_or("a signal without a name")
 }

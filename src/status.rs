@@ -4,6 +4,7 @@
 //! Everything is read from Redis, so it covers the processes of all hosts. Each writes about itself when it renews its
 //! lease; the queues' numbers are of this instant. [`Cluster`] is what was read, [`Status`] what it means.
 
+pub mod advice;
 mod gateway;
 mod life;
 mod queue;

@@ -47,4 +47,4 @@ function Line({ happening: { at, what, role, slot, pid, host, why, address } }: 
 /** Whether nobody had asked for it: what was asked for has a reason of few words. */
 const unexpected = (why?: string) => why !== undefined && !EXPECTED.includes(why);
 
-const EXPECTED = ["rolling restart", "fewer workers wanted", "stopping", "job limit", "memory limit"];
+const EXPECTED = ["rolling restart", "fewer workers wanted", "fewer gateways wanted", "stopping", "job limit", "memory limit"];

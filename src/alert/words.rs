@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{Kind, Subject};
 use crate::{
-    status::{Queue, Trouble, jobs_wait, thousands},
+    status::{Queue, Trouble, advice, jobs_wait, thousands},
     telemetry::clock,
 };
 
@@ -39,7 +39,7 @@ pub(super) fn queue_not_empty(queue: &Queue, since: u64) -> Trouble {
         OffsetDateTime::from_unix_timestamp((since / 1_000) as i64).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let what = format!("Queue {:?} has not been empty since {} UTC: {jobs}.", queue.queue, clock(at));
     let advice = match queue.audit.paused {
-        true => format!("It is paused. `rowcast resume --queue {}` lets it go on.", queue.queue),
+        true => format!("It is paused. {}", advice::paused(&queue.queue)),
         false => "More is pushed than is taken, or nothing is: `rowcast status` tells which. More workers \
                   (ROWCAST_WORKERS, or another host) take more."
             .to_owned(),
@@ -52,18 +52,15 @@ pub(super) fn dead_letters(queue: &str, letters: u64) -> Trouble {
         1 => "1 job became a dead letter".to_owned(),
         letters => format!("{} jobs became dead letters", thousands(letters)),
     };
-    let advice = format!(
-        "`rowcast dead list --queue {queue}` groups them by reason. Mend the table, the route or the producer; then \
-         `rowcast dead retry` or `purge`."
-    );
-    Trouble { grave: false, what: format!("Queue {queue:?}: {became} within a minute."), why: None, advice }
+    let what = format!("Queue {queue:?}: {became} within a minute.");
+    Trouble { grave: false, what, why: None, advice: advice::dead_letters(queue) }
 }
 
 pub(super) fn crash_loop(subject: &Subject, times: u64) -> Trouble {
     let what = format!("{} was replaced {times} times within 5 minutes.", slot(subject));
-    let advice = "Its supervisor's log says why, in the `exit` lines of the slot. Where that is a limit of memory or of \
-                  jobs, raise it.";
-    Trouble { grave: false, what, why: None, advice: advice.to_owned() }
+    let role = subject.role.as_deref().unwrap_or_default();
+    let advice = advice::crash_loop(role, subject.slot.unwrap_or_default(), subject.host.as_deref());
+    Trouble { grave: false, what, why: None, advice }
 }
 
 fn slot(subject: &Subject) -> String {

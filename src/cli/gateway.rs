@@ -3,17 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use super::{
-    Variables,
-    identity::{beat, identity},
-    reach,
-};
+use super::{Variables, child::Child};
 use crate::{
-    config::{GatewaySettings, SupervisorSettings, Vars as _},
-    control::{self, Control, Report, Role},
+    config::GatewaySettings,
+    control::{self, Role},
     gateway::{self, Place},
 };
 
@@ -50,25 +44,14 @@ pub struct Args {}
 /// A variable that cannot be used, an address that is taken, or a system that gives no thread.
 pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = GatewaySettings::from_vars(variables)?;
-    let limits = SupervisorSettings::from_vars(variables)?;
-    let identity = identity(variables)?;
-    // All of it runs on this thread.
-    let _every_line = identity.span(Role::Gateway).entered();
-    let stop = CancellationToken::new();
-    let supervised = variables.get(control::CONTROL).is_some();
-    let mut control = Control::attend(Role::Gateway, supervised, limits.drain, stop.clone())
-        .context("cannot open the control socket that the supervisor hands down")?;
-    let listener = supervised.then(control::listener).transpose();
+    let mut child = Child::begin(Role::Gateway, variables)?;
+    let listener = child.supervised.then(control::listener).transpose();
     let listener = listener.context("cannot use the listening socket that the supervisor hands down")?;
-    let talk = control.talk();
-    let ended = reach::block_on(async {
-        let (reports, told) = watch::channel(Report::default());
-        let beat = tokio::spawn(control.beat(told, beat(limits.stall)));
-        let place = Place { identity, listener, drain: limits.drain, reports, talk };
-        let ended = gateway::run(settings, place, stop).await;
-        beat.abort();
-        ended
+    let (identity, drain, talk) = (child.identity.clone(), child.limits.drain, child.control.talk());
+    let stop = child.stop.clone();
+    let ended = child.live(async |reports| {
+        gateway::run(settings, Place { identity, listener, drain, reports, talk }, stop).await
     });
-    control.bye(ended.is_ok());
+    child.control.bye(ended.is_ok());
     ended.map(|()| ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! Who the supervisor says that this process is.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use ulid::Ulid;
 
@@ -34,11 +34,6 @@ fn number<N: FromStr>(vars: &dyn Vars, name: &'static str) -> Result<Option<N>, 
     let number =
         |text: String| text.parse().map_err(|_| ConfigError::new(name, Some(&text), "expected a number"));
     vars.get(name).map(number).transpose()
-}
-
-/// Often enough that several beats may be late before the process counts as hung.
-pub(super) fn beat(stall: Duration) -> Duration {
-    (stall / 4).min(Duration::from_secs(2))
 }
 
 #[cfg(test)]

@@ -2,18 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-use super::{
-    Variables,
-    identity::{beat, identity},
-    reach,
-};
+use super::{Variables, child::Child};
 use crate::{
-    config::{Settings, SupervisorSettings, Vars as _},
-    control::{self, Control, EXIT_FENCED, Report, Role},
+    config::Settings,
+    control::{EXIT_FENCED, Role},
     worker::{self, Ended},
 };
 
@@ -38,23 +30,10 @@ pub struct Args {}
 /// A variable that cannot be used, or a system that gives no thread or socket.
 pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_vars(variables)?;
-    let limits = SupervisorSettings::from_vars(variables)?;
-    let identity = identity(variables)?;
-    // All of it runs on this thread.
-    let _every_line = identity.span(Role::Worker).entered();
-    let stop = CancellationToken::new();
-    let supervised = variables.get(control::CONTROL).is_some();
-    let mut control = Control::attend(Role::Worker, supervised, limits.drain, stop.clone())
-        .context("cannot open the control socket that the supervisor hands down")?;
-    let talk = control.talk();
-    let ended = reach::block_on(async {
-        let (reports, told) = watch::channel(Report::default());
-        let beat = tokio::spawn(control.beat(told, beat(limits.stall)));
-        let ended = worker::run(settings, identity, reports, talk, stop).await;
-        beat.abort();
-        ended
-    });
-    control.bye(matches!(ended, Ok(Ended::Drained)));
+    let mut child = Child::begin(Role::Worker, variables)?;
+    let (identity, talk, stop) = (child.identity.clone(), child.control.talk(), child.stop.clone());
+    let ended = child.live(async |reports| worker::run(settings, identity, reports, talk, stop).await);
+    child.control.bye(matches!(ended, Ok(Ended::Drained)));
     Ok(match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Fenced) => {

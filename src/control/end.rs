@@ -14,6 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FromChild, FromSupervisor, Role, line};
+use crate::signals;
 
 /// What the thread works with.
 pub(super) struct End {
@@ -63,11 +64,11 @@ impl End {
                     None => return,
                 },
                 line = next_line(&mut self.lines) => self.hear(line),
-                Some(_) = signals.recv() => {
+                Some(signal) = signals.recv() => {
                     if asked_before { exit_now(self.role, "told to end twice; it ends at once") }
                     asked_before = true;
                     self.stop_within_deadline();
-                    tracing::info!("told to end; {}", self.role.ends_by());
+                    tracing::info!(signal = signals::name(signal), "told to end; {}", self.role.ends_by());
                 }
                 () = reached(self.deadline) => exit_now(self.role, "did not finish within its deadline"),
             }

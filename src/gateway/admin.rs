@@ -30,7 +30,11 @@ use super::{
     packet,
     watchers::{Denied, Watchers},
 };
-use crate::{config::ADMIN_UI as NAMESPACE, emitter::Target, queue::Onlookers};
+use crate::{
+    config::ADMIN_UI as NAMESPACE,
+    emitter::Target,
+    queue::{Onlookers, host},
+};
 
 /// How often numbers are sent, as the official server does.
 const EVERY: Duration = Duration::from_secs(2);
@@ -172,8 +176,7 @@ impl Admin {
             let count = now.saturating_sub(*since);
             (count > 0).then_some(Aggregate { timestamp: second * 1_000, kind, count })
         };
-        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        let (hostname, pid) = (host.unwrap_or_default(), std::process::id());
+        let (hostname, pid) = (host(), std::process::id());
         let namespaces = self.api.hub.namespaces().into_iter();
         Stats {
             server_id: format!("{hostname}#{pid}"),

@@ -7,6 +7,7 @@
 //! That Redis itself is away is told by each gateway for itself, because nothing can be shared then; and one that is
 //! restarted meanwhile knows nothing of what the one before it told.
 
+mod entry;
 mod post;
 
 use std::{
@@ -26,7 +27,8 @@ use crate::{
     config::HookSettings,
     queue::{AlertBook, Link, describe},
 };
-use post::{Entry, Outcome, Parcel, Post};
+use entry::Entry;
+use post::{Outcome, Parcel, Post};
 
 /// For how long a gateway is the one that sends; it says so again every two seconds.
 const LEASE: Duration = Duration::from_secs(10);

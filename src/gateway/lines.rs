@@ -26,12 +26,14 @@ use tokio::net::TcpStream;
 use super::{
     adapter::Client,
     debts::{Debt, Debtor, Debts},
+    intake::{Freely, Intake},
     seats::Seat,
 };
 
 /// A TCP connection, shared by whoever reads and writes and whoever may cut it.
 pub(super) struct Line {
     pub(super) stream: TcpStream,
+    pub(super) intake: Intake,
     carried: Mutex<Carried>,
     peer: IpAddr,
     _seat: Seat,
@@ -51,7 +53,7 @@ struct Carried {
 
 impl Line {
     pub(super) fn new(stream: TcpStream, peer: IpAddr, seat: Seat) -> Self {
-        Self { stream, carried: Mutex::default(), peer, _seat: seat }
+        Self { stream, intake: Intake::default(), carried: Mutex::default(), peer, _seat: seat }
     }
 
     /// So many bytes were handed to the kernel.
@@ -96,6 +98,18 @@ impl LineRef {
     /// Whose connection it is; nothing when it has ended.
     pub(super) fn peer(&self) -> Option<IpAddr> {
         self.0.upgrade().map(|line| line.peer)
+    }
+
+    /// Has it read without pauses, for as long as there is what this returns.
+    pub(super) fn read_freely(&self) -> Option<Freely> {
+        self.0.upgrade().map(Freely::of)
+    }
+
+    /// The request that came on it is answered before all of it has come.
+    pub(super) fn leave_rest(&self) {
+        if let Some(line) = self.0.upgrade() {
+            line.intake.leave_rest();
+        }
     }
 
     /// Ends it, whatever is still to be written.
@@ -206,7 +220,10 @@ pub(super) async fn note(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let line = line.0.upgrade().inspect(|line| lines.let_go(line));
+    let line = line.0.upgrade().inspect(|line| {
+        line.intake.begin();
+        lines.let_go(line);
+    });
     let session = value(request.uri(), "sid").map(str::to_owned);
     let debtor = Arc::<Debtor>::default();
     if session.is_none() {

@@ -58,7 +58,7 @@ pub(super) fn job(text: &str) -> Result<&[u8], No> {
 /// What is to be done to which queue.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Order {
+pub(super) struct Change {
     queue: String,
     #[serde(rename = "do")]
     what: What,
@@ -73,12 +73,12 @@ enum What {
 }
 
 /// `POST /api/queue`, with `{"queue","do":"pause"}`, `"resume"` or `{"push":"a job's text"}`. The answer is in words.
-pub(super) async fn order(
+pub(super) async fn change(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
-    order: Result<Json<Order>, JsonRejection>,
+    change: Result<Json<Change>, JsonRejection>,
 ) -> Result<Response, No> {
-    let Json(Order { queue, what }) = order?;
+    let Json(Change { queue, what }) = change?;
     let (said, done) = match &what {
         What::Pause => {
             api.of_queue(&queue, async |admin| admin.pause().await).await?;

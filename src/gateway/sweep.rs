@@ -11,6 +11,7 @@ use std::{
 use axum::{
     Extension, Json,
     extract::{State, rejection::JsonRejection},
+    http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
@@ -32,6 +33,8 @@ use crate::{
 const TAKEN: u64 = 1_000;
 const LOOKED: u64 = 5_000;
 const LONGEST: Duration = Duration::from_secs(1);
+/// Redis has no longer lists.
+const LONGEST_LIST: u64 = u32::MAX as u64;
 
 /// How many jobs are sent back in a second, by all who do that at this gateway.
 pub(super) struct Pace(Mutex<Allowance>);
@@ -70,6 +73,7 @@ pub(super) async fn one(
     one: Result<Json<One>, JsonRejection>,
 ) -> Result<Response, No> {
     let Json(One { fate, letter, job }) = one?;
+    within_a_list(letter.place)?;
     let edited = job.as_deref().map(queues::job).transpose()?;
     let take = async |admin| match letter.find(&admin).await? {
         Some(entry) => dead::take(&admin, fate, vec![entry], edited).await,
@@ -79,12 +83,20 @@ pub(super) async fn one(
         return Err(gone());
     }
     let what = match (fate, edited) {
-        (Fate::Purge, _) => "deleted",
-        (Fate::Retry, None) => "sent back",
         (Fate::Retry, Some(_)) => "edited and sent back",
+        _ => fate.done(),
     };
     tracing::info!(by = %asker, queue = letter.queue, id = letter.id, "a dead letter was {what}");
     Ok(Json(json!({ "ok": true })).into_response())
+}
+
+/// Refuses what is no place in a list of Redis, nor a number of letters in one.
+fn within_a_list(place: u64) -> Result<(), No> {
+    if place <= LONGEST_LIST {
+        return Ok(());
+    }
+    let message = format!("{place} is too many: a list of dead letters holds {LONGEST_LIST} at most");
+    Err(No { status: StatusCode::BAD_REQUEST, code: "bad_request", message })
 }
 
 /// What is to become of a group, and from where on.
@@ -104,6 +116,10 @@ pub(super) async fn group(
     all: Result<Json<All>, JsonRejection>,
 ) -> Result<Response, No> {
     let Json(All { fate, group, cursor }) = all?;
+    if let Some(Cursor { skip, left }) = cursor {
+        within_a_list(skip)?;
+        within_a_list(left)?;
+    }
     let begun = Instant::now();
     let (mut taken, mut looked) = (0, 0);
     let sweep = async |admin| {
@@ -126,8 +142,7 @@ pub(super) async fn group(
     };
     let swept = api.of_queue(&group.queue, sweep).await;
     if taken > 0 {
-        let what = if fate == Fate::Retry { "sent back" } else { "deleted" };
-        let Group { queue, code, reason, .. } = &group;
+        let (what, Group { queue, code, reason, .. }) = (fate.done(), &group);
         tracing::info!(by = %asker, queue, code, reason, letters = taken, "dead letters were {what}");
     }
     Ok(Json(json!({ "ok": true, "taken": taken, "cursor": swept? })).into_response())

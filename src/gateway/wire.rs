@@ -49,6 +49,11 @@ const READ: u32 = 64 << 10;
 /// What was not read for so long may come at once.
 const SAVED: Duration = Duration::from_secs(4);
 
+/// For so long at most what nobody wants is still read of a connection that ends, so that the other side sees the answer.
+const LINGER: Duration = Duration::from_secs(10);
+/// So much of it at once.
+const DROPPED: usize = 16 << 10;
+
 /// Accepts connections, until `stop`. From then on the port is closed, or whoever else holds it accepts them.
 pub(super) struct Listener {
     inner: Option<TcpListener>,
@@ -125,6 +130,8 @@ pub(super) struct Wire {
     /// Runs out no later than the silence does, and is set anew when it does.
     silence: Pin<Box<Sleep>>,
     reading: Allowance,
+    /// Nothing more is written on it, and until then what still comes is dropped.
+    ending: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
@@ -132,7 +139,7 @@ impl Wire {
         lines.opened();
         let heard = Instant::now();
         let reading = Allowance::new(READ, SAVED, heard.into_std());
-        Self { line, lines, heard, fresh: true, silence: Box::pin(sleep(SILENCE)), reading }
+        Self { line, lines, heard, fresh: true, silence: Box::pin(sleep(SILENCE)), reading, ending: None }
     }
 
     /// Something has come, or nothing will.
@@ -157,6 +164,22 @@ impl Wire {
             pause => {
                 self.silence.as_mut().reset(now + pause);
                 self.silence.as_mut().poll(cx)
+            }
+        }
+    }
+
+    /// Ready when the other side sends no more, or has sent on for too long. The kernel takes back what was written on a
+    /// connection that is closed while something on it is not read.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut dropped = [0; DROPPED];
+        loop {
+            if self.ending.as_mut().is_none_or(|ending| ending.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(());
+            }
+            let mut buf = ReadBuf::new(&mut dropped);
+            let read = ready!(Pin::new(&mut *self).poll_read(cx, &mut buf));
+            if read.is_err() || buf.filled().is_empty() {
+                return Poll::Ready(());
             }
         }
     }
@@ -211,7 +234,10 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_pause(cx));
+        let freely = self.line.intake.is_free();
+        if !freely {
+            ready!(self.poll_pause(cx));
+        }
         let stream = &self.line.stream;
         let read = attempt(|| stream.poll_read_ready(cx), || stream.try_read(buf.initialize_unfilled()));
         if let Poll::Ready(read) = read {
@@ -219,7 +245,9 @@ impl AsyncRead for Wire {
             self.is_used();
             let now = self.heard.into_std();
             return Poll::Ready(read.map(|count| {
-                self.reading.owe(count, now);
+                if !freely {
+                    self.reading.owe(count, now);
+                }
                 buf.advance(count);
             }));
         }
@@ -253,8 +281,14 @@ impl AsyncWrite for Wire {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = shutdown(self.line.stream.as_raw_fd(), Shutdown::Write);
-        Poll::Ready(done.map_err(io::Error::from))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ending.is_none() {
+            shutdown(self.line.stream.as_raw_fd(), Shutdown::Write)?;
+            if !self.line.intake.has_rest() {
+                return Poll::Ready(Ok(()));
+            }
+            self.ending = Some(Box::pin(sleep(LINGER)));
+        }
+        self.poll_rest(cx).map(Ok)
     }
 }

@@ -65,6 +65,16 @@ pub enum Fate {
     Purge,
 }
 
+impl Fate {
+    /// What a letter was, in words.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Retry => "sent back",
+            Self::Purge => "deleted",
+        }
+    }
+}
+
 /// A dead letter to be taken out of its list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {

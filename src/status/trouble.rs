@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Life, Queue, Status, queue::Note};
+use super::{Life, Queue, Status, advice, queue::Note};
 use crate::telemetry::clock;
 
 /// Something that is wrong, or that a person should know.
@@ -42,7 +42,7 @@ impl Trouble {
     pub fn of_redis(since: OffsetDateTime, why: &str, known: bool) -> Self {
         let shown = if known { " What is shown below is of before." } else { "" };
         let what = format!("Waiting for Redis since {} UTC.{shown}", clock(since));
-        Self { why: Some(sentence(why)), ..Self::new(true, what, advice("Redis")) }
+        Self { why: Some(sentence(why)), ..Self::new(true, what, advice::waited_for("Redis")) }
     }
 }
 
@@ -99,7 +99,8 @@ impl Status {
         let trouble = |(server, (since, why, workers)): (&str, (&str, &str, usize))| {
             let who = if workers < all { format!(" ({workers} of {all} workers)") } else { String::new() };
             let what = format!("Waiting for {server} since {since} UTC{who}: {safe}.");
-            let trouble = Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice(server)) };
+            let trouble =
+                Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice::waited_for(server)) };
             WaitedFor { server: server.to_owned(), since: since.to_owned(), trouble }
         };
         waits.into_iter().map(trouble).collect()
@@ -131,22 +132,15 @@ impl Queue {
         }
         if self.audit.paused {
             let what = format!("Queue {name:?} is paused: {}.", jobs_wait(self.audit.waiting));
-            troubles.push(Trouble::new(
-                false,
-                what,
-                format!("`rowcast resume --queue {name}` lets it go on."),
-            ));
+            troubles.push(Trouble::new(false, what, advice::paused(name)));
         }
         if self.audit.dead_letters > 0 {
             let letters = match self.audit.dead_letters {
                 1 => "1 dead letter".to_owned(),
                 letters => format!("{} dead letters", thousands(letters)),
             };
-            let advice = format!(
-                "`rowcast dead list --queue {name}` groups them by reason. Mend the table, the route or the producer; \
-                 then `rowcast dead retry` or `purge`."
-            );
-            troubles.push(Trouble::new(false, format!("Queue {name:?} has {letters}."), advice));
+            let what = format!("Queue {name:?} has {letters}.");
+            troubles.push(Trouble::new(false, what, advice::dead_letters(name)));
         }
         troubles
     }
@@ -182,14 +176,6 @@ fn parts(waiting: &str) -> (&str, &str, &str) {
     let (server, rest) = rest.split_once(" since ").unwrap_or((rest, ""));
     let (since, why) = rest.split_once(", ").unwrap_or((rest, ""));
     (server, since, why)
-}
-
-fn advice(server: &str) -> &'static str {
-    match server {
-        "the route" => "Do what the reason says; `rowcast check` says more. The route goes on by itself.",
-        "Redis" => "Mend Redis. Everything goes on by itself; do not restart rowcast.",
-        _ => "Mend the database server. The workers go on by themselves; do not restart rowcast.",
-    }
 }
 
 /// How many jobs wait.

@@ -98,12 +98,12 @@ impl Supervisor {
     fn send_off(&mut self, who: Who, phase: Phase, why: Why) {
         let Some(process) = self.processes.get(&who.id) else { return };
         let Who { slot, .. } = who;
-        let (pid, worker, gateway) = (process.pid, who.worker(), who.gateway());
+        let (pid, worker, gateway, reason) = (process.pid, who.worker(), who.gateway(), why.of(who.role));
         if let Phase::Killed { .. } = phase {
-            tracing::warn!(slot, pid, worker, gateway, reason = %why, "kill");
+            tracing::warn!(slot, pid, worker, gateway, reason, "kill");
             process.kill();
         } else {
-            tracing::info!(slot, pid, worker, gateway, reason = %why, "drain");
+            tracing::info!(slot, pid, worker, gateway, reason, "drain");
             process.say(FromSupervisor::Drain);
         }
         self.fleet(who.role).sent_off(slot, who.id, phase);

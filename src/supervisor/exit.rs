@@ -44,13 +44,11 @@ impl Exit {
         };
         Some(format!("{what}; {left}"))
     }
-}
 
-impl Exit {
     /// Why it ended, for people who look from elsewhere: what the supervisor had in mind, what it means, and where
     /// there is neither, the bare code or signal.
     pub fn reason(self, role: Role, why: Option<Why>) -> String {
-        let parts = [why.map(|why| why.to_string()), self.meaning(role, why)];
+        let parts = [why.map(|why| why.of(role).to_owned()), self.meaning(role, why)];
         let words = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
         match (words.is_empty(), self.code, self.signal) {
             (false, ..) => words,
@@ -88,6 +86,8 @@ mod tests {
         }
         assert_eq!(code(0).meaning(Role::Worker, Some(Why::Rolling)), None);
         assert_eq!(code(0).reason(Role::Worker, Some(Why::Rolling)), "rolling restart");
+        assert_eq!(code(0).reason(Role::Worker, Some(Why::Removed)), "fewer workers wanted");
+        assert_eq!(code(0).reason(Role::Gateway, Some(Why::Removed)), "fewer gateways wanted");
         assert_eq!(code(0).reason(Role::Worker, None), "ended by itself with code 0");
         assert!(
             killed.reason(Role::Worker, Some(Why::Stall)).starts_with("no progress: killed by the super")

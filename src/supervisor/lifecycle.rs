@@ -73,7 +73,7 @@ impl Supervisor {
         if let (Role::Worker, Some((_, unfinished))) = (role, &mut self.stopping) {
             *unfinished += usize::from(!drained);
         }
-        let reason = why.map(tracing::field::display);
+        let reason = why.map(|why| why.of(role));
         let meaning = exit.meaning(role, why);
         match departure {
             Departure::Expected => {

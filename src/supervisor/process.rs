@@ -1,6 +1,6 @@
 //! Child processes: spawning one with its control socket, and a task that listens to it until it has exited.
 //!
-//! Only that task reaps the process, so an order to kill can never reach another one that got the same pid.
+//! Only that task reaps the process, so a kill can never reach another one that got the same pid.
 
 use std::{
     collections::BTreeMap,
@@ -134,15 +134,16 @@ impl Process {
 
     /// Tells it something, without waiting.
     pub(super) fn say(&self, word: FromSupervisor) {
-        self.order(Task::Say(word));
+        self.hand(Task::Say(word));
     }
 
     /// Ends it without asking.
     pub(super) fn kill(&self) {
-        self.order(Task::Kill);
+        self.hand(Task::Kill);
     }
 
-    fn order(&self, task: Task) {
+    /// Gives the task that watches it something to do.
+    fn hand(&self, task: Task) {
         if self.tasks.send(task).is_err() {
             tracing::debug!(pid = self.pid, "it has exited already");
         }

@@ -1,6 +1,6 @@
 //! A slot: the supervisor's place for one worker or gateway, and what it remembers between those in it. Pure data.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use ulid::Ulid;
 
@@ -8,7 +8,10 @@ use super::{
     exit::Exit,
     troubles::{HEALTHY, Setback, Troubles},
 };
-use crate::{config::EXIT_CONFIG, control::Report};
+use crate::{
+    config::EXIT_CONFIG,
+    control::{Report, Role},
+};
 
 /// A point in time: how long the supervisor had been running.
 pub type Moment = Duration;
@@ -75,7 +78,7 @@ pub enum Phase {
     },
 }
 
-/// Why a worker has to go.
+/// Why a worker or a gateway has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// It did not report that it was ready in time.
@@ -86,9 +89,9 @@ pub enum Why {
     Memory,
     /// It has done as many jobs as it may.
     Jobs,
-    /// Another worker has taken its place, because a person wanted it.
+    /// Another one has taken its place, because a person wanted it.
     Rolling,
-    /// Fewer workers are wanted.
+    /// Fewer of its role are wanted.
     Removed,
     /// The supervisor ends.
     Stopping,
@@ -242,18 +245,22 @@ impl Phase {
     }
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Why {
+    /// How it is said of a process of this role.
+    pub fn of(self, role: Role) -> &'static str {
+        match self {
             Self::Startup => "not ready in time",
             Self::Stall => "no progress",
             Self::Memory => "memory limit",
             Self::Jobs => "job limit",
             Self::Rolling => "rolling restart",
-            Self::Removed => "fewer workers wanted",
+            Self::Removed => match role {
+                Role::Worker => "fewer workers wanted",
+                Role::Gateway => "fewer gateways wanted",
+            },
             Self::Stopping => "stopping",
             Self::Deadline => "drain deadline",
             Self::AtOnce => "told twice to stop",
-        })
+        }
     }
 }

@@ -6,6 +6,7 @@ mod anew;
 mod api;
 mod assets;
 mod auth;
+mod bodies;
 mod catch_up;
 mod client;
 mod cluster;
@@ -19,6 +20,7 @@ mod held;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod mistaken;
 mod pages;
 mod programs;
 mod protocol;
@@ -36,14 +38,13 @@ use redis::aio::MultiplexedConnection;
 use rowcast::emitter::Emitter;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
 };
 
 use crate::{
     interop::{Node, emitter},
-    support::{Env, PATIENCE, Running, eventually, within},
+    support::{Env, JSON, PATIENCE, Running, eventually, json_of, post, request_of, status, within},
 };
 
 /// A running gateway.
@@ -90,8 +91,8 @@ impl Gateway {
     /// The status and the body of a page.
     async fn get(&self, path: &str) -> String {
         let answer = self.request(&format!("GET {path} HTTP/1.0\r\n\r\n")).await;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        format!("{} {body}", head.split(' ').nth(1).unwrap())
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        format!("{} {body}", status(&answer))
     }
 
     /// A number of its own among those of `/metrics`.
@@ -113,19 +114,21 @@ impl Gateway {
         request_of(&self.address, request).await
     }
 
+    /// The status and the whole answer to a POST with these lines in its head.
+    async fn post(&self, path: &str, head: &str, body: &str) -> (u16, String) {
+        post(&self.address, path, head, body).await
+    }
+
+    /// The status and the JSON of the answer to a POST of JSON, with these lines more in its head.
+    async fn post_json(&self, path: &str, head: &str, body: &str) -> (u16, Value) {
+        let (status, answer) = self.post(path, &format!("{JSON}{head}"), body).await;
+        (status, json_of(&answer))
+    }
+
     /// Clients of it, and their sockets' ids; see `clients.mjs`.
     async fn clients(&self, args: &[&str]) -> (Node, BTreeMap<String, String>) {
         clients_at(&self.address, args).await
     }
-}
-
-/// What a request is answered with by whoever listens there, until the connection ends.
-pub(crate) async fn request_of(address: &str, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    within(PATIENCE, "the end of the answer", stream.read_to_end(&mut answer)).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Clients of whichever gateway listens there.

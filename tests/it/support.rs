@@ -4,12 +4,14 @@
 //! - [`eventually`]: waits for a condition, and fails with what it saw last.
 //! - [`Proxy`]: stands before a server, and cuts, holds or loses what goes through.
 //! - [`Subscriber`]: collects what is published.
+//! - [`request_of`] and [`post`]: requests over HTTP.
 //! - [`Running`]: the real program as a process; an [`Env`] then answers what became of the jobs.
 
 #![allow(dead_code, reason = "a toolbox: not every test run needs each tool")]
 
 mod answers;
 mod env;
+mod http;
 mod proxy;
 mod proxy_tests;
 mod random;
@@ -19,6 +21,7 @@ mod subscriber;
 mod wait;
 
 pub(crate) use env::Env;
+pub(crate) use http::{JSON, json_of, post, request_of, status};
 pub(crate) use proxy::{Proxy, Side};
 pub(crate) use random::random;
 pub(crate) use running::{PATIENCE, Running, hears, said};

@@ -114,7 +114,7 @@ fn act(
         for (queue, admin) in &queues {
             let moved = Sweep { fate, which, per_second, queue, admin }.run(&mut codes).await?;
             if moved > 0 {
-                say(format!("{queue}: {} {}", count(moved, "dead letter"), done_in_words(fate)))?;
+                say(format!("{queue}: {} {}", count(moved, "dead letter"), fate.done()))?;
             }
             done += moved;
         }
@@ -152,7 +152,7 @@ async fn confirm(fate: Fate, which: &Selection, queues: &[(String, Admin)]) -> a
         Some(code) => format!("those with code {code} of {}", count(letters, "dead letter")),
         None => format!("all {}", count(letters, "dead letter")),
     };
-    eprint!("{} {subject} of {}? [y/N] ", order(fate), names.join(", "));
+    eprint!("{} {subject} of {}? [y/N] ", verb(fate), names.join(", "));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
@@ -217,17 +217,10 @@ impl Sweep<'_> {
     }
 }
 
-fn order(fate: Fate) -> &'static str {
+fn verb(fate: Fate) -> &'static str {
     match fate {
         Fate::Retry => "Send back to the queue",
         Fate::Purge => "Delete for good",
-    }
-}
-
-fn done_in_words(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Retry => "sent back",
-        Fate::Purge => "deleted",
     }
 }
 

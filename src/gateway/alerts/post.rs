@@ -6,13 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::super::allowance::Allowance;
-use crate::{
-    alert::{Alert, State},
-    backoff::Backoff,
-};
+use super::{super::allowance::Allowance, entry::Entry};
+use crate::{alert::State, backoff::Backoff};
 
 /// For how long a message is tried.
 const TRIED: Duration = Duration::from_secs(10 * 60);
@@ -20,17 +15,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Without anything to send there is nothing to wait for but news.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// What is known of an open alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    #[serde(flatten)]
-    pub(super) alert: Alert,
-    /// Nothing of it is to be sent now.
-    pub(super) told: bool,
-    /// Nobody heard of its beginning, because there was too much to tell: nobody need hear of its end.
-    left_out: bool,
-}
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -76,36 +60,6 @@ struct Tries {
     backoff: Backoff,
     /// It needs no try any more, and whether it was left out.
     settled: Option<bool>,
-}
-
-impl Entry {
-    pub(super) fn new(alert: Alert) -> Self {
-        Self { alert, told: false, left_out: false }
-    }
-
-    /// What comes after what was known before; `None` is nothing more.
-    pub(super) fn after(before: Option<&Self>, alert: Alert) -> Option<Self> {
-        let unheard = before.is_some_and(|before| before.left_out) && alert.state == State::Ends;
-        (!unheard).then(|| Self::new(alert))
-    }
-
-    /// What is left when it has been told: what has begun stays open.
-    pub(super) fn settled(&self) -> Option<Self> {
-        (self.alert.state == State::Begins).then(|| Self { told: true, ..self.clone() })
-    }
-
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// What stands in the book. What another release has written there in another form is left as it is.
-    pub(super) fn all(book: BTreeMap<String, String>) -> BTreeMap<String, (String, Self)> {
-        let read = |(key, text): (String, String)| {
-            let entry = serde_json::from_str(&text).ok()?;
-            Some((key, (text, entry)))
-        };
-        book.into_iter().filter_map(read).collect()
-    }
 }
 
 impl Post {
@@ -230,6 +184,7 @@ impl Tries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Alert;
 
     fn post(messages: usize) -> (Post, Instant) {
         let now = Instant::now();
@@ -300,13 +255,5 @@ mod tests {
         assert!(post.may_send(&parcel, later));
         post.ended(&mut parcel, Outcome::Taken { left_out: 3 }, later);
         assert_eq!(post.left_out, 0);
-    }
-
-    #[test]
-    fn what_is_in_the_book_can_be_read_again_and_what_is_not_ours_is_left() {
-        let entry = Entry::new(Alert::test(7));
-        let book = BTreeMap::from([("a".to_owned(), entry.text()), ("b".to_owned(), "{}".to_owned())]);
-        let read = Entry::all(book);
-        assert_eq!(read.into_values().map(|(_, entry)| entry).collect::<Vec<_>>(), [entry]);
     }
 }

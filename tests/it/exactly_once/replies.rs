@@ -259,7 +259,7 @@ async fn told_to_end_in_the_middle(scene: &Scene, worker: &mut Running, ahead_is
     .await;
     ahead_is_seen().await;
     worker.signal(Signal::SIGTERM);
-    worker.says("told to end", 1).await;
+    assert_eq!(worker.says("told to end", 1).await[0]["signal"], "SIGTERM");
     sqlx::raw_sql("UNLOCK TABLES").execute(&mut lock).await.unwrap();
     let status = worker.ended().await;
     assert_eq!(status.code(), Some(0), "{:#?}", worker.log());

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     interop::Node,
-    support::{Env, PATIENCE, eventually},
+    support::{Env, JSON, PATIENCE, eventually},
 };
 
 const READ: (&str, &str) = ("ROWCAST_READ_TOKEN", "a-token-to-look-with");
@@ -123,10 +123,9 @@ async fn attempts_are_limited_together_with_those_at_the_dashboard() {
     let invalid = refused.values().filter(|why| *why == "invalid credentials").count();
     assert!(invalid >= 10 && too_many >= 1 && invalid + too_many == 20, "{refused:?}");
     let knock = json!({"token": "wrong"}).to_string();
-    let json = "Content-Type: application/json\r\n";
     let mut answers = Vec::new();
     for _ in 0..20 {
-        answers.push(gateway.post("/api/login", json, &knock).await.0);
+        answers.push(gateway.post("/api/login", JSON, &knock).await.0);
     }
     assert!(answers.contains(&429), "{answers:?}");
 }

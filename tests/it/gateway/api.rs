@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Gateway, ask, event};
 use crate::{
     commands::run::rowcast,
-    support::{Env, PATIENCE, Running, eventually, running::send},
+    support::{Env, PATIENCE, Running, eventually, request_of, running::send},
 };
 
 const ADMIN: &str = "0123456789abcdef-admin";
@@ -17,14 +17,7 @@ const READ: &str = "0123456789abcdef-read";
 impl Gateway {
     /// The status and the JSON of `POST /api/emit`, with these lines in its head.
     async fn emit(&self, head: &str, body: &str) -> (u16, Value) {
-        let length = body.len();
-        let request = format!(
-            "POST /api/emit HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{head}\r\n{body}"
-        );
-        let answer = self.request(&request).await;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}")))
+        self.post_json("/api/emit", head, body).await
     }
 
     /// The numbers of `/metrics`, each line as it stands.
@@ -242,7 +235,7 @@ async fn a_process_that_was_replaced_is_counted_in_its_slot() {
     let up = Running::on(&env, "up", "", &[&variables[..], &[("ROWCAST_QUEUE", &env.queue)]].concat());
     let address = up.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
     let restarts = async || {
-        let page = super::request_of(&address, "GET /metrics HTTP/1.0\r\n\r\n").await;
+        let page = request_of(&address, "GET /metrics HTTP/1.0\r\n\r\n").await;
         let lines = page.lines().filter_map(|line| line.strip_prefix("rowcast_restarts_total{"));
         // The host's name is the machine's.
         let host = |line: &str| {

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Gateway, request_of};
+use super::Gateway;
 use crate::{
     interop::Node,
-    support::{Env, Running},
+    support::{Env, Running, request_of},
 };
 
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/client/node_modules/socket.io-client");

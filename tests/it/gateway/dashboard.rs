@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Gateway;
 use crate::{
     interop::Node,
-    support::{Env, PATIENCE, Running, eventually},
+    support::{Env, JSON, PATIENCE, Running, eventually},
 };
 
 const ADMIN: &str = "a-token-to-act-with";
@@ -70,15 +70,11 @@ impl Page {
 
     /// Waits until the first of these has this text.
     async fn shows(&mut self, selector: &str, text: &str) {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
+        eventually(PATIENCE, &format!("{selector} is {text}"), async || {
             let texts = self.texts(selector).await;
-            if texts.first().is_some_and(|first| first == text) {
-                return;
-            }
-            assert!(std::time::Instant::now() < deadline, "{selector} is {texts:?}, not {text}");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+            if texts.first().is_some_and(|first| first == text) { Ok(()) } else { Err(texts) }
+        })
+        .await;
     }
 
     /// Waits until the first of these has the keyboard.
@@ -100,19 +96,6 @@ async fn with_worker(env: &Env, variables: &[(&str, &str)]) -> (Gateway, Running
     env.migrate().await;
     (Gateway::start(env, variables).await, Running::worker(env, &[]))
 }
-
-impl Gateway {
-    /// The status and the whole answer to a request with JSON.
-    pub(super) async fn post(&self, path: &str, head: &str, body: &str) -> (u16, String) {
-        let length = body.len();
-        let answer = self
-            .request(&format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n{head}\r\n{body}"))
-            .await;
-        (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
-    }
-}
-
-const JSON: &str = "Content-Type: application/json\r\n";
 
 #[tokio::test]
 async fn rows_that_go_in_are_counted_and_the_chart_is_still_there_after_a_reload() {

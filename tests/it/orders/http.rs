@@ -3,22 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{replaced, start_all};
-use crate::{
-    gateway::request_of,
-    support::{Env, PATIENCE, Running, eventually},
-};
+use crate::support::{self, Env, JSON, PATIENCE, Running, eventually, json_of, request_of};
 
 /// The status and the JSON of the answer to an order.
 async fn post(up: &Running, head: &str, body: &Value) -> (u16, Value) {
     let address = up.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
-    let (body, kind) = (body.to_string(), "Content-Type: application/json");
-    let length = body.len();
-    let request =
-        format!("POST /api/orders HTTP/1.0\r\n{kind}\r\nContent-Length: {length}\r\n{head}\r\n{body}");
-    let answer = request_of(&address, &request).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}")))
+    let (status, answer) =
+        support::post(&address, "/api/orders", &format!("{JSON}{head}"), &body.to_string()).await;
+    (status, json_of(&answer))
 }
 
 const GATEWAY: [(&str, &str); 2] = [("ROWCAST_GATEWAYS", "1"), ("ROWCAST_LISTEN", "127.0.0.1:0")];
@@ -76,10 +68,7 @@ async fn the_dashboard_is_told_what_happened_to_processes() {
     env.migrate().await;
     let up = start_all(&env, 1, &GATEWAY).await;
     let address = up.says("listening", 1).await[0]["address"].as_str().unwrap().to_owned();
-    let told = async || {
-        let answer = request_of(&address, "GET /api/dashboard HTTP/1.0\r\n\r\n").await;
-        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-    };
+    let told = async || json_of(&request_of(&address, "GET /api/dashboard HTTP/1.0\r\n\r\n").await);
     let told = eventually(PATIENCE, "all of it is told", async || {
         let told = told().await;
         let all = told["happened"].as_array().map(Vec::len) == Some(5);

@@ -288,7 +288,8 @@ async fn hup_moves_gateways_to_other_ports_and_changes_their_number() {
 
     configure("ROWCAST_GATEWAYS=0\n".to_owned());
     up.signal(Signal::SIGHUP);
-    up.lines(4, |line| says(line, "exit") && line["gateway"].is_string()).await;
+    let exits = up.lines(4, |line| says(line, "exit") && line["gateway"].is_string()).await;
+    assert!(exits[2..].iter().all(|line| line["reason"] == "fewer gateways wanted"), "{exits:#?}");
     assert!(up.slots_of("gateway", "fork").is_empty());
     assert!(get(addresses[1], "/healthz").await.is_err());
 }
@@ -382,8 +383,12 @@ async fn gateways_that_share_a_port_have_each_client_come_to_the_one_that_has_it
     }
     // Nobody else is given clients of theirs.
     let port = addresses[0].to_string();
-    let listen =
-        [("ROWCAST_LISTEN", port.as_str()), ("ROWCAST_GATEWAY_PORTS", "one"), ("ROWCAST_WORKERS", "1")];
+    let listen = [
+        ("ROWCAST_GATEWAYS", "1"),
+        ("ROWCAST_LISTEN", port.as_str()),
+        ("ROWCAST_GATEWAY_PORTS", "one"),
+        ("ROWCAST_WORKERS", "1"),
+    ];
     let mut other = spawn(empty_folder(), &["up"], &listen);
     let refused = other.says("the gateway cannot be started", 1).await.remove(0);
     assert!(refused.to_string().contains("Address already in use"), "{refused}");

@@ -8,16 +8,13 @@ use std::{
 use ring::hmac;
 use tokio::{net::TcpStream, process::Command};
 
-use super::{
-    super::{free_port, request_of},
-    Answer, Receiver, SECRET,
-};
+use super::{super::free_port, Answer, Receiver, SECRET};
 use crate::{
     commands::run::{Ran, on, rowcast, run},
     docs::{block, read},
     faults::tls::authority,
     interop::{Node, require_node},
-    support::{Env, PATIENCE, eventually},
+    support::{Env, PATIENCE, eventually, request_of},
 };
 
 async fn check(env: &Env, variables: &[(&str, &str)]) -> Ran {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{super::Gateway, ADMIN, JSON, READ, login::cookie};
-use crate::support::Env;
+use super::{super::Gateway, ADMIN, READ, login::cookie};
+use crate::support::{Env, JSON, json_of};
 
 /// Something that only who may act can have done.
 async fn acts(gateway: &Gateway, head: &str) -> u16 {
@@ -12,8 +12,7 @@ async fn acts(gateway: &Gateway, head: &str) -> u16 {
 
 async fn may_act(gateway: &Gateway, head: &str) -> Value {
     let answer = gateway.request(&format!("GET /api/dashboard HTTP/1.0\r\n{head}\r\n")).await;
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    serde_json::from_str::<Value>(body).unwrap_or_else(|_| panic!("{answer}"))["may_act"].clone()
+    json_of(&answer)["may_act"].clone()
 }
 
 #[tokio::test]

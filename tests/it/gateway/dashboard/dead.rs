@@ -1,6 +1,7 @@
 //! Dead letters in the page, one by one.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rowcast::status::thousands;
 use serde_json::json;
 
 use super::{super::Gateway, ADMIN, Page, READ, with_worker};
@@ -109,7 +110,7 @@ async fn a_hostile_job_is_shown_as_what_it_is_and_does_nothing() {
     .into_iter()
     .enumerate()
     {
-        let size = format!("{} byte", thousands(jobs[at].len()));
+        let size = format!("{} byte", thousands(jobs[at].len() as u64));
         page.sees(&size).await;
         let shown = page.texts("dialog pre").await;
         assert_eq!(shown[0].trim_end(), expected.trim_end(), "{at}");
@@ -121,18 +122,6 @@ async fn a_hostile_job_is_shown_as_what_it_is_and_does_nothing() {
     assert_eq!(page.texts("pre script, pre img, pre b").await, [""; 0]);
     assert_eq!(page.order(json!({"title": true})).await, "Dead letters · rowcast");
     assert_eq!(page.complaints("").await, [""; 0]);
-}
-
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[tokio::test]

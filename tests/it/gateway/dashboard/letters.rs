@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{super::Gateway, ADMIN, JSON, READ, login::cookie};
+use super::{super::Gateway, ADMIN, READ, login::cookie};
 use crate::{
     moves::dead::{bury, dead_key, letter, list},
-    support::Env,
+    support::{Env, JSON},
 };
 
 impl Gateway {
@@ -18,9 +18,7 @@ impl Gateway {
 
     /// The status and the answer to an order of a program of this machine.
     async fn order(&self, path: &str, body: Value) -> (u16, Value) {
-        let (status, answer) = self.post(path, JSON, &body.to_string()).await;
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}")))
+        self.post_json(path, "", &body.to_string()).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{super::Gateway, ADMIN, JSON, Page, READ};
-use crate::support::{Env, PATIENCE, eventually};
+use super::{super::Gateway, ADMIN, Page, READ};
+use crate::support::{Env, JSON, PATIENCE, eventually};
 
 #[tokio::test]
 async fn a_wrong_token_is_refused_the_right_one_lets_in_and_whoever_logs_out_is_out() {

@@ -42,18 +42,15 @@ impl Page {
 
     /// Waits until the workers are these: slot, and whether it is another process than before.
     async fn shows_workers(&mut self, before: &[(String, String, String)], expected: &[(&str, bool)]) {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
+        eventually(PATIENCE, &format!("the workers are {expected:?}"), async || {
             let workers = self.workers().await;
             let is_new = |pid: &String| before.iter().all(|(_, _, other)| other != pid);
             let seen: Vec<(&str, bool)> =
                 workers.iter().map(|(slot, _, pid)| (slot.as_str(), is_new(pid))).collect();
-            if seen == expected && workers.iter().all(|(_, state, _)| state == "working") {
-                return;
-            }
-            assert!(std::time::Instant::now() < deadline, "{workers:?} instead of {expected:?}");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+            let is_so = seen == expected && workers.iter().all(|(_, state, _)| state == "working");
+            if is_so { Ok(()) } else { Err(workers) }
+        })
+        .await;
     }
 }
 
