@@ -104,7 +104,7 @@ async fn in_sandbox(
 
 async fn told_to_stop(requests: &mut UnboundedReceiver<Request>) {
     while let Some(request) = requests.recv().await {
-        if request == Request::Stop {
+        if matches!(request, Request::Stop { .. }) {
             return;
         }
     }

@@ -12,7 +12,10 @@ use crate::{config::ConfigError, signals};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// End, and let the workers finish what they hold; asked again: at once. TERM, INT.
-    Stop,
+    Stop {
+        /// What the signal is called.
+        signal: &'static str,
+    },
     /// Replace all workers and gateways by ones with fresh configuration, as many as it says. HUP.
     Reload,
     /// One worker more. TTIN.
@@ -50,7 +53,7 @@ impl Request {
             SIGTTIN => Self::More,
             SIGTTOU => Self::Fewer,
             SIGUSR2 => Self::Status,
-            _ => Self::Stop,
+            _ => Self::Stop { signal: signals::name(signal) },
         }
     }
 }
@@ -59,7 +62,7 @@ impl Supervisor {
     /// Does what a person asks.
     pub(super) fn asked(&mut self, request: Request, reload: &impl Fn() -> Result<Launch, ConfigError>) {
         match request {
-            Request::Stop => self.stop(),
+            Request::Stop { signal } => self.stop(signal),
             Request::Status => {
                 let now = self.now();
                 for fleet in [&self.workers, &self.gateways] {
@@ -77,7 +80,7 @@ impl Supervisor {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, signal: &str) {
         self.workers.end();
         self.gateways.end();
         // Whoever still connects is refused, rather than kept waiting.
@@ -86,11 +89,12 @@ impl Supervisor {
         if self.stopping.is_none() {
             self.stopping = Some((self.now(), 0));
             tracing::info!(
+                signal,
                 drain_ms,
                 "the supervisor stops: the workers finish what they hold, the gateways let go of their clients"
             );
         } else {
-            tracing::warn!("told to stop again: the workers and gateways are killed");
+            tracing::warn!(signal, "told to stop again: the workers and gateways are killed");
         }
     }
 
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn a_hangup_of_the_terminal_is_the_end_and_any_other_is_a_reload() {
         assert_eq!(Request::from_signal(SIGHUP, false), Request::Reload);
-        assert_eq!(Request::from_signal(SIGHUP, true), Request::Stop);
-        assert_eq!(Request::from_signal(SIGTERM, false), Request::Stop);
+        assert_eq!(Request::from_signal(SIGHUP, true), Request::Stop { signal: "SIGHUP" });
+        assert_eq!(Request::from_signal(SIGTERM, false), Request::Stop { signal: "SIGTERM" });
     }
 }

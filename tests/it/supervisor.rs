@@ -74,7 +74,7 @@ async fn a_second_term_ends_at_once() {
     let mut up = start(&[("ROWCAST_DRAIN_SECONDS", "3600")]).await;
     send(up.slots("fork")[0].1, Signal::SIGSTOP);
     up.signal(Signal::SIGTERM);
-    up.line(|line| says(line, "the supervisor stops")).await;
+    assert_eq!(up.line(|line| says(line, "the supervisor stops")).await["signal"], "SIGTERM");
     up.signal(Signal::SIGTERM);
     assert_eq!(up.ended().await.code(), Some(1));
     assert_eq!(up.line(|line| says(line, "kill")).await["reason"], "told twice to stop");
