@@ -3,6 +3,9 @@ const fine = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFrac
 
 export const count = (number: number) => whole.format(number);
 
+/** A number of things, in words: "1 letter", "1,234 letters". */
+export const many = (number: number, one: string, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
+
 /** A rate: with one digit after the point as long as that tells something. */
 export const rate = (number: number) => (number > 0 && number < 10 ? fine.format(number) : whole.format(number));
 
