@@ -26,7 +26,7 @@ export function Dead({ queues, mayAct }: { queues: Queue[]; mayAct: boolean }) {
   return (
     <>
       <h1 class="unseen">Dead letters</h1>
-      <section class="lead">
+      <section>
         <p>
           A dead letter is a job that cannot become a row, kept whole with the reason. Mend the cause first: the table, the route or the
           producer. Then retry its letters; what fails again becomes a dead letter again.
@@ -40,9 +40,11 @@ export function Dead({ queues, mayAct }: { queues: Queue[]; mayAct: boolean }) {
             {state !== "counting" && stale && " Their number has changed since."}
           </p>
           {state === "partly" && (
-            <Button press={more}>Count on</Button>
+            <Button small press={more}>
+              Count on
+            </Button>
           )}
-          <Button press={again} held={state === "counting"}>
+          <Button small press={again} held={state === "counting"}>
             Count anew
           </Button>
         </div>

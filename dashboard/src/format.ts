@@ -17,11 +17,8 @@ export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
 /** A moment as rowcast writes it, as people read it: in UTC. */
 export const moment = (at: string) => at.replace("T", " ").replace(/(\.\d+)?Z$/, "");
 
-/** A time in UTC, with its day where that is not today. */
-export function when(ms: number): string {
-  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-  return day(ms) === day(Date.now()) ? clock(ms) : `${day(ms)} ${clock(ms)}`;
-}
+/** The day in UTC. */
+export const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
 /** A length of time by its two largest units, each on one line with its number. */
 export function length(ms: number): string {

@@ -15,7 +15,7 @@ const columns: Column<Queue>[] = [
     title: "Queue",
     cell: (queue) => (
       <>
-        <b>{queue.queue}</b> <span class="faint">into {queue.table}</span>
+        <b>{queue.queue}</b> <span class="into faint">into {queue.table}</span>
       </>
     ),
   },

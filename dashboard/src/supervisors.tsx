@@ -45,9 +45,9 @@ function Actions({ of, orders }: { of: Supervisor; orders: Orders }) {
   const anew = `.env and the routes file are read again, and there are ROWCAST_WORKERS workers. ${rolling}`;
   return (
     <span class="buttons">
-      {act("Add worker", { order: "scale", by: 1 }, "add worker")}
-      {act("Remove worker", { order: "scale", by: -1 }, "remove worker", last)}
-      {act("Restart all", { order: "restart" }, "restart all", rolling, everybody)}
+      {act("Add a worker", { order: "scale", by: 1 }, "add a worker")}
+      {act("Remove a worker", { order: "scale", by: -1 }, "remove a worker", last)}
+      {act("Restart all", { order: "restart" }, "restart all processes", rolling, everybody)}
       {act("Reload", { order: "reload" }, "reload the configuration", anew, everybody)}
     </span>
   );

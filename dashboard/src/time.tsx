@@ -1,10 +1,11 @@
-import { when } from "./format";
+import { clock, day } from "./format";
 
-/** A moment in UTC, as the log has it; where the pointer rests on it, whole, by the clock of whoever looks. */
+/** A moment in UTC, as the log has it, with its day where that is not today; and where the pointer rests on it, whole, by
+ * the clock of whoever looks. */
 export function Time({ at }: { at: number }) {
   return (
     <time dateTime={new Date(at).toISOString()} title={here(at)}>
-      {when(at)} UTC
+      {day(at) !== day(Date.now()) && <span>{day(at)}</span>} <span>{clock(at)} UTC</span>
     </time>
   );
 }
