@@ -71,7 +71,7 @@ export function Said({ action }: { action: Action }) {
         {text}
       </p>
       {text && !action.busy && (
-        <Button small press={action.forget}>
+        <Button small label="Close the message" press={action.forget}>
           Close
         </Button>
       )}
