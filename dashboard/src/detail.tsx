@@ -11,7 +11,7 @@ export function Detail({ line, close }: { line: Line; close: () => void }) {
   const json = JSON.stringify({ table, id, row }, null, 2);
   const copy = async () => setSaid(await copied(json, whole.current));
   return (
-    <Dialog title={`${table}, row ${id}`} close={close} actions={<Button press={copy}>Copy</Button>}>
+    <Dialog title={`${table}, row ${id}`} close={close} actions={<Button kind="main" press={copy}>Copy</Button>}>
       {row === null && <p>The row is too large to be sent to browsers. The database has it.</p>}
       <pre ref={whole} tabIndex={0} aria-label="The row as JSON">
         {json}

@@ -4,7 +4,7 @@ import type { Action } from "./action";
 import { clock } from "./format";
 import { turned } from "./queues";
 import { words } from "./table";
-import type { Queue, Told, Trouble } from "./types";
+import type { Status, Told, Trouble } from "./types";
 import type { Known } from "./watch";
 
 interface Props {
@@ -29,7 +29,9 @@ export function Troubles({ told, silent, action }: Props) {
           <p class="what">{trouble.what}</p>
           {trouble.why && <p class="why">{trouble.why}</p>}
           <p>{words(trouble.advice)}</p>
-          <Here trouble={trouble} queues={told.status?.queues ?? []} action={action} />
+          <p class="here">
+            <Here trouble={trouble} status={told.status} action={action} />
+          </p>
         </div>
       ))}
       {troubles.length === 0 && <p class="well">{told.status ? "Nothing is wrong." : "Asking Redis…"}</p>}
@@ -37,22 +39,23 @@ export function Troubles({ told, silent, action }: Props) {
   );
 }
 
+interface HereProps {
+  trouble: Trouble;
+  status: Status | null;
+  action: Action | undefined;
+}
+
 /** Where the page itself does what the advice names a command for. */
-function Here({ trouble: { what, advice }, queues, action }: { trouble: Trouble; queues: Queue[]; action: Action | undefined }) {
-  const paused = queues.find(({ queue, paused }) => paused && what.includes(JSON.stringify(queue)));
-  if (advice.includes("`rowcast dead ")) {
-    return (
-      <p class="here">
-        <a href="#dead">Look at the dead letters</a>
-      </p>
-    );
-  }
-  if (!action || !paused || !advice.includes("`rowcast resume ")) return null;
-  return (
-    <p class="here">
-      <Act deed={turned(paused)} action={action} />
-    </p>
-  );
+function Here({ trouble: { what, advice }, status, action }: HereProps) {
+  const names = (command: string) => advice.includes(`\`rowcast ${command}`);
+  if (names("dead ")) return <a href="#dead">Look at the dead letters</a>;
+  if (!action || !status) return null;
+  const paused = status.queues.find(({ queue, paused }) => paused && what.includes(JSON.stringify(queue)));
+  if (paused && names("resume ")) return <Act deed={turned(paused)} action={action} />;
+  // Where no supervisor is there, the command alone does it.
+  const supervised = [...status.workers, ...status.gateways].some(({ alive, supervisor }) => alive && supervisor);
+  if (supervised && names("up`")) return <a href="#supervisors-title">Add a worker, or reload, under Supervisors</a>;
+  return null;
 }
 
 const unreachable = ({ since, why }: { since: number; why: string }): Trouble => ({

@@ -135,6 +135,21 @@ async fn a_slot_whose_process_is_being_replaced_is_one_worker_with_two_processes
 }
 
 #[tokio::test]
+async fn a_sentence_about_workers_leads_to_the_supervisor_that_can_be_told_to_have_some() {
+    let env = Env::new().await;
+    let link = Link::new(&SecretUrl::new(&env.redis_url)).unwrap();
+    let fields = [("supervisor", "01S"), ("host", "db-1"), ("slot", "1")];
+    let fields = fields.map(|(name, value)| (name, value.to_owned()));
+    Registry::of_gateways(link).renew("01G", &fields, 10 * PATIENCE).await.unwrap();
+    let gateway = Gateway::start(&env, &[]).await;
+    let mut page = Page::open(&gateway, json!({})).await;
+    page.sees("No worker runs: ").await;
+    page.order(json!({"click": ".trouble .here a"})).await;
+    assert_eq!(page.texts("section:target, :target").await, ["Supervisors"]);
+    page.sees("Rows per second").await;
+}
+
+#[tokio::test]
 async fn who_may_only_look_sees_what_happened_and_no_button() {
     let env = Env::new().await;
     let gateway = up(&env, &[("ROWCAST_READ_TOKEN", READ)]).await;
