@@ -8,6 +8,7 @@ mod orders;
 mod queues;
 mod rows;
 mod sweep;
+mod windows;
 
 use serde_json::{Value, json};
 
