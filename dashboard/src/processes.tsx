@@ -107,7 +107,7 @@ function state(life: Life, leaving: boolean) {
   if (leaving) return <Dot kind="idle">being replaced</Dot>;
   if (life.silent) return <Dot kind="bad">silent</Dot>;
   // The whole reason stands at the top.
-  if (life.waiting) return <Dot kind="bad">{life.waiting.split(", ")[0] ?? "waiting"}</Dot>;
+  if (life.waiting) return <Dot kind="bad">{life.waiting.split(", ")[0]?.replace(/[\d:]+$/, "$& UTC")}</Dot>;
   const good = life.state === "working" || life.state === "serving";
   return <Dot kind={good ? "good" : "idle"}>{life.state ?? "–"}</Dot>;
 }
