@@ -1,61 +1,42 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Dialog, focus } from "./dialog";
-import type { Orders, Wish } from "./orders";
+import type { Action, Deed } from "./action";
+import { Button } from "./button";
+import { Confirm } from "./dialog";
 
-/** A button that orders something; what costs something is asked for first. */
-export function Act({ text, wish, orders }: { text: string; wish: Wish; orders: Orders }) {
+/** A deed with a button. */
+export interface Doable extends Deed {
+  /** On the button, and on the one that means it: "Restart". */
+  verb: string;
+  /** What it costs, where it costs something: then it is asked for. */
+  warning?: ComponentChildren;
+  /** It cannot be undone. */
+  danger?: boolean;
+}
+
+/** The button of a deed; what costs something is asked for first. */
+export function Act({ deed, action, main, large }: { deed: Doable; action: Action; main?: boolean; large?: boolean }) {
   const [asking, setAsking] = useState(false);
-  const waiting = orders.asked?.key === wish.key;
-  const start = () => {
-    if (orders.asked) return;
-    if (wish.warning) setAsking(true);
-    else orders.give(wish);
-  };
+  const { verb, words, warning, danger } = deed;
+  const run = () => void action.run(deed);
   return (
     <>
-      {/* Not `disabled`, which would take the focus from whoever uses the keyboard. */}
-      <button type="button" class="quiet small" aria-label={capital(wish.words)} aria-disabled={orders.asked ? true : undefined} aria-busy={waiting} onClick={start}>
-        {waiting ? "Asking…" : text}
-      </button>
-      {asking && <Confirm wish={wish} close={() => setAsking(false)} mean={() => orders.give(wish)} />}
-    </>
-  );
-}
-
-function Confirm({ wish, close, mean }: { wish: Wish; close: () => void; mean: () => void }) {
-  const go = () => {
-    close();
-    mean();
-  };
-  return (
-    <Dialog title={`${capital(wish.words)}?`} close={close} about="confirm-text">
-      <p id="confirm-text">{wish.warning}</p>
-      <div class="bar end">
-        <button type="button" class="quiet" ref={focus} onClick={close}>
-          Cancel
-        </button>
-        <button type="button" onClick={go}>
-          Do it
-        </button>
-      </div>
-    </Dialog>
-  );
-}
-
-/** What comes of orders: read out when it changes, and to be seen wherever on the page the button was. */
-export function Said({ orders: { asked, said, close } }: { orders: Orders }) {
-  const text = asked ? `Asked to ${asked.words}; waiting for the supervisor…` : said?.text;
-  return (
-    <div class={text ? "said" : "unseen"}>
-      <p role="status" class={said && !said.ok ? "problem" : undefined}>
-        {text}
-      </p>
-      {said && (
-        <button type="button" class="quiet small" onClick={close}>
-          Close
-        </button>
+      <Button
+        kind={main ? "main" : danger ? "quiet danger" : "quiet"}
+        small={!large}
+        label={capital(words)}
+        held={action.busy !== undefined}
+        busy={action.busy === words}
+        press={warning ? () => setAsking(true) : run}
+      >
+        {warning ? `${verb}…` : verb}
+      </Button>
+      {asking && (
+        <Confirm title={`${capital(words)}?`} verb={verb} danger={danger} close={() => setAsking(false)} mean={run}>
+          <p>{warning}</p>
+        </Confirm>
       )}
-    </div>
+    </>
   );
 }
 

@@ -1,5 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
+import { Said, useAction } from "./action";
 import { logOut } from "./api";
+import { Button } from "./button";
 import { Dead } from "./dead";
 import { Login } from "./login";
 import { useOrders } from "./orders";
@@ -30,10 +32,11 @@ export function App() {
   const { told, silent, refused, again } = useWatch();
   const view = useView();
   // Whoever goes to another view and back still finds the answer.
-  const orders = useOrders(told?.status ?? null, again);
+  const action = useAction(again);
+  const orders = useOrders(told?.status ?? null, action);
   const leave = async () => {
-    await logOut().catch(() => undefined);
-    again();
+    await logOut();
+    return "";
   };
   useEffect(() => {
     document.title = `${told ? VIEWS[view] : "Log in"} · rowcast`;
@@ -54,19 +57,32 @@ export function App() {
           </nav>
         )}
         {told?.logged_in && (
-          <button type="button" class="quiet leave" onClick={leave}>
-            Log out
-          </button>
+          <span class="leave">
+            <Button held={action.busy !== undefined} press={() => void action.run({ words: "log out", work: leave })}>
+              Log out
+            </Button>
+          </span>
         )}
       </header>
-      <main>
+      <main tabIndex={-1}>
+        {told && !told.may_act && view !== "rows" && <ReadOnly />}
         {refused && <Login refused={refused} entered={again} />}
         {!told && !refused && <p class="empty">{silent ? `The gateway does not answer: ${silent.why}. Trying again.` : "Asking the gateway…"}</p>}
         {told && view === "overview" && <Overview told={told} silent={silent} orders={orders} again={again} />}
         {told && view === "rows" && <Rows routes={told.routes} needToken={told.rooms_need_token} />}
         {told?.status && view === "dead" && <Dead queues={told.status.queues} mayAct={told.may_act} />}
         {told && !told.status && view === "dead" && <p class="empty">Redis has not answered yet.</p>}
+        <Said action={action} />
       </main>
     </>
+  );
+}
+
+/** For whoever may look and no more, wherever others find buttons that act. */
+function ReadOnly() {
+  return (
+    <p class="hint">
+      You can look at everything here and change nothing. To act, log out and log in with <code>ROWCAST_ADMIN_TOKEN</code>.
+    </p>
   );
 }

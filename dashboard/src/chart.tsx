@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { clock, count, rate } from "./format";
+import { clock, count, many, rate } from "./format";
 import type { Point } from "./types";
 
 const HEIGHT = 220;
@@ -48,7 +48,7 @@ function inWords(points: Point[]): string {
   const [first, last] = [points[0], points.at(-1)];
   if (!first || !last) return "Nothing is known yet.";
   const most = (n: 1 | 2) => Math.max(0, ...points.map((point) => point[n] ?? 0));
-  return `From ${clock(first[0])} to ${clock(last[0])} UTC: at most ${rate(most(1))} rows per second and ${count(most(2))} jobs waiting.`;
+  return `From ${clock(first[0])} to ${clock(last[0])} UTC: at most ${rate(most(1))} rows per second and ${many(most(2), "job")} waiting.`;
 }
 
 function options(place: HTMLElement, setAt: (at: number | null) => void): uPlot.Options {

@@ -1,6 +1,8 @@
-import { useState } from "preact/hooks";
-import { count, moment } from "./format";
+import { useRef, useState } from "preact/hooks";
+import { Button } from "./button";
+import { count, many, moment } from "./format";
 import { keyOf, useGroups } from "./groups";
+import { useKept } from "./kept";
 import { OneLetter } from "./letter";
 import { Sweep } from "./sweep";
 import type { Fate, Group, Queue } from "./types";
@@ -12,7 +14,9 @@ type Open = { group: Group; what: "look" | Fate };
 
 /** Jobs that could not become rows: what they died of, and what is to become of them. */
 export function Dead({ queues, mayAct }: { queues: Queue[]; mayAct: boolean }) {
-  const { groups, looked, state, why, stale, again, more } = useGroups(queues);
+  const { groups, looked, state, why, stale, again, soon, more } = useGroups(queues);
+  const list = useRef<HTMLElement>(null);
+  useKept(list);
   const [open, setOpen] = useState<Open>();
   const total = queues.reduce((sum, queue) => sum + queue.dead_letters, 0);
   const close = () => {
@@ -22,14 +26,13 @@ export function Dead({ queues, mayAct }: { queues: Queue[]; mayAct: boolean }) {
   return (
     <>
       <h1 class="unseen">Dead letters</h1>
-      <section class="lead">
+      <section>
         <p>
           A dead letter is a job that cannot become a row, kept whole with the reason. Mend the cause first: the table, the route or the
           producer. Then retry its letters; what fails again becomes a dead letter again.
         </p>
-        {!mayAct && <Locked what="retry, edit or purge them" />}
       </section>
-      <section aria-labelledby="groups-title">
+      <section aria-labelledby="groups-title" ref={list} tabIndex={-1}>
         <div class="bar">
           <h2 id="groups-title">What they died of</h2>
           <p role="status" class="faint">
@@ -37,25 +40,25 @@ export function Dead({ queues, mayAct }: { queues: Queue[]; mayAct: boolean }) {
             {state !== "counting" && stale && " Their number has changed since."}
           </p>
           {state === "partly" && (
-            <button type="button" class="quiet" onClick={more}>
+            <Button small press={more}>
               Count on
-            </button>
+            </Button>
           )}
-          <button type="button" class="quiet" onClick={again} disabled={state === "counting"}>
+          <Button small press={again} held={state === "counting"}>
             Count anew
-          </button>
+          </Button>
         </div>
         <ul class="groups">
           {groups.slice(0, SHOWN).map((group) => (
             <Died key={keyOf(group)} group={group} mayAct={mayAct} open={(what) => setOpen({ group, what })} />
           ))}
         </ul>
-        {groups.length > SHOWN && <p class="hint">And {count(groups.length - SHOWN)} smaller groups.</p>}
+        {groups.length > SHOWN && <p class="hint">And {many(groups.length - SHOWN, "smaller group")}.</p>}
         {state === "counted" && groups.length === 0 && <p class="empty">No dead letters. All jobs so far became rows, or wait.</p>}
       </section>
-      {open?.what === "look" && <OneLetter group={open.group} mayAct={mayAct} close={close} />}
+      {open?.what === "look" && <OneLetter group={open.group} mayAct={mayAct} close={close} after={soon} />}
       {(open?.what === "retry" || open?.what === "purge") && (
-        <Sweep group={open.group} fate={open.what} atLeast={state !== "counted"} close={close} />
+        <Sweep group={open.group} fate={open.what} atLeast={state !== "counted"} close={close} after={soon} />
       )}
     </>
   );
@@ -65,16 +68,7 @@ function progress(state: string, looked: number, total: number, why: string | un
   if (why) return `Counted up to the oldest ${count(looked)} of ${count(total)}, then: ${why}.`;
   if (state === "counting") return looked > 0 ? `Counting: ${count(looked)} of ${count(total)}…` : "Counting…";
   if (state === "partly") return `The oldest ${count(looked)} of ${count(total)} letters are counted.`;
-  return looked === 1 ? "1 letter." : `${count(looked)} letters.`;
-}
-
-/** For whoever may look and no more. */
-export function Locked({ what }: { what: string }) {
-  return (
-    <p class="hint">
-      You may look. To {what}, log out and log in with <code>ROWCAST_ADMIN_TOKEN</code>.
-    </p>
-  );
+  return `${many(looked, "letter")}.`;
 }
 
 /** When they were rejected. */
@@ -85,7 +79,7 @@ function when({ oldest, newest }: Group): string {
 
 function Died({ group, mayAct, open }: { group: Group; mayAct: boolean; open: (what: Open["what"]) => void }) {
   const { queue, code, column, reason, id } = group;
-  const letters = group.count === 1 ? "1 letter" : `${count(group.count)} letters`;
+  const letters = many(group.count, "letter");
   const about = `${letters}, ${code}, ${queue}`;
   return (
     <li>
@@ -97,18 +91,18 @@ function Died({ group, mayAct, open }: { group: Group; mayAct: boolean; open: (w
         <p class="hint">{when(group)}</p>
       </div>
       <div class="buttons">
-        <button type="button" class="quiet small" aria-label={`Look at one of ${about}`} onClick={() => open("look")}>
+        <Button small label={`Look at one of ${about}`} press={() => open("look")}>
           Look
-        </button>
+        </Button>
         {mayAct && id && (
-          <button type="button" class="quiet small" aria-label={`Retry ${about}`} onClick={() => open("retry")}>
+          <Button small label={`Retry ${about}`} press={() => open("retry")}>
             Retry…
-          </button>
+          </Button>
         )}
         {mayAct && (
-          <button type="button" class="quiet danger" aria-label={`Purge ${about}`} onClick={() => open("purge")}>
+          <Button small kind="quiet danger" label={`Purge ${about}`} press={() => open("purge")}>
             Purge…
-          </button>
+          </Button>
         )}
       </div>
     </li>

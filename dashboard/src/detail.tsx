@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { Button } from "./button";
 import { Dialog } from "./dialog";
 import type { Line } from "./stream";
 
@@ -10,20 +11,14 @@ export function Detail({ line, close }: { line: Line; close: () => void }) {
   const json = JSON.stringify({ table, id, row }, null, 2);
   const copy = async () => setSaid(await copied(json, whole.current));
   return (
-    <Dialog title={`${table}, row ${id}`} close={close}>
+    <Dialog title={`${table}, row ${id}`} close={close} actions={<Button kind="main" press={copy}>Copy</Button>}>
       {row === null && <p>The row is too large to be sent to browsers. The database has it.</p>}
       <pre ref={whole} tabIndex={0} aria-label="The row as JSON">
         {json}
       </pre>
-      <div class="bar">
-        <p role="status">{said}</p>
-        <button type="button" onClick={copy}>
-          Copy
-        </button>
-        <button type="button" class="quiet" onClick={close}>
-          Close
-        </button>
-      </div>
+      <p role="status" class="answer">
+        {said}
+      </p>
     </Dialog>
   );
 }

@@ -3,6 +3,9 @@ const fine = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFrac
 
 export const count = (number: number) => whole.format(number);
 
+/** A number of things, in words: "1 letter", "1,234 letters". */
+export const many = (number: number, one: string, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
+
 /** A rate: with one digit after the point as long as that tells something. */
 export const rate = (number: number) => (number > 0 && number < 10 ? fine.format(number) : whole.format(number));
 
@@ -14,11 +17,8 @@ export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
 /** A moment as rowcast writes it, as people read it: in UTC. */
 export const moment = (at: string) => at.replace("T", " ").replace(/(\.\d+)?Z$/, "");
 
-/** A time in UTC, with its day where that is not today. */
-export function when(ms: number): string {
-  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-  return day(ms) === day(Date.now()) ? clock(ms) : `${day(ms)} ${clock(ms)}`;
-}
+/** The day in UTC. */
+export const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
 
 /** A length of time by its two largest units, each on one line with its number. */
 export function length(ms: number): string {

@@ -15,6 +15,15 @@ export interface Count {
   why?: string;
 }
 
+export interface Counting extends Count {
+  again: () => void;
+  /** When something was done: anew, where there are few enough to count them by itself. */
+  soon: () => void;
+  more: () => void;
+  /** Their number is another one by now. */
+  stale: boolean;
+}
+
 interface Work {
   groups: Map<string, Group>;
   looked: number;
@@ -25,7 +34,7 @@ interface Work {
 export const keyOf = ({ queue, code, column, reason }: Group) => JSON.stringify([queue, code, column, reason]);
 
 /** What the dead letters of these queues died of. */
-export function useGroups(queues: Queue[]): Count & { again: () => void; more: () => void; stale: boolean } {
+export function useGroups(queues: Queue[]): Counting {
   const [count, setCount] = useState<Count>({ groups: [], looked: 0, state: "counting" });
   const run = useRef(0);
   const work = useRef<Work>({ groups: new Map(), looked: 0, left: [] });
@@ -66,7 +75,8 @@ export function useGroups(queues: Queue[]): Count & { again: () => void; more: (
     if (of === "" || total <= BY_ITSELF) again();
   }, [numbers]);
   useEffect(() => () => void (run.current += 1), []);
-  return { ...count, again, more: () => void go(work.current.looked + AT_ONCE), stale: of !== numbers };
+  const soon = () => total <= BY_ITSELF && again();
+  return { ...count, again, soon, more: () => void go(work.current.looked + AT_ONCE), stale: of !== numbers };
 }
 
 const countable = (queue: Queue) => !queue.problem && queue.dead_letters > 0;

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import { when } from "./format";
 import { Dot, words } from "./table";
+import { Time } from "./time";
 import type { Happening } from "./types";
 
 /** So many are shown until more are asked for. */
@@ -34,7 +34,7 @@ function Line({ happening: { at, what, role, slot, pid, host, why, address } }: 
   const kind = what === "online" || what === "listening" ? "good" : what === "exit" && unexpected(why) ? "bad" : "idle";
   return (
     <li>
-      <time dateTime={new Date(at).toISOString()}>{when(at)}</time>
+      <Time at={at} />
       <Dot kind={kind}>{what}</Dot>
       <span>
         {role} {slot} <span class="faint">on {host}{pid != null && `, process ${pid}`}</span>

@@ -1,20 +1,72 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Answer, useAction } from "./action";
+import { Act, type Doable } from "./act";
+import { Answer, useAction, type Action } from "./action";
 import { decide, inWords, jobAddress, nextLetter } from "./api";
-import { Dialog, focus } from "./dialog";
-import { count, moment } from "./format";
+import { Button } from "./button";
+import { Dialog } from "./dialog";
+import { Editor } from "./editor";
+import { many, moment } from "./format";
 import { Raw } from "./raw";
 import type { Fate, Group, Letter } from "./types";
 
 /** Others may have taken older letters since the group was counted: so much sooner it is looked for. */
 const BEFORE = 5_000;
 
+interface Props {
+  group: Group;
+  mayAct: boolean;
+  close: () => void;
+  /** After each letter that was decided about, or was not. */
+  after: () => void;
+}
+
 /** The letters of a group, one at a time. */
-export function OneLetter({ group, mayAct, close }: { group: Group; mayAct: boolean; close: () => void }) {
+export function OneLetter({ group, mayAct, close, after }: Props) {
+  const { queue } = group;
+  const { letter, problem, look } = useLetter(group);
+  const action = useAction(after);
+  const onward = useRef<HTMLButtonElement>(null);
+  const taken = action.said?.good ?? false;
+  // The button that had the keyboard is gone.
+  useEffect(() => void (taken && onward.current?.focus()), [taken]);
+  // A letter that was taken leaves its place to the next one.
+  const next = () => {
+    if (letter) void look(letter.place + (taken ? 0 : 1));
+    action.forget();
+  };
+  const actions = (
+    <>
+      <Button place={onward} held={!letter || action.busy !== undefined} press={next}>
+        Next one
+      </Button>
+      {mayAct && letter?.id && !taken && <Decisions letter={letter} id={letter.id} queue={queue} action={action} />}
+    </>
+  );
+  return (
+    <Dialog title="Dead letter" close={close} actions={actions}>
+      {letter === undefined && !problem && <p role="status">Looking for it…</p>}
+      {problem && (
+        <p role="alert" class="problem">
+          It cannot be shown: {problem}.
+        </p>
+      )}
+      {letter === null && <p role="status">There is no further letter of this group.</p>}
+      {letter && (
+        <>
+          <Facts letter={letter} queue={queue} />
+          <Raw text={letter.text} label="The job" />
+          <About letter={letter} queue={queue} />
+        </>
+      )}
+      <Answer action={action} />
+    </Dialog>
+  );
+}
+
+function useLetter({ queue, code, column, reason, place }: Group) {
   const [letter, setLetter] = useState<Letter | null>();
   const [problem, setProblem] = useState<string>();
   const latest = useRef(0);
-  const { queue, code, column, reason } = group;
   const look = async (skip: number) => {
     const mine = (latest.current += 1);
     setLetter(undefined);
@@ -31,113 +83,59 @@ export function OneLetter({ group, mayAct, close }: { group: Group; mayAct: bool
     }
   };
   useEffect(() => {
-    void look(Math.max(0, group.place - BEFORE));
+    void look(Math.max(0, place - BEFORE));
     return () => void (latest.current += 1);
   }, []);
-  // A letter that was taken leaves its place to the next one.
-  const next = (taken: boolean) => letter && void look(letter.place + (taken ? 0 : 1));
-  return (
-    <Dialog title="Dead letter" close={close}>
-      {letter === undefined && !problem && <p role="status">Looking for it…</p>}
-      {problem && (
-        <p role="alert" class="problem">
-          It cannot be shown: {problem}.
-        </p>
-      )}
-      {letter === null && <p role="status">There is no further letter of this group.</p>}
-      {letter && <Shown key={letter.id ?? letter.place} letter={letter} queue={queue} mayAct={mayAct} next={next} close={close} />}
-      {!letter && (
-        <div class="bar end">
-          <button type="button" class="quiet" onClick={close}>
-            Close
-          </button>
-        </div>
-      )}
-    </Dialog>
-  );
+  return { letter, problem, look };
 }
 
-interface ShownProps {
-  letter: Letter;
-  queue: string;
-  mayAct: boolean;
-  next: (taken: boolean) => void;
-  close: () => void;
-}
-
-function Shown({ letter, queue, mayAct, next, close }: ShownProps) {
-  const action = useAction();
-  const onward = useRef<HTMLButtonElement>(null);
-  const [edit, setEdit] = useState<string>();
-  const [sure, setSure] = useState(false);
-  const { id, place } = letter;
-  const taken = action.said?.good ?? false;
-  // The button that had the keyboard is gone.
-  useEffect(() => void (taken && onward.current?.focus()), [taken]);
-  const may = mayAct && id && !taken;
-  const fated = (fate: Fate, said: string, job?: string) => {
-    if (id) void action.run(async () => (await decide(fate, { queue, id, place }, job), said));
+/** What can become of a letter. */
+function Decisions({ letter, id, queue, action }: { letter: Letter; id: string; queue: string; action: Action }) {
+  const [editing, setEditing] = useState(false);
+  const { place } = letter;
+  const fated = async (fate: Fate, said: string, job?: string) => {
+    await decide(fate, { queue, id, place }, job);
+    return said;
   };
-  const retry = () => fated("retry", `Its job is in ${queue} again, and the letter is gone.`);
-  const retryEdited = () => fated("retry", `The edited job is in ${queue}, and the letter is gone.`, edit);
-  const purge = () => fated("purge", "It is deleted.");
+  const retry: Doable = {
+    verb: "Retry",
+    words: "retry this letter",
+    work: () => fated("retry", `Its job is in ${queue} again, and the letter is gone.`),
+  };
+  const purge: Doable = {
+    verb: "Purge",
+    words: "purge this letter",
+    warning: "It is deleted with its job, and nothing brings them back.",
+    danger: true,
+    work: () => fated("purge", "The letter is deleted."),
+  };
+  const edit = () => {
+    action.forget();
+    setEditing(true);
+  };
   return (
     <>
-      <Facts letter={letter} queue={queue} />
-      {edit === undefined ? (
-        <Raw text={letter.text} label="The job" />
-      ) : (
-        <label class="edit">
-          The job, edited
-          <textarea value={edit} rows={10} spellcheck={false} ref={focus} disabled={taken} onInput={(event) => setEdit(event.currentTarget.value)} />
-        </label>
+      <Act deed={purge} action={action} large />
+      {letter.utf8 && letter.whole && (
+        <Button held={action.busy !== undefined} press={edit}>
+          Edit…
+        </Button>
       )}
-      <About letter={letter} queue={queue} />
-      <Answer action={action} busy={sure ? "Deleting it…" : "Sending it back…"} />
-      {sure && may && <p class="answer">Delete this letter and its job for good?</p>}
-      <div class="bar end">
-        {may && edit === undefined && !sure && (
-          <>
-            <button type="button" disabled={action.busy} onClick={retry}>
-              Retry
-            </button>
-            {letter.utf8 && letter.whole && (
-              <button type="button" class="quiet" disabled={action.busy} onClick={() => (action.forget(), setEdit(letter.text))}>
-                Edit…
-              </button>
-            )}
-            <button type="button" class="quiet danger" disabled={action.busy} onClick={() => (action.forget(), setSure(true))}>
-              Purge…
-            </button>
-          </>
-        )}
-        {may && edit !== undefined && (
-          <>
-            <button type="button" disabled={action.busy} onClick={retryEdited}>
-              Retry edited
-            </button>
-            <button type="button" class="quiet" disabled={action.busy} onClick={() => (action.forget(), setEdit(undefined))}>
-              Do not edit
-            </button>
-          </>
-        )}
-        {may && sure && (
-          <>
-            <button type="button" class="danger" disabled={action.busy} onClick={purge}>
-              Delete it
-            </button>
-            <button type="button" class="quiet" ref={focus} disabled={action.busy} onClick={() => (action.forget(), setSure(false))}>
-              Keep it
-            </button>
-          </>
-        )}
-        <button type="button" class="quiet" ref={onward} disabled={action.busy} onClick={() => next(taken)}>
-          Next one
-        </button>
-        <button type="button" class="quiet" onClick={close}>
-          Close
-        </button>
-      </div>
+      <Act deed={retry} action={action} large main />
+      {editing && (
+        <Editor
+          title="Edit the job"
+          label="The job, edited"
+          job={letter.text}
+          hint={`It goes to ${queue} in place of the letter's own job, and the letter is gone.`}
+          verb="Retry edited"
+          words="retry the edited job"
+          leave="Cancel"
+          action={action}
+          work={(job) => fated("retry", `The edited job is in ${queue}, and the letter is gone.`, job)}
+          close={() => setEditing(false)}
+        />
+      )}
     </>
   );
 }
@@ -170,16 +168,15 @@ function Fact({ name, value }: { name: string; value: string | number | null }) 
 /** What is shown of the job, and where all of it is. */
 function About({ letter, queue }: { letter: Letter; queue: string }) {
   const { id, place, bytes, utf8, whole } = letter;
-  const size = bytes === 1 ? "1 byte" : `${count(bytes)} bytes`;
   return (
     <p class="hint">
-      {size}
+      {many(bytes, "byte")}
       {!utf8 && ", not UTF-8: bytes that are no letters are written as \\xff"}
       {utf8 && !whole && "; only the beginning is shown, and it can be edited in the terminal alone"}
       {!utf8 && !whole && "; only the beginning is shown"}.{" "}
       {id && (
         <a href={jobAddress(queue, id, place)} download="job">
-          Save the job as it is
+          Download the job
         </a>
       )}
     </p>

@@ -1,4 +1,4 @@
-import { clock, count } from "./format";
+import { clock, many } from "./format";
 import type { Link as State } from "./stream";
 import { Dot } from "./table";
 
@@ -12,7 +12,7 @@ export function Link({ link, fetched }: { link: State; fetched: number | undefin
       {link.state === "refused" && <Dot kind="bad">{`refused: ${link.why}`}</Dot>}
       {link.state === "live" && link.uncaught && <span class="faint"> What a cut makes miss is not fetched: {link.uncaught}.</span>}
       {link.state === "live" && fetched !== undefined && (
-        <span class="faint"> {fetched === 1 ? "1 row was" : `${count(fetched)} rows were`} fetched after the cut</span>
+        <span class="faint"> {many(fetched, "row was", "rows were")} fetched after the cut</span>
       )}
     </p>
   );

@@ -1,10 +1,10 @@
-import { useState } from "preact/hooks";
-import { logIn, Refused } from "./api";
+import { Answer, useAction } from "./action";
+import { logIn, type Refused } from "./api";
+import { Button } from "./button";
 
 /** The form for the token; or why there is none. */
 export function Login({ refused, entered }: { refused: Refused; entered: () => void }) {
-  const [problem, setProblem] = useState<string>();
-  const [busy, setBusy] = useState(false);
+  const action = useAction();
   if (refused.status !== 401) {
     return (
       <section class="login">
@@ -19,21 +19,18 @@ export function Login({ refused, entered }: { refused: Refused; entered: () => v
   const enter = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    setBusy(true);
-    try {
-      await logIn(String(new FormData(form).get("token") ?? "").trim());
-      entered();
-    } catch (error) {
-      setProblem(error instanceof Refused ? error.message : "the gateway cannot be reached; try again");
-      form.querySelector("input")?.select();
-    } finally {
-      setBusy(false);
-    }
+    const token = String(new FormData(form).get("token") ?? "").trim();
+    const work = async () => {
+      await logIn(token);
+      return "";
+    };
+    if (await action.run({ words: "log in", work, failed: "Not logged in" })) entered();
+    else form.querySelector("input")?.select();
   };
   return (
     <section class="login">
       <h1>Log in</h1>
-      <form onSubmit={enter}>
+      <form id="login" onSubmit={enter}>
         <label for="token">Token</label>
         <input
           id="token"
@@ -43,17 +40,15 @@ export function Login({ refused, entered }: { refused: Refused; entered: () => v
           autocomplete="current-password"
           spellcheck={false}
           aria-describedby="about-token"
-          aria-invalid={problem ? true : undefined}
+          aria-invalid={action.said ? true : undefined}
         />
         <p id="about-token" class="hint">
           What rowcast was started with as <code>ROWCAST_READ_TOKEN</code> or <code>ROWCAST_ADMIN_TOKEN</code>.
         </p>
-        <p role="alert" class="problem">
-          {problem && `Refused: ${problem}.`}
-        </p>
-        <button type="submit" disabled={busy}>
+        <Answer action={action} />
+        <Button kind="main" form="login" held={action.busy !== undefined}>
           Log in
-        </button>
+        </Button>
       </form>
     </section>
   );

@@ -1,56 +1,35 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { order, Refused, undone } from "./api";
+import type { Doable } from "./act";
+import type { Action } from "./action";
+import { order } from "./api";
 import type { Life, Order, Status } from "./types";
 
-/** What is to be done, in words for a button, and for those who are asked whether they mean it. */
-export interface Wish {
-  /** Names it among those that are under way. */
-  key: string;
+/** What a supervisor is to do. */
+export interface Wish extends Omit<Doable, "work"> {
   order: Order;
-  /** As one says it: "restart worker 2 on db-1". */
-  words: string;
-  /** What it costs, where it costs something: then it is asked for. */
-  warning?: string;
   /** The processes that others are to replace. */
   replaces: Life[];
 }
 
 export interface Orders {
-  /** The wish that the supervisor has not answered yet. */
-  asked: Wish | undefined;
-  /** The last answer. */
-  said: { ok: boolean; text: string } | undefined;
+  action: Action;
   /** The ids of processes that are to be replaced and are still there. */
   leaving: ReadonlySet<string>;
-  give: (wish: Wish) => void;
-  /** The answer has been read. */
-  close: () => void;
+  /** The wish, as something that can be done. */
+  deed: (wish: Wish) => Doable;
 }
 
-/** Orders of this page: one at a time, its answer, and what is not done yet of those before. */
-export function useOrders(status: Status | null, again: () => void): Orders {
-  const [asked, setAsked] = useState<Wish>();
-  const [said, setSaid] = useState<Orders["said"]>();
+/** Orders of this page, and what is not done yet of those that a supervisor has taken. */
+export function useOrders(status: Status | null, action: Action): Orders {
   const [leaving, setLeaving] = useState<ReadonlySet<string>>(new Set());
-  const busy = useRef(false);
-  const give = async (wish: Wish) => {
-    // State comes with the next drawing, and a second click may come before.
-    if (busy.current) return;
-    busy.current = true;
-    setAsked(wish);
-    setSaid(undefined);
-    try {
-      const { host, message } = await order(wish.order);
-      setLeaving((before) => new Set([...before, ...wish.replaces.map(({ id }) => id)]));
-      setSaid({ ok: true, text: `${host}: ${message}.` });
-    } catch (error) {
-      const why = error instanceof Refused ? error.message : "the gateway did not answer; see below whether it was done";
-      setSaid({ ok: false, text: `${undone(error)}: ${wish.words}. The reason: ${why}.` });
-    } finally {
-      busy.current = false;
-      setAsked(undefined);
-      again();
-    }
+  const answer = useRef("");
+  const deed = ({ order: wanted, replaces, ...wish }: Wish): Doable => {
+    const work = async () => {
+      const { host, message } = await order(wanted);
+      setLeaving((before) => new Set([...before, ...replaces.map(({ id }) => id)]));
+      return (answer.current = `${host}: ${message}.`);
+    };
+    return { ...wish, work };
   };
   useEffect(() => {
     if (!status || leaving.size === 0) return;
@@ -58,8 +37,8 @@ export function useOrders(status: Status | null, again: () => void): Orders {
     const left = [...leaving].filter((id) => there.has(id));
     if (left.length === leaving.size) return;
     setLeaving(new Set(left));
-    // Behind what was said: it may come in the same moment.
-    if (left.length === 0) setSaid((said) => said?.ok ? { ok: true, text: `${said.text} Done.` } : said);
+    // Something else may have been done since.
+    if (left.length === 0) action.add(answer.current, "Done.");
   }, [status, leaving]);
-  return { asked, said, leaving, give, close: () => setSaid(undefined) };
+  return { action, leaving, deed };
 }

@@ -1,13 +1,13 @@
 import type { ComponentChildren } from "preact";
-import { Said } from "./act";
 import { Chart } from "./chart";
 import { Delays } from "./delays";
-import { clock, count, length, rate } from "./format";
+import { count, length, rate } from "./format";
 import { History } from "./history";
 import type { Orders } from "./orders";
 import { Processes } from "./processes";
 import { Queues } from "./queues";
 import { Supervisors } from "./supervisors";
+import { Time } from "./time";
 import { Troubles } from "./troubles";
 import type { Point, Queue, Told } from "./types";
 import type { Known } from "./watch";
@@ -23,25 +23,29 @@ interface Props {
 export function Overview({ told, silent, orders, again }: Props) {
   const { status } = told;
   const queues = status?.queues ?? [];
+  const action = told.may_act ? orders.action : undefined;
   return (
     <>
       <h1 class="unseen">Overview</h1>
-      <Troubles told={told} silent={silent} />
+      <Troubles told={told} silent={silent} action={action} />
       <Tiles points={told.points} queues={queues} />
       <section aria-labelledby="chart-title">
         <h2 id="chart-title">The last {Math.round(told.kept_ms / 60_000)} minutes</h2>
         <Chart points={told.points} now={told.now} kept={told.kept_ms} />
       </section>
       <Delays all={status} queues={queues} />
-      <Queues queues={queues} routes={told.routes} mayAct={told.may_act} again={again} />
+      <Queues queues={queues} routes={told.routes} action={action} again={again} />
       {status && told.may_act && <Supervisors status={status} orders={orders} />}
       <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} orders={told.may_act ? orders : undefined} />
       <History happened={told.happened} />
       <footer>
-        {told.read_at && `Redis was asked at ${clock(told.read_at)} UTC, and is again every ${length(told.every_ms)}. `}
+        {told.read_at && (
+          <>
+            Redis was asked at <Time at={told.read_at} />, and is again every {length(told.every_ms)}.{" "}
+          </>
+        )}
         The chart is kept by this gateway, since it started.
       </footer>
-      <Said orders={orders} />
     </>
   );
 }

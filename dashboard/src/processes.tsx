@@ -78,7 +78,7 @@ function actions(role: "worker" | "gateway", orders: Orders | undefined): Column
   const cell = (life: Life) => {
     // Nobody replaces a process that no supervisor has started.
     if (!life.supervisor || life.slot == null || !life.alive) return "–";
-    return <Act text="Restart" wish={restart(role, life, life.supervisor, life.slot)} orders={orders} />;
+    return <Act deed={orders.deed(restart(role, life, life.supervisor, life.slot))} action={orders.action} />;
   };
   return [{ title: "Actions", cell }];
 }
@@ -86,8 +86,8 @@ function actions(role: "worker" | "gateway", orders: Orders | undefined): Column
 function restart(role: "worker" | "gateway", life: Life, host: string, slot: number): Wish {
   const ends = role === "worker" ? "finishes what it holds" : "lets go of its clients, who connect again by themselves";
   return {
-    key: `restart ${life.id}`,
     order: { order: "restart", role, slot, host },
+    verb: "Restart",
     words: `restart ${role} ${slot} on ${life.host ?? "?"}`,
     warning: `A new process starts, and then this one (${life.pid ?? "?"}) ${ends}, and ends.`,
     replaces: [life],
@@ -107,7 +107,7 @@ function state(life: Life, leaving: boolean) {
   if (leaving) return <Dot kind="idle">being replaced</Dot>;
   if (life.silent) return <Dot kind="bad">silent</Dot>;
   // The whole reason stands at the top.
-  if (life.waiting) return <Dot kind="bad">{life.waiting.split(", ")[0] ?? "waiting"}</Dot>;
+  if (life.waiting) return <Dot kind="bad">{life.waiting.split(", ")[0]?.replace(/[\d:]+$/, "$& UTC")}</Dot>;
   const good = life.state === "working" || life.state === "serving";
   return <Dot kind={good ? "good" : "idle"}>{life.state ?? "–"}</Dot>;
 }

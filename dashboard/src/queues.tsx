@@ -1,10 +1,13 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { Answer, useAction } from "./action";
+import { Act, type Doable } from "./act";
+import type { Action } from "./action";
 import { tell } from "./api";
-import { Locked } from "./dead";
+import { Button } from "./button";
 import { Dot, Table, type Column } from "./table";
-import { clock, count, length, rate } from "./format";
+import { count, length, rate } from "./format";
 import { Push } from "./push";
+import { Time } from "./time";
 import type { Queue, Route } from "./types";
 
 const columns: Column<Queue>[] = [
@@ -12,14 +15,14 @@ const columns: Column<Queue>[] = [
     title: "Queue",
     cell: (queue) => (
       <>
-        <b>{queue.queue}</b> <span class="faint">into {queue.table}</span>
+        <b>{queue.queue}</b> <span class="into faint">into {queue.table}</span>
       </>
     ),
   },
   { title: "State", cell: state },
   number("Rows/s", (queue) => (queue.rows_per_second == null ? "–" : rate(queue.rows_per_second))),
   number("Waiting", (queue) => count(queue.waiting + queue.suspects)),
-  number("Waiting since", (queue) => (queue.waiting_since == null ? "–" : clock(queue.waiting_since))),
+  number("Waiting since", (queue) => (queue.waiting_since == null ? "–" : <Time at={queue.waiting_since} />)),
   number("In flight", (queue) => count(queue.in_flight)),
   number("Oldest claim", (queue) => (queue.oldest_claim_ms == null ? "–" : length(queue.oldest_claim_ms))),
   number("Duplicates", (queue) => count(queue.duplicate)),
@@ -29,45 +32,55 @@ const columns: Column<Queue>[] = [
 interface Props {
   queues: Queue[];
   routes: Route[];
-  mayAct: boolean;
+  /** Where whoever looks may act. */
+  action: Action | undefined;
   again: () => void;
 }
 
-export function Queues({ queues, routes, mayAct, again }: Props) {
-  const action = useAction();
+export function Queues({ queues: read, routes, action, again }: Props) {
   const known = useKnown();
-  const [push, setPush] = useState<Queue>();
-  const turn = async (queue: Queue, paused: boolean) => {
-    if (await action.run(() => tell(queue.queue, paused ? "pause" : "resume"))) known.set(queue.queue, paused);
-    again();
+  const [pushed, setPushed] = useState<string>();
+  const queues = read.map((queue) => ({ ...queue, paused: known.of(queue) }));
+  const push = queues.find(({ queue }) => queue === pushed);
+  const turn = (queue: Queue): Doable => {
+    const deed = turned(queue);
+    const work = async () => {
+      const said = await deed.work();
+      known.set(queue.queue, !queue.paused);
+      return said;
+    };
+    return { ...deed, work };
   };
-  const acts: Column<Queue> = {
+  const acts = (action: Action): Column<Queue> => ({
     title: "Actions",
     cell: (queue) => (
       <span class="buttons">
-        <button type="button" class="quiet small" disabled={action.busy} aria-label={`${queue.paused ? "Resume" : "Pause"} ${queue.queue}`} onClick={() => turn(queue, !queue.paused)}>
-          {queue.paused ? "Resume" : "Pause"}
-        </button>
-        <button type="button" class="quiet small" aria-label={`Push a job to ${queue.queue}`} onClick={() => setPush(queue)}>
+        <Act deed={turn(queue)} action={action} />
+        <Button small label={`Push a job to ${queue.queue}`} press={() => setPushed(queue.queue)}>
           Push…
-        </button>
+        </Button>
       </span>
     ),
-  };
+  });
   return (
     <section aria-labelledby="queues-title">
       <h2 id="queues-title">Queues</h2>
       <Table
         label="Queues"
-        columns={mayAct ? [...columns, acts] : columns}
-        lines={queues.map((queue) => ({ ...queue, paused: known.of(queue) }))}
+        columns={action ? [...columns, acts(action)] : columns}
+        lines={queues}
         id={({ queue }) => queue}
         empty="Redis has not been asked yet."
       />
-      {mayAct ? <Answer action={action} busy="Telling Redis…" /> : <Locked what="pause queues or push jobs" />}
-      {push && <Push queue={push.queue} sample={routes.find(({ queue }) => queue === push.queue)?.sample ?? "{}"} close={() => setPush(undefined)} />}
+      {push && <Push queue={push} sample={routes.find(({ queue }) => queue === pushed)?.sample ?? "{}"} close={() => setPushed(undefined)} after={again} />}
     </section>
   );
+}
+
+/** A queue that is open is paused, and one that is paused goes on. */
+export function turned({ queue, paused }: Queue): Doable {
+  const verb = paused ? "Resume" : "Pause";
+  return { verb, words: `${verb.toLowerCase()} ${queue}`, work: () => tell(queue, paused ? "resume" : "pause") };
 }
 
 /** What is shown is seconds old: whoever has just paused a queue knows better. */
@@ -79,7 +92,7 @@ function useKnown() {
   return { of, set: (queue: string, paused: boolean) => setKnown({ queue, paused, at: Date.now() }) };
 }
 
-function number(title: string, cell: (queue: Queue) => string): Column<Queue> {
+function number(title: string, cell: (queue: Queue) => ComponentChildren): Column<Queue> {
   // Numbers of lists that cannot be read mean nothing.
   return { title, number: true, cell: (queue) => (queue.problem ? "–" : cell(queue)) };
 }

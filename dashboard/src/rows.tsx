@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { count } from "./format";
+import { count, many } from "./format";
 import { Detail } from "./detail";
 import { Link } from "./link";
 import { holds, KEPT, Stream, type Line } from "./stream";
@@ -33,7 +33,7 @@ export function Rows({ routes, needToken }: { routes: Route[]; needToken: boolea
   );
 }
 
-const came = (rows: number) => (rows === 1 ? "1 row came" : `${count(rows)} rows came`);
+const came = (rows: number) => many(rows, "row came", "rows came");
 
 function useStream({ namespace, room }: Choice, token: string, waits: boolean): Stream | undefined {
   const [stream, setStream] = useState<Stream>();
@@ -137,7 +137,7 @@ function Shown({ stream, room }: { stream: Stream; room: string }) {
       </div>
       <p class="hint">
         {paused && `Paused: ${came(stream.came - paused.came)} since. `}
-        {wanted && `${count(lines.length)} of ${count(all.length)} rows hold “${filter.trim()}”. `}
+        {wanted && `Rows that hold “${filter.trim()}”: ${count(lines.length)} of ${count(all.length)}. `}
         {!paused && !wanted && `The last ${count(KEPT)} rows are kept, the newest first. Choose one to see it whole.`}
       </p>
       {lines.length > 0 && <Virtual lines={lines} choose={setDetail} />}

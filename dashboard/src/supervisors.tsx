@@ -16,8 +16,8 @@ export function Supervisors({ status, orders }: { status: Status; orders: Orders
   const all = found(status);
   const columns: Column<Supervisor>[] = [
     { title: "Host", cell: ({ host, id }) => (twins(all, host) ? `${host} (${id})` : host) },
-    { title: "Workers", number: true, cell: ({ workers }) => String(workers.length) },
-    { title: "Gateways", number: true, cell: ({ gateways }) => String(gateways.length) },
+    { title: "Workers", number: true, cell: ({ workers }) => String(slots(workers)) },
+    { title: "Gateways", number: true, cell: ({ gateways }) => String(slots(gateways)) },
     { title: "Actions", cell: (one) => <Actions of={one} orders={orders} /> },
   ];
   return (
@@ -35,26 +35,26 @@ export function Supervisors({ status, orders }: { status: Status; orders: Orders
 }
 
 function Actions({ of, orders }: { of: Supervisor; orders: Orders }) {
-  const wish = (name: string, order: Order, words: string, warning?: string, replaces: Life[] = []): Wish => ({
-    key: `${name} ${of.id}`,
-    order: { ...order, host: of.id },
-    words: `${words} on ${of.host}`,
-    replaces,
-    ...(warning ? { warning } : {}),
-  });
+  const act = (verb: string, order: Order, words: string, warning?: string, replaces: Life[] = []) => {
+    const wish: Wish = { verb, order: { ...order, host: of.id }, words: `${words} on ${of.host}`, replaces };
+    return <Act deed={orders.deed(warning ? { ...wish, warning } : wish)} action={orders.action} />;
+  };
   const everybody = [...of.workers, ...of.gateways];
   const rolling = "Each process is replaced by a new one that starts before it ends, one after the other. Workers finish what they hold; clients of the gateways connect again by themselves.";
-  const less = wish("less", { order: "scale", by: -1 }, "have one less worker", "The last worker finishes what it holds, and ends. The others take its jobs.");
-  const fresh = wish("reload", { order: "reload" }, "reload the configuration", `.env and the routes file are read again, and there are ROWCAST_WORKERS workers. ${rolling}`, everybody);
+  const last = "The worker in the last slot finishes what it holds, and ends. The others take its jobs.";
+  const anew = `.env and the routes file are read again, and there are ROWCAST_WORKERS workers. ${rolling}`;
   return (
     <span class="buttons">
-      <Act text="One more worker" wish={wish("more", { order: "scale", by: 1 }, "have one more worker")} orders={orders} />
-      <Act text="One less" wish={less} orders={orders} />
-      <Act text="Restart all" wish={wish("restart", { order: "restart" }, "restart all", rolling, everybody)} orders={orders} />
-      <Act text="Reload" wish={fresh} orders={orders} />
+      {act("Add a worker", { order: "scale", by: 1 }, "add a worker")}
+      {act("Remove a worker", { order: "scale", by: -1 }, "remove a worker", last)}
+      {act("Restart all", { order: "restart" }, "restart all processes", rolling, everybody)}
+      {act("Reload", { order: "reload" }, "reload the configuration", anew, everybody)}
     </span>
   );
 }
+
+/** While one is being replaced, two processes are in its slot. */
+const slots = (lives: Life[]) => new Set(lives.map(({ slot, id }) => slot ?? id)).size;
 
 function found({ workers, gateways }: Status): Supervisor[] {
   const all = new Map<string, Supervisor>();

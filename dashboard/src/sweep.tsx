@@ -1,31 +1,41 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { decideAll, inWords } from "./api";
+import { Button } from "./button";
 import { Dialog } from "./dialog";
-import { count } from "./format";
+import { count, many } from "./format";
 import type { Cursor, Fate, Group } from "./types";
 
 type State = { name: "asking" | "going" | "stopped" | "done" } | { name: "failed"; why: string };
 
 const WORDS = {
-  retry: { title: "Retry", done: "sent back", yes: "Send them back", no: "Leave them" },
-  purge: { title: "Purge", done: "deleted", yes: "Delete them for good", no: "Keep them" },
+  retry: { verb: "Retry", done: "sent back" },
+  purge: { verb: "Purge", done: "deleted" },
 };
 
+interface Props {
+  group: Group;
+  fate: Fate;
+  /** They were not all counted. */
+  atLeast: boolean;
+  close: () => void;
+  /** When it has ended, or was stopped. */
+  after: () => void;
+}
+
 /** Decides about all letters of a group, part by part: the page asks for each part, so whoever leaves it stops it. */
-export function Sweep({ group, fate, atLeast, close }: { group: Group; fate: Fate; atLeast: boolean; close: () => void }) {
+export function Sweep({ group, fate, atLeast, close, after }: Props) {
   const [state, setState] = useState<State>({ name: "asking" });
   const [taken, setTaken] = useState(0);
   const cursor = useRef<Cursor>(undefined);
   const stop = useRef(false);
-  const last = useRef<HTMLButtonElement>(null);
   const { queue, code, column, reason } = group;
   const words = WORDS[fate];
-  const letters = `${atLeast ? "at least " : ""}${group.count === 1 ? "1 dead letter" : `${count(group.count)} dead letters`}`;
+  const least = atLeast ? "at least " : "";
+  const letters = `${least}${many(group.count, "dead letter")}`;
+  const going = state.name === "going";
   const go = async () => {
     stop.current = false;
     setState({ name: "going" });
-    // The button that had the keyboard goes.
-    last.current?.focus();
     try {
       do {
         const part = await decideAll(fate, { queue, code, column, reason }, cursor.current);
@@ -36,49 +46,48 @@ export function Sweep({ group, fate, atLeast, close }: { group: Group; fate: Fat
     } catch (error) {
       setState({ name: "failed", why: inWords(error) });
     }
+    after();
   };
   useEffect(() => () => void (stop.current = true), []);
-  useWarning(state.name === "going");
+  useWarning(going);
+  const some = `${count(taken)} of ${letters}`;
+  const acts = state.name !== "done" && (
+    <Button kind={fate === "purge" ? "danger" : "main"} held={going} busy={going} press={go}>
+      {state.name === "failed" || state.name === "stopped" ? "Go on" : `${words.verb} ${least}${many(group.count, "letter")}`}
+    </Button>
+  );
   return (
-    <Dialog title={`${words.title} ${letters}`} close={close} about="sweep-about">
-      <div id="sweep-about" class="lead">
-        <p>
-          <code>{code}</code> {column && `column ${column} `}of queue <b>{queue}</b>: {reason}
-        </p>
-        {state.name === "asking" && <Question fate={fate} letters={letters} queue={queue} />}
-      </div>
-      {state.name !== "asking" && <progress max={Math.max(group.count, taken, 1)} value={state.name === "done" ? Math.max(group.count, taken, 1) : taken} aria-label="Progress" />}
-      <p role="status" class={state.name === "failed" ? "answer problem" : "answer"}>
-        {told(state, `${count(taken)} of ${letters}`, taken, words.done)}
+    <Dialog
+      title={`${words.verb} ${letters}${state.name === "asking" ? "?" : ""}`}
+      close={close}
+      leave={going ? "Stop" : state.name === "asking" ? "Cancel" : "Close"}
+      instead={going ? () => void (stop.current = true) : undefined}
+      actions={acts}
+      asks
+    >
+      <p>
+        <code>{code}</code> {column && `column ${column} `}of queue <b>{queue}</b>: {reason}
       </p>
-      <div class="bar end">
-        {state.name === "asking" && (
-          <button type="button" class={fate === "purge" ? "danger" : undefined} onClick={go}>
-            {words.yes}
-          </button>
-        )}
-        {(state.name === "failed" || state.name === "stopped") && (
-          <button type="button" onClick={go}>
-            Go on
-          </button>
-        )}
-        <button type="button" class="quiet" ref={last} autofocus onClick={state.name === "going" ? () => void (stop.current = true) : close}>
-          {state.name === "going" ? "Stop" : state.name === "asking" ? words.no : "Close"}
-        </button>
-      </div>
+      {state.name === "asking" && <Question fate={fate} one={group.count === 1 && !atLeast} queue={queue} />}
+      {state.name !== "asking" && <progress max={Math.max(group.count, taken, 1)} value={state.name === "done" ? Math.max(group.count, taken, 1) : taken} aria-label="Progress" />}
+      {/* How far it is is not read out each second. */}
+      {going && (
+        <p>
+          {some} {words.done}…
+        </p>
+      )}
+      <p role="status" class={state.name === "failed" ? "answer problem" : "answer"}>
+        {told(state, some, taken, words.done)}
+      </p>
     </Dialog>
   );
 }
 
-function Question({ fate, letters, queue }: { fate: Fate; letters: string; queue: string }) {
-  return fate === "retry" ? (
+function Question({ fate, one, queue }: { fate: Fate; one: boolean; queue: string }) {
+  if (fate === "retry") return <p>{`${one ? "Its job goes" : "Their jobs go"} behind those that wait in ${queue}, at most 1,000 in a second.`}</p>;
+  return (
     <p>
-      Send {letters} back to {queue}? They go behind the jobs that wait there, at most 1,000 in a second.
-    </p>
-  ) : (
-    <p>
-      Delete {letters} for good? Their jobs are gone then, and nothing brings them back. <code>rowcast dead list --all --json</code> keeps a
-      copy.
+      {one ? "It is deleted with its job" : "They are deleted with their jobs"}, and nothing brings them back. <code>rowcast dead list --all --json</code> keeps a copy.
     </p>
   );
 }
@@ -86,15 +95,14 @@ function Question({ fate, letters, queue }: { fate: Fate; letters: string; queue
 function told(state: State, some: string, taken: number, done: string): string {
   switch (state.name) {
     case "asking":
-      return "";
     case "going":
-      return `${some} ${done}…`;
+      return "";
     case "stopped":
       return `Stopped: ${some} ${done}. The others are dead letters as before.`;
     case "failed":
       return `Interrupted after ${some} were ${done}: ${state.why}. The others are dead letters as before.`;
     case "done":
-      return taken === 1 ? `Done: 1 letter was ${done}.` : `Done: ${count(taken)} letters were ${done}.`;
+      return `Done: ${many(taken, "letter was", "letters were")} ${done}.`;
   }
 }
 

@@ -5,14 +5,19 @@
 // CHROMIUM in the environment is the program, where it is not /usr/bin/chromium. Standard output is one JSON object on
 // each line: {"ready":true}, and then one answer to each line of standard input, {"failed":"..."} where it could not be
 // done within 20 s. Standard input is one JSON object on each line, and its end is that of this program:
-//   {"open":"http://...","theme":"dark","width":390,"axe":true}   a new browser without cookies; the rest may be missing
+//   {"open":"http://...","theme":"dark","width":390,"zone":"Asia/Kolkata","now":"2100-01-01T00:00:00Z","axe":true}
+//                                           a new browser without cookies, where it is always that time; all but the
+//                                           address may be missing
 //   {"see":"text"}  {"miss":"text"}         waits until the page shows it, or does not; answered with the page's text
 //   {"text":"selector"}                     the texts of what there is
 //   {"label":"selector"}                    the accessible label of one
+//   {"hint":"selector"}                     what is shown where the pointer rests on the first one
+//   {"value":"selector"}                    what is in a field
 //   {"keyboard":true}                       that of what the keyboard is on
 //   {"fill":"label","with":"text"}  {"press":"name of a button"}  {"click":"selector"}  {"reload":true}
 //   {"title":true}                          the page's title
 //   {"key":"Escape"}                        presses a key
+//   {"type":"text"}                         types where the keyboard is
 //   {"focused":"selector"}                  waits until the first one of these has the keyboard
 //   {"saved":"name of a link"}              follows it, and answers with the bytes that are saved, as base64
 //   {"cookies":true}                        those that the browser has
@@ -37,12 +42,13 @@ const browser = await chromium.launch({
 let page;
 let complaints = [];
 
-async function open({ open, theme = "light", width = 1280, axe: rules = false }) {
+async function open({ open, theme = "light", width = 1280, zone, now, axe: rules = false }) {
   await page?.context().close();
-  const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 900 } });
+  const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 900 }, timezoneId: zone });
   // Sooner than the test gives up, so that it hears why.
   context.setDefaultTimeout(20_000);
   page = await context.newPage();
+  if (now) await page.clock.setFixedTime(now);
   complaints = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -71,12 +77,15 @@ const answers = {
   },
   text: ({ text }) => page.locator(text).allInnerTexts(),
   keyboard: () => page.evaluate(() => document.activeElement?.getAttribute("aria-label")),
+  hint: ({ hint }) => page.locator(hint).first().getAttribute("title"),
+  value: ({ value }) => page.locator(value).inputValue(),
   label: ({ label }) => page.locator(label).getAttribute("aria-label"),
   fill: async (wanted) => page.getByLabel(wanted.fill, { exact: true }).fill(wanted.with),
   press: ({ press }) => page.getByRole("button", { name: press, exact: true }).click(),
   click: ({ click }) => page.locator(click).first().click(),
   title: () => page.title(),
   key: ({ key }) => page.keyboard.press(key),
+  type: ({ type }) => page.keyboard.type(type),
   focused: async ({ focused }) => void (await page.waitForFunction((wanted) => document.activeElement === document.querySelector(wanted), focused)),
   saved: async ({ saved }) => {
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: saved, exact: true }).click()]);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The button that shows a letter of the first group.
-const LOOK: &str = ".groups li:first-child button:first-child";
+pub(super) const LOOK: &str = ".groups li:first-child button:first-child";
 
 #[tokio::test]
 async fn a_dead_letter_is_edited_and_retried_and_becomes_a_row() {
@@ -23,14 +23,14 @@ async fn a_dead_letter_is_edited_and_retried_and_becomes_a_row() {
     env.push(&[r#"{"time":"tomorrow","stamp":"a"}"#]).await;
     page.sees("1 letter").await;
     page.order(json!({"click": LOOK})).await;
-    let shown = page.sees("Save the job as it is").await;
+    let shown = page.sees("Download the job").await;
     for text in ["accountid", "tomorrow", "31 bytes", &env.queue] {
         assert!(shown.contains(text), "{text}: {shown}");
     }
     page.press("Edit…").await;
     page.fill("The job, edited", r#"{"time":7,"#).await;
     page.press("Retry edited").await;
-    page.sees("Not done: this is no job: it is not JSON").await;
+    page.sees("Not done: retry the edited job. The reason: this is no job: it is not JSON").await;
     page.fill("The job, edited", r#"{"time":7,"stamp":"mended"}"#).await;
     page.press("Retry edited").await;
     page.sees("The edited job is in").await;
@@ -60,25 +60,28 @@ async fn a_letter_that_is_gone_meanwhile_is_told_and_the_next_one_is_shown() {
     page.sees("{\"n\":0}").await;
     let mut redis = env.redis_connection().await;
     redis::cmd("RPOP").arg(dead_key(&env)).query_async::<()>(&mut redis).await.unwrap();
-    page.press("Retry").await;
-    page.sees("Not done: this dead letter is gone: somebody has retried or purged it meanwhile.").await;
+    page.press("Retry this letter").await;
+    let gone = "this dead letter is gone: somebody has retried or purged it meanwhile.";
+    page.sees(&format!("Not done: retry this letter. The reason: {gone}")).await;
     assert!(list(&env, &env.queue).await.is_empty());
     page.press("Next one").await;
     page.sees("{\"n\":2}").await;
-    page.press("Purge…").await;
-    page.sees("Delete this letter and its job for good?").await;
-    page.press("Keep it").await;
-    page.press("Purge…").await;
-    page.press("Delete it").await;
-    page.sees("It is deleted.").await;
+    page.press("Purge this letter").await;
+    page.sees("It is deleted with its job, and nothing brings them back.").await;
+    page.press("Cancel").await;
+    page.press("Purge this letter").await;
+    page.press("Purge").await;
+    page.sees("The letter is deleted.").await;
     page.press("Next one").await;
     page.sees("There is no further letter of this group.").await;
-    page.order(json!({"key": "Escape"})).await;
+    page.key("Escape").await;
     page.focused(LOOK).await;
     page.order(json!({"click": LOOK})).await;
     page.sees("{\"n\":1}").await;
-    page.press("Retry").await;
+    page.press("Retry this letter").await;
     page.sees("and the letter is gone.").await;
+    // The list behind the window knows, too.
+    page.sees("No dead letters. All jobs so far became rows, or wait.").await;
     assert_eq!(list(&env, &env.queue).await, [b"{\"n\":1}"]);
     assert!(list(&env, &dead_key(&env)).await.is_empty());
     assert_eq!(page.complaints("status of 404").await, [""; 0]);
@@ -114,7 +117,7 @@ async fn a_hostile_job_is_shown_as_what_it_is_and_does_nothing() {
         page.sees(&size).await;
         let shown = page.texts("dialog pre").await;
         assert_eq!(shown[0].trim_end(), expected.trim_end(), "{at}");
-        let saved = page.order(json!({"saved": "Save the job as it is"})).await;
+        let saved = page.order(json!({"saved": "Download the job"})).await;
         assert_eq!(BASE64_STANDARD.decode(saved.as_str().unwrap()).unwrap(), jobs[at], "{at}");
         page.press("Next one").await;
     }
@@ -137,21 +140,23 @@ async fn whoever_may_look_alone_sees_no_buttons_that_act_and_which_token_is_want
         page.press("Log in").await;
         page.sees("What they died of").await;
         let shown = page.sees("1 letter").await;
-        assert_eq!(shown.contains("log out and log in with ROWCAST_ADMIN_TOKEN"), !acts, "{shown}");
+        let told = "You can look at everything here and change nothing. To act, log out and log in with";
+        assert_eq!(shown.contains(told), !acts, "{shown}");
         let buttons = page.texts(".groups button").await;
         let expected = if acts { &["Look", "Retry…", "Purge…"][..] } else { &["Look"] };
         assert_eq!(buttons, expected);
         page.order(json!({"click": LOOK})).await;
-        page.sees("Save the job as it is").await;
+        page.sees("Download the job").await;
         let expected = if acts {
-            &["Retry", "Edit…", "Purge…", "Next one", "Close"][..]
+            &["Close", "Next one", "Purge…", "Edit…", "Retry"][..]
         } else {
-            &["Next one", "Close"]
+            &["Close", "Next one"]
         };
         assert_eq!(page.texts("dialog button").await, expected);
         page.press("Close").await;
         page.order(json!({"click": "nav a"})).await;
-        page.sees("Rows per second").await;
+        let shown = page.sees("Rows per second").await;
+        assert_eq!(shown.contains(told), !acts, "{shown}");
         let buttons = page.texts(".table button").await;
         assert_eq!(buttons, if acts { &["Pause", "Push…"][..] } else { &[] });
     }

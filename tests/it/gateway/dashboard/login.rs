@@ -12,7 +12,7 @@ async fn a_wrong_token_is_refused_the_right_one_lets_in_and_whoever_logs_out_is_
     let mut page = Page::open(&gateway, json!({})).await;
     page.fill("Token", "not-the-right-token").await;
     page.press("Log in").await;
-    page.sees("Refused: that is neither ROWCAST_READ_TOKEN nor").await;
+    page.sees("Not logged in. The reason: that is neither ROWCAST_READ_TOKEN nor").await;
     assert_eq!(page.order(json!({"cookies": true})).await, json!([]));
     page.fill("Token", READ).await;
     page.press("Log in").await;

@@ -20,15 +20,27 @@ async fn a_queue_is_paused_and_resumed_and_a_job_pushed_from_the_page() {
     page.focused("dialog textarea").await;
     page.fill("The job", "7").await;
     page.press("Push").await;
-    page.sees("Not done: this is no job: it is JSON, but neither an object nor an array.").await;
+    page.sees(&format!(
+        "Not done: push the job to {queue}. The reason: this is no job: it is JSON, but neither"
+    ))
+    .await;
+    // What was changed and not sent is asked for.
     page.press("Close").await;
+    page.press("Keep editing").await;
+    assert_eq!(page.order(json!({"value": "dialog textarea"})).await, "7");
+    page.press("Close").await;
+    page.press("Discard").await;
+    page.misses("Discard what you changed?").await;
+    page.focused(&format!("[aria-label='Push a job to {queue}']")).await;
     page.press(&format!("Push a job to {queue}")).await;
     // The sample is one that the route takes.
     page.press("Push").await;
-    page.sees(&format!("{queue} has got the job; 1 wait in it, this one the last.")).await;
+    page.sees(&format!("The job is in {queue}. It waits there until the queue is resumed.")).await;
     page.press("Close").await;
     assert_eq!(env.count("pre_qqaccount").await, 0);
-    page.press(&format!("Resume {queue}")).await;
+    // The sentence that tells of it has the button, too.
+    page.sees("is paused: 1 job waits.").await;
+    page.order(json!({"click": ".trouble button"})).await;
     page.sees(&format!("{queue} goes on.")).await;
     eventually(PATIENCE, "it is a row", async || match env.count("pre_qqaccount").await {
         1 => Ok(()),

@@ -20,7 +20,7 @@ async fn live_rows_are_filtered_paused_looked_at_and_caught_up_on_after_a_cut() 
     env.push(&[r#"{"time":1,"stamp":"one"}"#, r#"{"time":2,"stamp":"two"}"#]).await;
     page.sees("2 rows came").await;
     page.fill("Only rows that hold", "TWO").await;
-    page.sees("1 of 2 rows hold").await;
+    page.sees("Rows that hold “TWO”: 1 of 2.").await;
     assert_eq!(page.texts(".live tbody td:last-child").await, ["two"]);
     page.fill("Only rows that hold", "").await;
 
@@ -107,7 +107,7 @@ async fn ten_thousand_rows_a_second_leave_the_page_awake() {
     // Of the thousand that are kept, those that are to be seen are in the page.
     assert!(page.texts(".live tbody tr").await.len() < 60);
     page.fill("Only rows that hold", "row 4-").await;
-    page.sees("1,000 of 1,000 rows hold").await;
+    page.sees("Rows that hold “row 4-”: 1,000 of 1,000.").await;
     let mut tasks: Vec<f64> = serde_json::from_value(page.order(json!({"tasks": true})).await).unwrap();
     assert!(tasks.pop().is_some_and(|made| made >= 200.0), "long tasks are noted: {tasks:?}");
     let longest = tasks.iter().copied().fold(0.0, f64::max);

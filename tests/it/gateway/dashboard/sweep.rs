@@ -26,28 +26,41 @@ async fn a_group_is_purged_and_another_retried_when_their_number_was_confirmed()
     let env = Env::new().await;
     let mut letters: Vec<_> = (0..1_234).map(|n| letter(&env, n, "1406", b"{}")).collect();
     letters.extend((2_000..2_003).map(|n| letter(&env, n, "not_json", n.to_string().as_bytes())));
+    letters.push(letter(&env, 3_000, "wrong_type", b"{}"));
     bury(&env, &letters).await;
     let gateway = Gateway::start(&env, &[]).await;
     let mut page = page_of(&gateway).await;
-    page.sees("1,237 letters.").await;
+    page.sees("1,238 letters.").await;
     page.order(json!({"click": PURGE})).await;
-    page.sees("Delete 1,234 dead letters for good?").await;
+    page.sees("Purge 1,234 dead letters?").await;
+    page.sees("They are deleted with their jobs").await;
     // The answer that does nothing has the keyboard.
-    page.focused("dialog button:last-child").await;
-    page.press("Keep them").await;
+    page.focused("dialog .bar button").await;
+    page.press("Cancel").await;
     page.focused(PURGE).await;
-    assert_eq!(list(&env, &dead_key(&env)).await.len(), 1_237);
+    assert_eq!(list(&env, &dead_key(&env)).await.len(), 1_238);
     page.order(json!({"click": PURGE})).await;
-    page.press("Delete them for good").await;
+    page.press("Purge 1,234 letters").await;
     page.sees("Done: 1,234 letters were deleted.").await;
+    page.focused("dialog .bar button").await;
+    // The list behind the window knows, too.
+    page.sees("4 letters.").await;
     page.press("Close").await;
-    page.sees("3 letters.").await;
     page.order(json!({"click": RETRY})).await;
-    page.sees("Send 3 dead letters back to").await;
-    page.press("Send them back").await;
+    page.sees("Their jobs go behind those that wait in").await;
+    page.press("Retry 3 letters").await;
     page.sees("Done: 3 letters were sent back.").await;
     page.press("Close").await;
+    page.sees("1 letter.").await;
+    page.order(json!({"click": PURGE})).await;
+    page.sees("It is deleted with its job").await;
+    page.key("Tab").await;
+    page.key("Enter").await;
+    page.sees("Done: 1 letter was deleted.").await;
+    page.press("Close").await;
     page.sees("No dead letters.").await;
+    // What had the keyboard has gone with the letters.
+    page.focused("main").await;
     assert_eq!(list(&env, &env.queue).await, [b"2000", b"2001", b"2002"]);
     assert_eq!(page.complaints("").await, [""; 0]);
 }
@@ -63,7 +76,7 @@ async fn a_retry_that_is_interrupted_says_how_far_it_came_and_goes_on() {
     let mut page = page_of(&gateway).await;
     page.sees("4,000 letters.").await;
     page.order(json!({"click": RETRY})).await;
-    page.press("Send them back").await;
+    page.press("Retry 4,000 letters").await;
     page.sees("of 4,000 dead letters sent back…").await;
     gateway.process.signal(Signal::SIGKILL);
     gateway.process.ended().await;
