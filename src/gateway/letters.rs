@@ -3,6 +3,8 @@
 //! Each answer looks at so many letters at most, and says how far it came: the page asks on from there. So a million of
 //! them hold up neither Redis nor this gateway.
 
+mod shown;
+
 use std::sync::Arc;
 
 use axum::{
@@ -17,14 +19,15 @@ use serde_json::json;
 use super::api::{Api, No};
 use crate::{
     dead::{Counted, Cursor, Entry, Group, Groups, find, whole},
-    queue::{Admin, DeadLetter, Form},
+    queue::{Admin, Form},
 };
+use shown::Shown;
 
 /// Letters that one request looks at; and those that one page of Redis' answer holds, without their jobs.
 const LOOKED: u64 = 5_000;
 const MANY: u64 = 500;
-/// More of a job than this is not shown; whoever wants it downloads it.
-const SHOWN: usize = 128 << 10;
+/// Redis has no longer lists.
+const LONGEST_LIST: u64 = u32::MAX as u64;
 
 /// Which letters are asked for, and from where on.
 #[derive(Debug, Deserialize)]
@@ -67,6 +70,7 @@ pub(super) async fn groups(
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, No> {
     let Query(asked) = asked?;
+    [asked.skip, asked.left].into_iter().flatten().try_for_each(within_a_list)?;
     let count = async |admin: Admin| {
         let mut cursor = asked.cursor(&admin).await?;
         let (mut groups, mut looked) = (Groups::default(), 0);
@@ -102,6 +106,7 @@ pub(super) async fn letter(
     next: Result<Query<Next>, QueryRejection>,
 ) -> Result<Response, No> {
     let Query(Next { queue, code, column, reason, skip }) = next?;
+    within_a_list(skip)?;
     let group = Group { queue: queue.clone(), code, column, reason };
     let search = async |admin: Admin| {
         let mut cursor = Cursor { skip, left: LOOKED };
@@ -128,65 +133,6 @@ pub(super) async fn letter(
     Ok(Json(json!({ "letter": shown, "skip": skip, "left": left })).into_response())
 }
 
-/// A letter as the page shows it.
-#[derive(Debug, Serialize)]
-struct Shown {
-    place: u64,
-    id: Option<String>,
-    code: Option<String>,
-    column: Option<String>,
-    reason: Option<String>,
-    at: Option<String>,
-    attempts: Option<u32>,
-    /// The job's length in bytes, or the letter's where it is none of ours.
-    bytes: u64,
-    /// The job's beginning: its text; or, where it is not UTF-8, its bytes as they are written in programs.
-    text: String,
-    utf8: bool,
-    /// Whether that is all of it.
-    whole: bool,
-}
-
-impl Shown {
-    fn of(entry: &Entry) -> Self {
-        let letter = entry.letter();
-        let job = letter.as_ref().map_or_else(|| entry.text.clone(), DeadLetter::raw_bytes);
-        let (text, utf8, whole) = beginning(&job);
-        let mut shown = Self {
-            place: entry.place,
-            id: None,
-            code: None,
-            column: None,
-            reason: None,
-            at: None,
-            attempts: None,
-            bytes: job.len() as u64,
-            text,
-            utf8,
-            whole,
-        };
-        if let Some(DeadLetter { id, code, column, reason, at, attempts, .. }) = letter {
-            (shown.id, shown.code, shown.column) = (Some(id), Some(code), column);
-            (shown.reason, shown.at, shown.attempts) = (Some(reason), Some(at), Some(attempts));
-        }
-        shown
-    }
-}
-
-/// What is shown of a job, whether it is UTF-8, and whether that is all of it.
-fn beginning(job: &[u8]) -> (String, bool, bool) {
-    match std::str::from_utf8(job) {
-        Ok(text) => {
-            let end = text.floor_char_boundary(SHOWN);
-            (text[..end].to_owned(), true, end == text.len())
-        }
-        Err(_) => {
-            let end = job.len().min(SHOWN / 4);
-            (job[..end].escape_ascii().to_string(), false, end == job.len())
-        }
-    }
-}
-
 /// One letter, by its id and the place where it was seen.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -209,6 +155,7 @@ pub(super) async fn job(
     named: Result<Query<Named>, QueryRejection>,
 ) -> Result<Response, No> {
     let Query(named) = named?;
+    within_a_list(named.place)?;
     let found = api.of_queue(&named.queue, async |admin| named.find(&admin).await).await?;
     let letter = found.and_then(|entry| entry.letter()).ok_or_else(gone)?;
     let kind = (header::CONTENT_TYPE, "application/octet-stream");
@@ -217,24 +164,17 @@ pub(super) async fn job(
     Ok(([kind, kept, plain], letter.raw_bytes()).into_response())
 }
 
+/// Refuses what is no place in a list of Redis, nor a number of letters in one.
+pub(super) fn within_a_list(place: u64) -> Result<(), No> {
+    if place <= LONGEST_LIST {
+        return Ok(());
+    }
+    let message = format!("{place} is too many: a list of dead letters holds {LONGEST_LIST} at most");
+    Err(No { status: StatusCode::BAD_REQUEST, code: "bad_request", message })
+}
+
 /// The answer to who asks for a letter that is not there.
 pub(super) fn gone() -> No {
     let message = "this dead letter is gone: somebody has retried or purged it meanwhile. Nothing was done";
     No { status: StatusCode::NOT_FOUND, code: "gone", message: message.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_job_its_beginning_is_shown_and_whether_that_is_all() {
-        assert_eq!(beginning(b"{\"a\":1}"), ("{\"a\":1}".to_owned(), true, true));
-        assert_eq!(beginning(b"\xff\0<b>"), ("\\xff\\x00<b>".to_owned(), false, true));
-        let long = "é".repeat(SHOWN);
-        let (text, utf8, whole) = beginning(long.as_bytes());
-        assert!(long.starts_with(&text) && text.len() == SHOWN && utf8 && !whole);
-        let (text, utf8, whole) = beginning(&vec![0xff; SHOWN]);
-        assert!(text.len() == SHOWN && !utf8 && !whole);
-    }
 }

@@ -11,7 +11,6 @@ use std::{
 use axum::{
     Extension, Json,
     extract::{State, rejection::JsonRejection},
-    http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
@@ -20,7 +19,7 @@ use serde_json::json;
 use super::{
     allowance::Allowance,
     api::{Api, No},
-    letters::{Named, gone},
+    letters::{Named, gone, within_a_list},
     operators::Asker,
     queues,
 };
@@ -33,8 +32,6 @@ use crate::{
 const TAKEN: u64 = 1_000;
 const LOOKED: u64 = 5_000;
 const LONGEST: Duration = Duration::from_secs(1);
-/// Redis has no longer lists.
-const LONGEST_LIST: u64 = u32::MAX as u64;
 
 /// How many jobs are sent back in a second, by all who do that at this gateway.
 pub(super) struct Pace(Mutex<Allowance>);
@@ -88,15 +85,6 @@ pub(super) async fn one(
     };
     tracing::info!(by = %asker, queue = letter.queue, id = letter.id, "a dead letter was {what}");
     Ok(Json(json!({ "ok": true })).into_response())
-}
-
-/// Refuses what is no place in a list of Redis, nor a number of letters in one.
-fn within_a_list(place: u64) -> Result<(), No> {
-    if place <= LONGEST_LIST {
-        return Ok(());
-    }
-    let message = format!("{place} is too many: a list of dead letters holds {LONGEST_LIST} at most");
-    Err(No { status: StatusCode::BAD_REQUEST, code: "bad_request", message })
 }
 
 /// What is to become of a group, and from where on.

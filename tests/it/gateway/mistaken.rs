@@ -81,6 +81,17 @@ async fn a_place_that_no_list_has_is_refused_in_words_and_nothing_is_done() {
             let expected = format!("{place} is too many: a list of dead letters holds 4294967295 at most");
             assert_eq!((status, said), (400, expected), "{path} {body}");
         }
+        let queue = &env.queue;
+        let reads = [
+            format!("?queue={queue}&skip={place}&left=1"),
+            format!("?queue={queue}&left={place}"),
+            format!("/letter?queue={queue}&code=1406&reason=x&skip={place}"),
+            format!("/job?queue={queue}&id=x&place={place}"),
+        ];
+        for path in reads {
+            let (status, said) = refusal(&gateway.get(&format!("/api/dead{path}")).await);
+            assert!(status == 400 && said.starts_with(&format!("{place} is too many")), "{path}: {said}");
+        }
     }
     assert_eq!(list(&env, &dead_key(&env)).await.len(), 1);
 }
