@@ -82,6 +82,15 @@ impl Page {
         .await;
     }
 
+    /// Waits until there is none of these, which is a little later than that none is seen.
+    async fn has_none(&mut self, selector: &str) {
+        eventually(PATIENCE, &format!("there is no {selector}"), async || {
+            let texts = self.texts(selector).await;
+            if texts.is_empty() { Ok(()) } else { Err(texts) }
+        })
+        .await;
+    }
+
     /// Waits until the first of these has the keyboard.
     async fn focused(&mut self, selector: &str) {
         self.order(json!({"focused": selector})).await;

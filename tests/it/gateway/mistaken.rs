@@ -89,7 +89,8 @@ async fn a_place_that_no_list_has_is_refused_in_words_and_nothing_is_done() {
             format!("/job?queue={queue}&id=x&place={place}"),
         ];
         for path in reads {
-            let (status, said) = refusal(&gateway.get(&format!("/api/dead{path}")).await);
+            let request = format!("GET /api/dead{path} HTTP/1.0\r\n\r\n");
+            let (status, said) = refusal(&gateway.request(&request).await);
             assert!(status == 400 && said.starts_with(&format!("{place} is too many")), "{path}: {said}");
         }
     }
