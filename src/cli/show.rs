@@ -56,14 +56,17 @@ pub(super) fn ago(milliseconds: u64) -> String {
     }
 }
 
-/// How long something takes, in at most three digits: `0.8 ms`, `12 ms`, `1.2 s`, `45 s`, `3 min`.
+/// How long something takes, in at most three digits: `0.8 ms`, `12 ms`, `1.2 s`, `45 s`, `3 min`. Rounded as in the
+/// dashboard, where halves go up.
 pub(super) fn took(milliseconds: f64) -> String {
+    let whole = |unit: f64| (milliseconds / unit).round();
+    let tenths = |unit: f64| (milliseconds / unit * 10.0).round() / 10.0;
     match milliseconds {
-        ..9.95 => format!("{milliseconds:.1} ms"),
-        ..999.5 => format!("{milliseconds:.0} ms"),
-        ..9_950.0 => format!("{:.1} s", milliseconds / 1_000.0),
-        ..119_500.0 => format!("{:.0} s", milliseconds / 1_000.0),
-        _ => ago(milliseconds.round() as u64),
+        ..9.95 => format!("{:.1} ms", tenths(1.0)),
+        ..999.5 => format!("{} ms", whole(1.0)),
+        ..9_950.0 => format!("{:.1} s", tenths(1_000.0)),
+        ..119_500.0 => format!("{} s", whole(1_000.0)),
+        _ => format!("{} min", whole(60_000.0)),
     }
 }
 
@@ -108,6 +111,10 @@ mod tests {
         assert_eq!([ago(850), ago(12_000), ago(180_000)], ["850 ms", "12 s", "3 min"]);
         let delays = [0.004, 0.84, 9.94, 9.96, 999.4, 999.6, 9_949.0, 9_951.0, 600_000.0];
         let said = ["0.0 ms", "0.8 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "9.9 s", "10 s", "10 min"];
+        assert_eq!(delays.map(took), said);
+        // What is halfway and above goes up.
+        let delays = [0.25, 12.5, 2_250.0, 44_500.0, 119_499.0, 119_500.0, 150_000.0, 179_900.0];
+        let said = ["0.3 ms", "13 ms", "2.3 s", "45 s", "119 s", "2 min", "3 min", "3 min"];
         assert_eq!(delays.map(took), said);
         assert_eq!([count(1, "job"), count(0, "job")], ["1 job", "0 jobs"]);
     }
