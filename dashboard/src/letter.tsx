@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Act, type Doable } from "./act";
 import { Answer, useAction, type Action } from "./action";
-import { decide, inWords, jobAddress, nextLetter } from "./api";
+import { decide, inWords, jobAddress, nextLetter, Refused } from "./api";
 import { Button } from "./button";
 import { Dialog } from "./dialog";
 import { Editor } from "./editor";
@@ -26,7 +26,10 @@ export function OneLetter({ group, mayAct, close, after }: Props) {
   const { letter, problem, look } = useLetter(group);
   const action = useAction(after);
   const onward = useRef<HTMLButtonElement>(null);
-  const taken = action.said?.good ?? false;
+  // The id of one that somebody else has taken.
+  const [gone, setGone] = useState<string>();
+  const isGone = letter?.id != null && letter.id === gone;
+  const taken = isGone || (action.said?.good ?? false);
   // The button that had the keyboard is gone.
   useEffect(() => void (taken && onward.current?.focus()), [taken]);
   // A letter that was taken leaves its place to the next one.
@@ -39,7 +42,9 @@ export function OneLetter({ group, mayAct, close, after }: Props) {
       <Button place={onward} held={!letter || action.busy !== undefined} press={next}>
         Next one
       </Button>
-      {mayAct && letter?.id && !taken && <Decisions letter={letter} id={letter.id} queue={queue} action={action} />}
+      {mayAct && letter?.id && (isGone || !taken) && (
+        <Decisions letter={letter} id={letter.id} queue={queue} action={action} gone={isGone} setGone={setGone} />
+      )}
     </>
   );
   return (
@@ -89,12 +94,27 @@ function useLetter({ queue, code, column, reason, place }: Group) {
   return { letter, problem, look };
 }
 
+interface DecisionsProps {
+  letter: Letter;
+  id: string;
+  queue: string;
+  action: Action;
+  /** Nothing more can become of it. A job that was edited stays where it can be copied. */
+  gone: boolean;
+  setGone: (id: string) => void;
+}
+
 /** What can become of a letter. */
-function Decisions({ letter, id, queue, action }: { letter: Letter; id: string; queue: string; action: Action }) {
+function Decisions({ letter, id, queue, action, gone, setGone }: DecisionsProps) {
   const [editing, setEditing] = useState(false);
   const { place } = letter;
   const fated = async (fate: Fate, said: string, job?: string) => {
-    await decide(fate, { queue, id, place }, job);
+    try {
+      await decide(fate, { queue, id, place }, job);
+    } catch (error) {
+      if (error instanceof Refused && error.code === "gone") setGone(id);
+      throw error;
+    }
     return said;
   };
   const retry: Doable = {
@@ -115,13 +135,13 @@ function Decisions({ letter, id, queue, action }: { letter: Letter; id: string; 
   };
   return (
     <>
-      <Act deed={purge} action={action} large />
-      {letter.utf8 && letter.whole && (
+      {!gone && <Act deed={purge} action={action} large />}
+      {!gone && letter.utf8 && letter.whole && (
         <Button held={action.busy !== undefined} press={edit}>
           Edit…
         </Button>
       )}
-      <Act deed={retry} action={action} large main />
+      {!gone && <Act deed={retry} action={action} large main />}
       {editing && (
         <Editor
           title="Edit the job"
