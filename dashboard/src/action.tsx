@@ -24,7 +24,8 @@ export interface Action {
   forget: () => void;
 }
 
-/** The one way in which the page has something done: whether it is under way, and what came of it; `after` each. */
+/** The one way in which the page has something done: whether it is under way, and what came of it; `after` each. Only
+ * `sweep` has its own, because it has many parts done, is stopped between two of them, and says how far it came. */
 export function useAction(after?: () => void): Action {
   const [busy, setBusy] = useState<string>();
   const [said, setSaid] = useState<Action["said"]>();

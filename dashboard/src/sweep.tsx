@@ -28,12 +28,16 @@ export function Sweep({ group, fate, atLeast, close, after }: Props) {
   const [taken, setTaken] = useState(0);
   const cursor = useRef<Cursor>(undefined);
   const stop = useRef(false);
+  // State comes with the next drawing, and a second press may come before.
+  const runs = useRef(false);
   const { queue, code, column, reason } = group;
   const words = WORDS[fate];
   const least = atLeast ? "at least " : "";
   const letters = `${least}${many(group.count, "dead letter")}`;
   const going = state.name === "going";
   const go = async () => {
+    if (runs.current) return;
+    runs.current = true;
     stop.current = false;
     setState({ name: "going" });
     try {
@@ -46,6 +50,7 @@ export function Sweep({ group, fate, atLeast, close, after }: Props) {
     } catch (error) {
       setState({ name: "failed", why: inWords(error) });
     }
+    runs.current = false;
     after();
   };
   useEffect(() => () => void (stop.current = true), []);
