@@ -29,7 +29,7 @@ function useView(): View {
 }
 
 export function App() {
-  const { told, silent, refused, again } = useWatch();
+  const { told, read, silent, refused, again } = useWatch();
   const view = useView();
   // Whoever goes to another view and back still finds the answer.
   const action = useAction(again);
@@ -68,10 +68,10 @@ export function App() {
         {told && !told.may_act && view !== "rows" && <ReadOnly />}
         {refused && <Login refused={refused} entered={again} />}
         {!told && !refused && <p class="empty">{silent ? `The gateway does not answer: ${silent.why}. Trying again.` : "Asking the gateway…"}</p>}
-        {told && view === "overview" && <Overview told={told} silent={silent} orders={orders} again={again} />}
+        {told && view === "overview" && <Overview told={told} read={read} silent={silent} orders={orders} again={again} />}
         {told && view === "rows" && <Rows routes={told.routes} needToken={told.rooms_need_token} />}
-        {told?.status && view === "dead" && <Dead queues={told.status.queues} mayAct={told.may_act} />}
-        {told && !told.status && view === "dead" && <p class="empty">Redis has not answered yet.</p>}
+        {told && read && view === "dead" && <Dead queues={read.status.queues} mayAct={told.may_act} />}
+        {told && !read && view === "dead" && <p class="empty">Redis has not answered yet.</p>}
         <Said action={action} />
       </main>
     </>

@@ -10,24 +10,25 @@ import { Supervisors } from "./supervisors";
 import { Time } from "./time";
 import { Troubles } from "./troubles";
 import type { Point, Queue, Told } from "./types";
-import type { Known } from "./watch";
+import type { Known, Read } from "./watch";
 
 interface Props {
   told: Told;
+  read: Read | undefined;
   silent: Known["silent"];
   orders: Orders;
   again: () => void;
 }
 
 /** How the cluster stands. */
-export function Overview({ told, silent, orders, again }: Props) {
-  const { status } = told;
+export function Overview({ told, read, silent, orders, again }: Props) {
+  const status = read?.status ?? null;
   const queues = status?.queues ?? [];
   const action = told.may_act ? orders.action : undefined;
   return (
     <>
       <h1 class="unseen">Overview</h1>
-      <Troubles told={told} silent={silent} action={action} />
+      <Troubles told={told} before={!told.status && read !== undefined} silent={silent} action={action} />
       <Tiles points={told.points} queues={queues} />
       <section aria-labelledby="chart-title">
         <h2 id="chart-title">The last {Math.round(told.kept_ms / 60_000)} minutes</h2>
@@ -39,9 +40,9 @@ export function Overview({ told, silent, orders, again }: Props) {
       <Processes workers={status?.workers ?? []} gateways={status?.gateways ?? []} orders={told.may_act ? orders : undefined} />
       <History happened={told.happened} />
       <footer>
-        {told.read_at && (
+        {read && (
           <>
-            Redis was asked at <Time at={told.read_at} />, and is again every {length(told.every_ms)}.{" "}
+            Redis was asked at <Time at={read.at} />, and is again every {length(told.every_ms)}.{" "}
           </>
         )}
         The chart is kept by this gateway, since it started.

@@ -39,9 +39,10 @@ interface Props {
 
 export function Queues({ queues: read, routes, action, again }: Props) {
   const known = useKnown();
-  const [pushed, setPushed] = useState<string>();
+  const [pushed, setPushed] = useState<Queue>();
   const queues = read.map((queue) => ({ ...queue, paused: known.of(queue) }));
-  const push = queues.find(({ queue }) => queue === pushed);
+  // A text that is being written outlives its queue, which a gateway with other routes may not know.
+  const push = pushed && (queues.find(({ queue }) => queue === pushed.queue) ?? pushed);
   const turn = (queue: Queue): Doable => {
     const deed = turned(queue);
     const work = async () => {
@@ -56,7 +57,7 @@ export function Queues({ queues: read, routes, action, again }: Props) {
     cell: (queue) => (
       <span class="buttons">
         <Act deed={turn(queue)} action={action} />
-        <Button small label={`Push a job to ${queue.queue}`} press={() => setPushed(queue.queue)}>
+        <Button small label={`Push a job to ${queue.queue}`} press={() => setPushed(queue)}>
           Push…
         </Button>
       </span>
@@ -72,7 +73,7 @@ export function Queues({ queues: read, routes, action, again }: Props) {
         id={({ queue }) => queue}
         empty="Redis has not been asked yet."
       />
-      {push && <Push queue={push} sample={routes.find(({ queue }) => queue === pushed)?.sample ?? "{}"} close={() => setPushed(undefined)} after={again} />}
+      {push && <Push queue={push} sample={routes.find(({ queue }) => queue === push.queue)?.sample ?? "{}"} close={() => setPushed(undefined)} after={again} />}
     </section>
   );
 }

@@ -9,13 +9,15 @@ import type { Known } from "./watch";
 
 interface Props {
   told: Told;
+  /** The gateway has not read Redis yet, and the page shows what another one had read. */
+  before: boolean;
   silent: Known["silent"];
   /** Where whoever looks may act. */
   action: Action | undefined;
 }
 
 /** What is wrong and what to do, in sentences; or that nothing is. */
-export function Troubles({ told, silent, action }: Props) {
+export function Troubles({ told, before, silent, action }: Props) {
   const troubles = silent ? [unreachable(silent)] : told.troubles;
   const announced = useAnnounced(troubles);
   return (
@@ -35,6 +37,7 @@ export function Troubles({ told, silent, action }: Props) {
         </div>
       ))}
       {troubles.length === 0 && <p class="well">{told.status ? "Nothing is wrong." : "Asking Redis…"}</p>}
+      {before && !silent && <p class="hint">What is shown below is of before.</p>}
     </section>
   );
 }

@@ -1,10 +1,18 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused, told } from "./api";
-import type { Point, Told } from "./types";
+import type { Point, Status, Told } from "./types";
+
+/** What Redis told, and when. */
+export interface Read {
+  status: Status;
+  at: number;
+}
 
 /** What is known: the newest answer, with all points that came; and why there is no newer one. */
 export interface Known {
   told: Told | undefined;
+  /** Of the newest answer that had it: a gateway that was just started has not read it yet. */
+  read: Read | undefined;
   /** It does not answer, since this time of this machine. */
   silent: { since: number; why: string } | undefined;
   /** It wants to know who asks, or will not answer this machine at all. */
@@ -15,7 +23,7 @@ const AGAIN = 2_000;
 
 /** Asks again and again, as long as the page is to be seen; `again` asks at once. */
 export function useWatch(): Known & { again: () => void } {
-  const [known, setKnown] = useState<Known>({ told: undefined, silent: undefined, refused: undefined });
+  const [known, setKnown] = useState<Known>({ told: undefined, read: undefined, silent: undefined, refused: undefined });
   const asker = useRef<() => void>(() => {});
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -28,13 +36,14 @@ export function useWatch(): Known & { again: () => void } {
         const answer = await told(points.at(-1)?.[0] ?? 0);
         if (mine !== latest) return;
         points = joined(points, answer);
-        setKnown({ told: { ...answer, points }, silent: undefined, refused: undefined });
+        const newest = { ...answer, points };
+        setKnown(({ read }) => ({ told: newest, read: readIn(answer) ?? read, silent: undefined, refused: undefined }));
       } catch (error) {
         if (mine !== latest) return;
         if (error instanceof Refused && error.status < 500) {
           points = [];
           // Nobody who may not look goes on looking.
-          setKnown({ told: undefined, silent: undefined, refused: error });
+          setKnown({ told: undefined, read: undefined, silent: undefined, refused: error });
           return;
         }
         const why = error instanceof Refused ? error.message : "it cannot be reached";
@@ -56,6 +65,8 @@ export function useWatch(): Known & { again: () => void } {
   }, []);
   return { ...known, again: () => asker.current() };
 }
+
+const readIn = ({ status, read_at: at }: Told): Read | undefined => (status && at != null ? { status, at } : undefined);
 
 /** The points that are kept, and those that are new. A gateway that was replaced knows fewer than this page. */
 function joined(before: Point[], { points, now, kept_ms }: Told): Point[] {

@@ -19,6 +19,7 @@
 //   {"key":"Escape"}                        presses a key
 //   {"type":"text"}                         types where the keyboard is
 //   {"focused":"selector"}                  waits until the first one of these has the keyboard
+//   {"answered":"/path"}                    waits for the answer of 200 to the next time that the page asks for it
 //   {"saved":"name of a link"}              follows it, and answers with the bytes that are saved, as base64
 //   {"cookies":true}                        those that the browser has
 //   {"rules":true}                          axe-core's rules that the page violates (opened with axe)
@@ -87,6 +88,11 @@ const answers = {
   key: ({ key }) => page.keyboard.press(key),
   type: ({ type }) => page.keyboard.type(type),
   focused: async ({ focused }) => void (await page.waitForFunction((wanted) => document.activeElement === document.querySelector(wanted), focused)),
+  answered: async ({ answered }) => {
+    const request = await page.waitForRequest((request) => new URL(request.url()).pathname === answered);
+    const answer = await request.response();
+    if (answer?.status() !== 200) throw new Error("no answer");
+  },
   saved: async ({ saved }) => {
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: saved, exact: true }).click()]);
     return readFileSync(await download.path()).toString("base64");
