@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 pub use addresses::{Address, gateway_addresses};
 pub use alerts::{AlertRules, AlertSettings, HookSecret, HookSettings, HookUrl};
-pub use gateway::{ADMIN_UI, CLUSTER, GatewaySettings, Hear};
+pub use gateway::{ADMIN_UI, GatewaySettings, Hear};
 pub use limits::LimitSettings;
 pub use names::{EXAMPLE, unknown};
 pub use operators::{OperatorToken, Operators};

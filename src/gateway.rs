@@ -16,12 +16,12 @@
 //!   `chatter` and `allowance` what a client says, `dismiss` takes leave of it.
 //! * `close` lets go of the clients at the end, `presence` is what it tells of itself, `counts` what it has counted.
 //! * `wire` is the TCP side, `lines` knows whose connection is whose, `intake` how it is read, `polling` is for clients
-//!   that have none, `heads` is what a session keeps of its request. `http` is what is served beside socket.io, `origin` which pages may
-//!   connect. `assets` is socket.io's client for browsers. `api`, `orders` and `metrics` are for programs, `operators`
-//!   says for which.
+//!   that have none, `heads` is what a session keeps of its request. `http` is what is served beside
+//!   socket.io, `origin` which pages may connect. `assets` is socket.io's client for browsers. `api`, `orders` and
+//!   `metrics` are for programs, `operators` says for which.
 //! * `dashboard` is the page at `/` and what it is told, `series` the last quarter of an hour, `login` the way in.
 //!   `letters` shows it dead letters, `sweep` and `queues` are what it does.
-//! * `admin` is for socket.io's Admin UI.
+//! * `admin` is for socket.io's Admin UI, `watchers` lets those in who look after the cluster.
 //! * `alerts` sends what is told to whoever is configured.
 //!
 //! What it promises: an event reaches the clients that a Node server with the Redis adapter would give it to, in the
@@ -101,10 +101,11 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{CLUSTER, GatewaySettings},
+    config::GatewaySettings,
     control::{Identity, Report, Talk},
     liaison::Liaison,
     queue::{Link, Onlookers, Registry},
+    route::CLUSTER,
 };
 use access::Access;
 use adapter::{Adapter, Hub};
@@ -246,7 +247,7 @@ fn guarded(app: Router, settings: &GatewaySettings, lines: &Arc<Lines>, guard: G
         .layer(middleware::from_fn_with_state(Arc::new(Gate::of(settings)), origin::check))
 }
 
-/// What programs are answered with: what operators ask and order.
+/// What programs are answered with: what operators ask and do.
 fn for_programs(settings: &GatewaySettings, redis: &Link, hub: &Arc<Hub>, lines: &Arc<Lines>) -> Arc<Api> {
     Arc::new(Api {
         operators: settings.operators.clone(),

@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use crate::{
-    config::CLUSTER,
     control::{Answer, FromChild, FromSupervisor, Happening, Order, Talk, machine_ms},
     emitter::{EmitError, Target},
     queue::{Entry, History, Link, Orders, describe, host},
+    route::CLUSTER,
 };
 
 /// How often orders are asked for, and how soon what has failed is tried again.

@@ -13,7 +13,7 @@ use ulid::Ulid;
 
 use crate::{
     control::{Answer, Command, Order},
-    queue::{Link, Member, Orders, Registry, describe},
+    queue::{Link, Member, Orders, Registry, describe, is_lost},
 };
 
 /// How long a supervisor is waited for where nobody says how long.
@@ -84,8 +84,14 @@ pub async fn give(
     let orders = Orders::new(link.clone());
     let order = Order { id: Ulid::generate(), by, command };
     let text = serde_json::json!(order).to_string();
+    let counts = end.saturating_duration_since(Instant::now()) + MARGIN;
+    let given = timeout_at(end, orders.give(&supervisor, &text, counts)).await;
+    match given.unwrap_or_else(|_| Err(silent())) {
+        // A refusal; of what had no answer it is not known whether it was given.
+        Err(error) if !is_lost(&error) => return Err(Unheard::Redis(error)),
+        given => given.map_err(|error| lost(&host, &error))?,
+    }
     let answer = async {
-        orders.give(&supervisor, &text, end.saturating_duration_since(Instant::now()) + MARGIN).await?;
         Ok(match answer(&orders, order.id, end).await? {
             Some(answer) => Ok(answer),
             None if orders.take_back(&supervisor, &text).await? => Err(not_taken(&host, wait)),
@@ -178,7 +184,7 @@ fn no_answer(host: &str) -> Unheard {
 
 fn lost(host: &str, error: &RedisError) -> Unheard {
     Unheard::NoAnswer(format!(
-        "the order for the supervisor on {host} was given, and then {}; see in its log, or with `rowcast status`, \
+        "the order for the supervisor on {host} was sent, and then {}; see in its log, or with `rowcast status`, \
          whether it was done",
         describe(error)
     ))

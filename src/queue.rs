@@ -33,7 +33,7 @@ pub use job::check_job;
 pub use keys::Keys;
 pub use last_minute::LastMinute;
 pub use letter::{DeadLetter, Facts, Raw};
-pub use link::{Link, SLOW, client, describe, has_code, silence};
+pub use link::{Link, SLOW, client, describe, has_code, is_lost, silence};
 pub use mark::{Mark, Marks};
 pub use onlookers::Onlookers;
 pub use orders::Orders;

@@ -8,9 +8,26 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::emitter::with_slash;
+
 pub(crate) use file::default_on_duplicate;
 pub use file::parse_file;
 pub use template::{Part, RoomTemplate};
+
+/// The namespace in which it is told what happens to processes, to those who look after the cluster.
+pub const CLUSTER: &str = "/cluster";
+/// Why nothing else is done there.
+pub const FOR_OPERATORS: &str = "the namespace /cluster is for those who have ROWCAST_READ_TOKEN or ROWCAST_ADMIN_TOKEN, \
+                                 to hear what happens to processes: name another one";
+
+/// The namespace of a route by this name, with its slash.
+///
+/// # Errors
+/// One that is for others.
+pub fn namespace(name: &str) -> Result<String, String> {
+    let name = with_slash(name);
+    if name == CLUSTER { Err(FOR_OPERATORS.to_owned()) } else { Ok(name) }
+}
 
 /// One line of configuration: where jobs come from, where rows go, who hears of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,10 @@ use super::{
     settings::{database_url, publish, redis_url},
     word,
 };
-use crate::{emitter::with_slash, route::Route};
+use crate::{
+    emitter::with_slash,
+    route::{CLUSTER, FOR_OPERATORS, Route},
+};
 
 /// What `rowcast gateway` needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +49,6 @@ pub struct GatewaySettings {
 
 /// The namespace that socket.io's Admin UI connects to where nothing else is said.
 pub const ADMIN_UI: &str = "/admin";
-
-/// The namespace in which it is told what happens to processes, to those who look after the cluster.
-pub const CLUSTER: &str = "/cluster";
 
 /// Which rooms' channels a gateway hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,9 +157,7 @@ fn namespaces(vars: &dyn Vars, routes: &[Route]) -> Result<BTreeSet<String>, Con
         .chain(named.map(with_slash))
         .collect();
     if all.contains(CLUSTER) {
-        let problem = "is served already, to those who have ROWCAST_READ_TOKEN or ROWCAST_ADMIN_TOKEN, and is for no \
-                       route's rows and no other clients";
-        return Err(ConfigError::new(MORE, Some(CLUSTER), problem));
+        return Err(ConfigError::new(MORE, Some(&more), FOR_OPERATORS));
     }
     // A `#` would end the name in a channel, a comma or a question mark in a packet of a client.
     match all.iter().find(|name| name.contains(['#', ',', '?'])) {
@@ -258,7 +256,7 @@ mod tests {
             let error = settings(&[("ROWCAST_GATEWAY_NAMESPACES", bad)]).unwrap_err();
             assert_eq!(error.variable, "ROWCAST_GATEWAY_NAMESPACES");
         }
-        let error = settings(&[("ROWCAST_NAMESPACE", "/cluster")]).unwrap_err().to_string();
-        assert!(error.contains("is for no route's rows"), "{error}");
+        let error = settings(&[("ROWCAST_NAMESPACE", "/cluster")]).unwrap_err();
+        assert_eq!((error.variable, error.problem.as_str()), ("ROWCAST_NAMESPACE", FOR_OPERATORS));
     }
 }

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::{ConfigError, SecretUrl, Vars, number, word};
-use crate::{
-    emitter::with_slash,
-    route::{self, Mapping, OnDuplicate, RoomTemplate, Route, Table, Unknown},
-};
+use crate::route::{self, Mapping, OnDuplicate, RoomTemplate, Route, Table, Unknown};
 
 /// What a worker, and every command that talks to the servers, needs to know.
 #[derive(Debug, Clone)]
@@ -211,8 +208,8 @@ fn single_route(vars: &dyn Vars) -> Result<Route, ConfigError> {
     if let Some(event) = vars.get("ROWCAST_EVENT") {
         route.event = event;
     }
-    if let Some(namespace) = vars.get("ROWCAST_NAMESPACE") {
-        route.namespace = with_slash(&namespace);
+    if let Some(namespace) = parsed(vars, "ROWCAST_NAMESPACE", route::namespace)? {
+        route.namespace = namespace;
     }
     route.publish = word(vars, "ROWCAST_PUBLISH", true, &[("true", true), ("false", false)])?;
     route.dedupe = vars.get("ROWCAST_DEDUPE");

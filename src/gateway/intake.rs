@@ -13,13 +13,16 @@ use super::lines::Line;
 pub(super) struct Intake {
     freely: AtomicBool,
     rest: AtomicBool,
+    /// The rest is of somebody who is known.
+    known: AtomicBool,
 }
 
 impl Intake {
     /// Another request has begun, of whom nothing is known.
     pub(super) fn begin(&self) {
-        self.freely.store(false, Ordering::Relaxed);
-        self.rest.store(false, Ordering::Relaxed);
+        for flag in [&self.freely, &self.rest, &self.known] {
+            flag.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Whether it is read without pauses.
@@ -32,13 +35,14 @@ impl Intake {
         self.rest.store(true, Ordering::Relaxed);
     }
 
-    /// Whether there is such a rest.
-    pub(super) fn has_rest(&self) -> bool {
+    /// At the connection's end: whether there is such a rest. It is read as its request was.
+    pub(super) fn drain(&self) -> bool {
+        self.freely.store(self.known.load(Ordering::Relaxed), Ordering::Relaxed);
         self.rest.load(Ordering::Relaxed)
     }
 }
 
-/// While there is this, the connection is read freely; and then only the rest of a request that was not read whole.
+/// While there is this, the connection is read freely.
 pub(super) struct Freely(Arc<Line>);
 
 impl Freely {
@@ -50,7 +54,8 @@ impl Freely {
 
 impl Drop for Freely {
     fn drop(&mut self) {
-        let Intake { freely, .. } = &self.0.intake;
-        freely.store(self.0.intake.has_rest(), Ordering::Relaxed);
+        let Intake { freely, rest, known } = &self.0.intake;
+        freely.store(false, Ordering::Relaxed);
+        known.store(rest.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

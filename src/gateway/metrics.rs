@@ -200,12 +200,12 @@ fn encode_workers(encoder: &mut DescriptorEncoder<'_>, members: &[Member]) -> fm
     for (name, help, field) in [
         (
             "rowcast_claim_duration",
-            "How long the worker's claims took, from their making until the database had answered COMMIT.",
+            "How long the worker's claims took, from the moment their jobs were claimed until the database had answered COMMIT.",
             "commit_seconds",
         ),
         (
             "rowcast_claim_publish_duration",
-            "How long the worker's claims took, from their making until they were settled and their rows published.",
+            "How long the worker's claims took, from the moment their jobs were claimed until they were settled and their rows published.",
             "publish_seconds",
         ),
     ] {

@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    api::{Api, refuse},
+    api::{Api, No},
     operators::Asker,
 };
 use crate::{
@@ -65,23 +65,18 @@ pub(super) async fn give(
     State(api): State<Arc<Api>>,
     Extension(asker): Extension<Asker>,
     wanted: Result<Json<Wanted>, JsonRejection>,
-) -> Response {
-    let bad = |status, why: &str| refuse(status, "bad_request", why);
-    let wanted = match wanted {
-        Ok(Json(wanted)) => wanted,
-        Err(rejection) => return bad(rejection.status(), &rejection.body_text()),
-    };
-    let command = match wanted.command() {
-        Ok(command) => command,
-        Err(why) => return bad(StatusCode::BAD_REQUEST, why),
-    };
+) -> Result<Response, No> {
+    let Json(wanted) = wanted?;
+    let bad =
+        |why: &str| No { status: StatusCode::BAD_REQUEST, code: "bad_request", message: why.to_owned() };
+    let command = wanted.command().map_err(bad)?;
     let by = format!("{asker}, over HTTP");
     match orders::give(&api.redis, wanted.host.as_deref(), by, command, orders::WAIT).await {
-        Ok(told) if told.ok => Json(told).into_response(),
-        Ok(told) => refuse(StatusCode::CONFLICT, "refused", &told.message),
+        Ok(told) if told.ok => Ok(Json(told).into_response()),
+        Ok(told) => Err(No { status: StatusCode::CONFLICT, code: "refused", message: told.message }),
         Err(unheard) => {
             let (status, code) = named(&unheard);
-            refuse(status, code, &unheard.to_string())
+            Err(No { status, code, message: unheard.to_string() })
         }
     }
 }

@@ -284,7 +284,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ending.is_none() {
             shutdown(self.line.stream.as_raw_fd(), Shutdown::Write)?;
-            if !self.line.intake.has_rest() {
+            if !self.line.intake.drain() {
                 return Poll::Ready(Ok(()));
             }
             self.ending = Some(Box::pin(sleep(LINGER)));

@@ -57,7 +57,7 @@ impl Pipeline {
 
     /// Whether the next claim should be made ahead: under load, and not while a suspect is in hand, which may crash.
     pub(super) fn wants_more(&self) -> bool {
-        let loaded = |claim: &Claim| claim.crashes == 0 && claim.jobs.len() >= self.limits().jobs / 2;
+        let loaded = |claim: &Claim| claim.crashes == 0 && is_load(&claim.jobs, self.limits());
         self.ahead.is_none() && self.in_hand.as_ref().is_some_and(loaded)
     }
 
@@ -67,6 +67,11 @@ impl Pipeline {
         let reasons = self.store.packet() / REASON_BYTES;
         Limits { jobs: self.settings.batch.min(reasons).max(1), bytes: CLAIM_BYTES }
     }
+}
+
+/// Whether a claim has half of what one may have, or more: then others most likely wait.
+fn is_load(jobs: &[Vec<u8>], limits: Limits) -> bool {
+    jobs.len() >= limits.jobs / 2 || jobs.iter().map(Vec::len).sum::<usize>() >= limits.bytes / 2
 }
 
 /// Claims as soon as a job lands, or when some seconds have passed or `stop` comes: then most likely nothing.
@@ -92,5 +97,19 @@ async fn wait_and_claim(
     match claimed {
         Some(claimed) => Ok(claimed),
         None => Ok(queue.claim(seq, limits, When::Next).await?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_load_by_its_jobs_or_by_their_bytes() {
+        let limits = Limits { jobs: 4_096, bytes: 4 << 20 };
+        assert!(is_load(&vec![Vec::new(); 2_048], limits));
+        assert!(!is_load(&vec![Vec::new(); 2_047], limits));
+        assert!(is_load(&vec![vec![b'x'; 100 << 10]; 21], limits));
+        assert!(!is_load(&vec![vec![b'x'; 100 << 10]; 20], limits));
     }
 }

@@ -80,8 +80,14 @@ if held + new == 0 then
   end
 
   -- Under load the jobs are copied from list to list inside Redis, unsorted, from the end they are taken from; they
-  -- leave the queue once the copy is known to be no larger than allowed. Otherwise it is dropped again.
-  local full = math.min(most, redis.call('LLEN', queue))
+  -- leave the queue once the copy is known to be no larger than allowed. Otherwise it is dropped again. Redis looks at
+  -- some jobs to say how large the queue is, so what is copied is seldom too much, and never much too much.
+  local waiting = redis.call('LLEN', queue)
+  local full = math.min(most, waiting)
+  if full >= 64 then
+    local each = redis.call('MEMORY', 'USAGE', queue) / waiting
+    full = math.min(full, math.floor(bytes / each))
+  end
   if full >= 64 then
     redis.call('SORT', queue, 'BY', 'nosort', 'DESC', 'LIMIT', 0, full, 'STORE', claim)
     if redis.call('MEMORY', 'USAGE', claim, 'SAMPLES', 0) <= bytes then

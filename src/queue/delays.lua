@@ -8,10 +8,12 @@
 -- that are too old go, and so do those of a time to come, which a clock that was put back leaves.
 local delays = KEYS[1]
 local part, kept = math.floor(redis.call('TIME')[1] / ARGV[1]), tonumber(ARGV[2])
+local new = false
 for at = 3, #ARGV, 2 do
-  redis.call('HINCRBY', delays, string.format('%.0f:%s', part, ARGV[at]), ARGV[at + 1])
+  local jobs = redis.call('HINCRBY', delays, string.format('%.0f:%s', part, ARGV[at]), ARGV[at + 1])
+  new = new or jobs == tonumber(ARGV[at + 1])
 end
-for _, field in ipairs(redis.call('HKEYS', delays)) do
+for _, field in ipairs(new and redis.call('HKEYS', delays) or {}) do
   local of = tonumber(string.match(field, '^%d+') or '0')
   if of > part or of <= part - kept then redis.call('HDEL', delays, field) end
 end

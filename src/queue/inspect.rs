@@ -143,6 +143,7 @@ impl Admin {
             (&keys.totals, "hash"),
             (&keys.paused, "string"),
             (&keys.highest, "string"),
+            (&keys.delays, "hash"),
         ];
         let mut questions = redis::pipe();
         for (key, _) in expected {

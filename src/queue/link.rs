@@ -149,8 +149,8 @@ impl Link {
     }
 }
 
-/// Whether an error leaves the connection in doubt.
-fn is_lost(error: &RedisError) -> bool {
+/// Whether an error leaves it in doubt what became of a request, and of the connection.
+pub fn is_lost(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
         || error.is_unrecoverable_error()

@@ -6,7 +6,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 
 use super::Link;
 
-/// Lets a script run when memory is out: all of ours only move, delete or take a lease, and a full Redis could never be
+/// Lets a script run when memory is out: all of ours only move, delete, take a lease or count, and a full Redis could never be
 /// drained otherwise. Servers before 7 do not know the line. They allow it to a script whose first write deletes, so
 /// not to a lease: when such a server is full its workers wait.
 const FLAGS: &str = "#!lua flags=allow-oom\n";

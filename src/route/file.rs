@@ -9,7 +9,6 @@ use serde::Deserialize;
 use slips::{EACH_ROUTE, in_words};
 
 use super::{Conversion, Mapping, OnDuplicate, RoomTemplate, Route, Source, Table, Unknown};
-use crate::emitter::with_slash;
 
 /// Parses the text of a routes file.
 ///
@@ -87,7 +86,7 @@ impl Entry {
             route.event = event;
         }
         if let Some(namespace) = self.namespace {
-            route.namespace = with_slash(&namespace);
+            route.namespace = super::namespace(&namespace)?;
         }
         route.publish = self.publish.unwrap_or(true);
         route.dedupe = self.dedupe;

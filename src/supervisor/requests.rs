@@ -6,7 +6,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2};
 use tokio::sync::mpsc;
 
 use super::{Launch, Supervisor, counts, millis, status};
-use crate::{config::ConfigError, signals};
+use crate::{
+    config::{Address, ConfigError},
+    signals,
+};
 
 /// What people ask of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +103,7 @@ impl Supervisor {
 
     /// Takes fresh configuration, unless it is refused.
     pub(super) fn reload(&mut self, launch: Result<Launch, ConfigError>) -> Result<(), ConfigError> {
-        match launch {
+        match launch.and_then(|launch| self.keeps_ports(launch)) {
             Ok(launch) => {
                 let (workers, gateways) = counts(&launch);
                 tracing::info!(
@@ -120,6 +123,24 @@ impl Supervisor {
             Err(error) => {
                 tracing::error!("the new configuration is refused, everything stays as it is: {error}");
                 Err(error)
+            }
+        }
+    }
+
+    /// Refuses what would wait for ever: a port that gateways have, shared or not, cannot be had in the other way until
+    /// they end, and they do not before others are there.
+    fn keeps_ports(&self, launch: Launch) -> Result<Launch, ConfigError> {
+        let turned = |new: &&Address| {
+            let is_same = |old: &Address| old.socket == new.socket && old.shared != new.shared;
+            new.socket.port() != 0 && self.launch.gateways.iter().any(is_same)
+        };
+        match launch.gateways.iter().find(turned) {
+            None => Ok(launch),
+            Some(Address { shared, .. }) => {
+                let value = if *shared { "one" } else { "each" };
+                let problem =
+                    "on the same ports it is read at the start only: stop `rowcast up`, and start it again";
+                Err(ConfigError::new("ROWCAST_GATEWAY_PORTS", Some(value), problem))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{rc::Rc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::Vitals;
-use crate::queue::{LastMinute, Link};
+use crate::queue::{LastMinute, Link, describe};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -30,9 +30,12 @@ pub(super) async fn keep(vitals: Rc<Vitals>, link: Link, done: CancellationToken
 async fn tell(vitals: &Vitals, link: &Link) {
     for (queue, delays) in vitals.delays() {
         let window = delays.untold();
-        if window.each().next().is_some() && LastMinute::new(&queue, link.clone()).add(&window).await.is_ok()
-        {
-            delays.told(&window);
+        if window.each().next().is_none() {
+            continue;
+        }
+        match LastMinute::new(&queue, link.clone()).add(&window).await {
+            Ok(()) => delays.told(&window),
+            Err(error) => tracing::debug!(queue, "how long jobs took is not told: {}", describe(&error)),
         }
     }
 }

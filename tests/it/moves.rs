@@ -5,6 +5,7 @@
 pub(crate) mod dead;
 mod last_minute;
 
+use redis::aio::MultiplexedConnection;
 use rowcast::{
     config::SecretUrl,
     queue::{Admin, Blame, Claim, Claimed, Events, Limits, Link, Mark, Marks, Queue, Settlement, When},
@@ -145,6 +146,38 @@ async fn settling_sends_back_what_reached_the_list_after_it_was_read() {
     let audit = admin.audit().await.unwrap();
     assert_eq!((audit.claimed, audit.inserted, audit.handed_back, audit.waiting), (2, 1, 1, 1));
     assert_eq!(audit.difference(), 0);
+}
+
+#[tokio::test]
+async fn a_claim_of_large_jobs_is_not_copied_larger_than_it_may_be() {
+    let (env, queue, _) = start().await;
+    let mut connection = env.redis_connection().await;
+    let job = "x".repeat(10_000);
+    for _ in 0..4 {
+        redis::cmd("LPUSH")
+            .arg(&env.queue)
+            .arg(vec![&job; 1_024])
+            .query_async::<()>(&mut connection)
+            .await
+            .unwrap();
+    }
+    let memory = async |connection: &mut MultiplexedConnection| {
+        let told: String = redis::cmd("INFO").arg("memory").query_async(connection).await.unwrap();
+        let number = |name: &str| {
+            let line = told.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim_start_matches(':').parse::<u64>().unwrap()
+        };
+        (number("used_memory"), number("used_memory_peak"))
+    };
+    // The peak is of the time after this.
+    redis::cmd("CONFIG").arg("RESETSTAT").query_async::<()>(&mut connection).await.unwrap();
+    let (before, _) = memory(&mut connection).await;
+    let limits = Limits { jobs: 4_096, bytes: 4 << 20 };
+    let claim = claim(&queue, 1, limits, When::Next).await;
+    let (_, peak) = memory(&mut connection).await;
+    assert!((300..=420).contains(&claim.jobs.len()), "{} jobs of 10 kB", claim.jobs.len());
+    assert!(peak - before < 16 << 20, "{} MB more at the peak", (peak - before) >> 20);
+    claim.leave_open();
 }
 
 #[tokio::test]

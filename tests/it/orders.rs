@@ -37,6 +37,8 @@ async fn reachable(env: &Env, up: &Running, processes: usize) -> String {
         if listed == processes { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
+    // The log is read a little later than it is written.
+    up.says("online", processes).await;
     id.as_str().unwrap().to_owned()
 }
 

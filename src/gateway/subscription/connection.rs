@@ -19,8 +19,9 @@ use tokio::{
 
 use super::{super::interest::Interest, Readiness};
 use crate::{
-    config::{CLUSTER, GatewaySettings, Hear},
+    config::{GatewaySettings, Hear},
     glob::literal,
+    route::CLUSTER,
 };
 
 /// How long Redis may take to answer.

@@ -220,6 +220,11 @@ async fn what_happens_to_processes_is_told_to_who_gives_a_token_of_operators_and
     publisher(&env).await.of("/cluster").emit("process", &json!({"what": "fork"})).await.unwrap();
     assert_eq!(lookers.told("process").await, json!({"what": "fork"}));
 
+    // Right tokens are no attempts, however many come.
+    let many: BTreeMap<String, Value> =
+        (0..30).map(|n| (format!("/cluster#{n}"), json!({"token": READ.1}))).collect();
+    assert!(Lookers::connect(&gateway, json!(many)).await.refused.is_empty());
+
     let open = Gateway::start(&env, &[]).await;
     let mut lookers = Lookers::connect(&open, json!({"/cluster#": {}})).await;
     publisher(&env).await.of("/cluster").emit("process", &json!({"what": "exit"})).await.unwrap();
