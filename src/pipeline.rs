@@ -90,7 +90,7 @@ pub enum Trouble {
     Store(#[from] Fault),
 }
 
-/// How old what is known of the table may be.
+/// How old what is known of the table may be; it is read anew before a job is rejected by it.
 const SCHEMA_AGE: Duration = Duration::from_secs(60);
 /// The most values of one claim, some tens of megabytes in memory, and the most rows: their events are published at
 /// once, and Redis ends the connection of a subscriber who has 32 MB to read. Jobs that would pass them go back.
@@ -192,10 +192,22 @@ impl Pipeline {
     /// Inserts the claim in hand and commits. Meanwhile the claim before is settled, and the next one made.
     async fn commit(&mut self) -> Result<(Outcome, Events), Trouble> {
         let wants_more = self.wants_more().then(|| (self.seq + 1, self.limits()));
+        let batch = loop {
+            let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
+            let Some(Prepared { plan, read, .. }) = &self.prepared else { return Err(out_of_order()) };
+            fault::poison(&claim.jobs);
+            let most = MOST_VALUES.min(MOST_ROWS * plan.width().max(1));
+            let batch = Batch::decode_until(plan, &claim.jobs, most);
+            if *read > claim.made || batch.jobs.iter().all(Result::is_ok) {
+                break batch;
+            }
+            // Nothing is rejected by a table of before: people mend one, and send its dead letters back at once.
+            drop(batch);
+            self.prepared = None;
+            self.prepare().await?;
+        };
         let Some(claim) = &self.in_hand else { return Err(out_of_order()) };
         let Some(Prepared { plan, events, .. }) = &self.prepared else { return Err(out_of_order()) };
-        fault::poison(&claim.jobs);
-        let batch = Batch::decode_until(plan, &claim.jobs, MOST_VALUES.min(MOST_ROWS * plan.width().max(1)));
         // What goes back is older than what the next claim would take.
         let next = wants_more.filter(|_| batch.jobs.len() == claim.jobs.len());
 

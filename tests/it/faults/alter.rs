@@ -78,3 +78,16 @@ async fn a_table_that_loses_its_transactions_stops_the_route_within_a_minute_or_
     assert_eq!(env.done(2).await.inserted, 2);
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_job_is_judged_by_the_table_as_it_is_when_the_job_is_claimed() {
+    let env = Env::with_table("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, c DECIMAL(10,2))").await;
+    let worker = Running::route(&env, "table='n'\ncolumns={c='c'}");
+    for (digits, job) in [(2, r#"{"c":0.123}"#), (3, r#"{"c":0.123}"#), (4, r#"{"c":0.1234}"#)] {
+        env.execute(&format!("ALTER TABLE n MODIFY c DECIMAL(10,{digits})")).await;
+        let codes: Vec<String> = env.run(&[job]).await.into_iter().map(|letter| letter.code).collect();
+        assert_eq!(codes, ["not_exact"], "the first of them alone");
+    }
+    assert_eq!(env.lines("SELECT c FROM n ORDER BY id").await, ["0.1230", "0.1234"]);
+    worker.stop().await;
+}
