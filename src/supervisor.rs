@@ -136,6 +136,7 @@ impl Supervisor {
     /// Does what the policy says until it has nothing to say; returns when to ask again.
     fn reconcile(&mut self) -> Option<Moment> {
         let wake = [Role::Worker, Role::Gateway].into_iter().filter_map(|role| self.settle(role)).min();
+        self.doors.tidy();
         self.tell_what_happened();
         [wake, self.chronicle.wake()].into_iter().flatten().min()
     }

@@ -1,17 +1,16 @@
 //! What the policy decided, done: processes are spawned and sent off, and the log says so.
 
-use std::{net::SocketAddr, os::fd::OwnedFd};
-
 use anyhow::{Context as _, anyhow};
 use ulid::Ulid;
 
 use super::{
     Supervisor,
+    doors::Given,
     policy::Action,
     process::{Process, Who},
     slot::{Phase, Why},
 };
-use crate::control::{FromSupervisor, Identity, Kind, Role};
+use crate::control::{Identity, Kind, Role};
 
 impl Supervisor {
     /// Does one thing to the children of a role, and writes it down in their fleet.
@@ -79,7 +78,7 @@ impl Supervisor {
     }
 
     /// The socket that the gateway of a slot accepts from, and where it listens.
-    fn door(&mut self, slot: u32) -> anyhow::Result<(OwnedFd, SocketAddr)> {
+    fn door(&mut self, slot: u32) -> anyhow::Result<Given> {
         let wanted = self.listens_on(slot).ok_or_else(|| anyhow!("it has no address"))?;
         let door = self.doors.open(slot, wanted);
         door.with_context(|| format!("cannot listen on {}, which ROWCAST_LISTEN leads to", wanted.socket))
@@ -96,7 +95,7 @@ impl Supervisor {
 
     /// Sends a child away, gently or not, as its new phase says.
     fn send_off(&mut self, who: Who, phase: Phase, why: Why) {
-        let Some(process) = self.processes.get(&who.id) else { return };
+        let Some(process) = self.processes.get_mut(&who.id) else { return };
         let Who { slot, .. } = who;
         let (pid, worker, gateway, reason) = (process.pid, who.worker(), who.gateway(), why.of(who.role));
         if let Phase::Killed { .. } = phase {
@@ -104,7 +103,7 @@ impl Supervisor {
             process.kill();
         } else {
             tracing::info!(slot, pid, worker, gateway, reason, "drain");
-            process.say(FromSupervisor::Drain);
+            process.drain();
         }
         self.fleet(who.role).sent_off(slot, who.id, phase);
     }
@@ -119,7 +118,10 @@ impl Supervisor {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, net::TcpStream};
+    use std::{
+        collections::BTreeMap,
+        net::{SocketAddr, TcpStream},
+    };
 
     use tokio::sync::mpsc;
 

@@ -10,10 +10,11 @@
 mod by_address;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{SocketAddr, TcpListener},
     os::fd::OwnedFd,
+    sync::Arc,
 };
 
 use tokio::net::TcpSocket;
@@ -30,68 +31,105 @@ struct Door {
     address: SocketAddr,
     /// Closed while nobody would accept.
     listener: Option<TcpListener>,
+    /// The gateways that were given it and are not told to end.
+    held: Hold,
 }
+
+/// While a gateway has this its door stays, wanted or not: it may be wanted again before the gateway has left it.
+pub(super) type Hold = Arc<()>;
+
+/// What a gateway is given.
+pub(super) type Given = (OwnedFd, SocketAddr, Hold);
 
 /// The sockets of all gateways, by the address that was asked for. Where the port is the system's to choose, or shared,
 /// each slot has one of its own.
 #[derive(Debug, Default)]
-pub(super) struct Doors(BTreeMap<(Address, u32), Door>);
+pub(super) struct Doors {
+    all: BTreeMap<Key, Door>,
+    /// Those that are not wanted any more.
+    old: BTreeSet<Key>,
+}
+
+type Key = (Address, u32);
 
 impl Doors {
     /// Another handle to the socket of a slot, which is opened where that is needed; and where it listens.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn open(&mut self, slot: u32, wanted: Address) -> io::Result<(OwnedFd, SocketAddr)> {
+    pub(super) fn open(&mut self, slot: u32, wanted: Address) -> io::Result<Given> {
         let key = key(slot, wanted);
-        if let Some(Door { address, listener: Some(listener) }) = self.0.get(&key) {
-            return Ok((listener.try_clone()?.into(), *address));
+        self.old.remove(&key);
+        if let Some(Door { address, listener: Some(listener), held }) = self.all.get(&key) {
+            return Ok((listener.try_clone()?.into(), *address, held.clone()));
         }
-        let known = self.0.get(&key).or_else(|| self.others(wanted).next());
+        let known = self.all.get(&key).or_else(|| self.others(wanted).map(|(_, door)| door).next());
         let address = known.map_or(wanted.socket, |door| door.address);
         let listener = match wanted.shared {
             false => listen(address, false)?,
             true => {
                 // Another program that shares its port would be given clients of ours, and we of its.
-                if self.others(wanted).all(|door| door.listener.is_none()) {
+                if self.others(wanted).all(|(_, door)| door.listener.is_none()) {
                     drop(listen(address, false)?);
                 }
                 listen(address, true)?
             }
         };
-        let (duplicate, address) = (listener.try_clone()?, listener.local_addr()?);
-        self.0.insert(key, Door { address, listener: Some(listener) });
+        let (duplicate, address, held) = (listener.try_clone()?, listener.local_addr()?, Hold::default());
+        self.all.insert(key, Door { address, listener: Some(listener), held: held.clone() });
         self.share(wanted);
-        Ok((duplicate.into(), address))
+        Ok((duplicate.into(), address, held))
     }
 
     /// Nobody accepts there for a while: clients are refused, or come to the others that share the port, rather than
     /// kept waiting.
     pub(super) fn close(&mut self, slot: u32, wanted: Address) {
-        if let Some(door) = self.0.get_mut(&key(slot, wanted)) {
+        if let Some(door) = self.all.get_mut(&key(slot, wanted)) {
             door.listener = None;
         }
         self.share(wanted);
     }
 
-    /// Closes all but those that these slots want, counted from 1. Children keep what they were given.
+    /// Wants no others from now on than those of these slots, counted from 1. See [`Doors::tidy`].
     pub(super) fn retain(&mut self, wanted: &[Address]) {
-        let keys: Vec<_> = (1..).zip(wanted).map(|(slot, wanted)| key(slot, *wanted)).collect();
-        self.0.retain(|key, _| keys.contains(key));
+        let keys: BTreeSet<Key> = (1..).zip(wanted).map(|(slot, wanted)| key(slot, *wanted)).collect();
+        self.old = self.all.keys().filter(|key| !keys.contains(*key)).copied().collect();
         wanted.iter().take(1).for_each(|wanted| self.share(*wanted));
     }
 
-    /// Those of all slots that share this address.
-    fn others(&self, wanted: Address) -> impl Iterator<Item = &Door> {
-        self.0
-            .iter()
-            .filter(move |((address, _), _)| wanted.shared && *address == wanted)
-            .map(|(_, door)| door)
+    /// Closes those that are not wanted and that no gateway holds.
+    pub(super) fn tidy(&mut self) {
+        let Self { all, old } = self;
+        old.retain(|key| {
+            let is_held = all.get(key).is_some_and(|door| Hold::strong_count(&door.held) > 1);
+            if !is_held {
+                all.remove(key);
+            }
+            is_held
+        });
     }
 
-    /// Has those that are open share the clients.
+    /// Whether there is a door at this address.
+    pub(super) fn has(&self, wanted: Address) -> bool {
+        self.all.keys().any(|(address, _)| *address == wanted)
+    }
+
+    /// Closes all. Children keep what they were given.
+    pub(super) fn close_all(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Those of all slots that share this address.
+    fn others(&self, wanted: Address) -> impl Iterator<Item = (&Key, &Door)> {
+        self.all.iter().filter(move |((address, _), _)| wanted.shared && *address == wanted)
+    }
+
+    /// Has those that are open and wanted share the clients.
     fn share(&self, wanted: Address) {
-        let open = || self.others(wanted).filter_map(|door| door.listener.as_ref());
+        let open = || {
+            let wanted = self.others(wanted).filter(|(key, _)| !self.old.contains(*key));
+            wanted.filter_map(|(_, door)| door.listener.as_ref())
+        };
         let (Some(one), sockets) = (open().next(), open().count()) else { return };
         if let Err(error) = by_address::share(one, sockets as u32) {
             let address = wanted.socket;
@@ -104,7 +142,7 @@ impl Doors {
     }
 }
 
-fn key(slot: u32, wanted: Address) -> (Address, u32) {
+fn key(slot: u32, wanted: Address) -> Key {
     (wanted, if wanted.shared || wanted.socket.port() == 0 { slot } else { 0 })
 }
 
@@ -144,12 +182,33 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_wanted_any_more_is_closed_when_its_last_gateway_goes() {
         let (any, mut doors) = (own("127.0.0.1:0"), Doors::default());
-        let ((first, one), (second, two)) = (doors.open(1, any).unwrap(), doors.open(2, any).unwrap());
-        drop(first);
+        let ((first, one, held), (second, two, held_too)) =
+            (doors.open(1, any).unwrap(), doors.open(2, any).unwrap());
+        drop((first, held));
         doors.retain(&[any]);
+        doors.tidy();
         assert!(is_open(one) && is_open(two));
-        drop(second);
+        drop((second, held_too));
+        doors.tidy();
         assert!(is_open(one) && !is_open(two));
+    }
+
+    #[tokio::test]
+    async fn a_door_that_a_gateway_still_holds_can_be_wanted_again() {
+        for shared in [false, true] {
+            let mut doors = Doors::default();
+            let free = doors.open(1, own("127.0.0.1:0")).unwrap().1;
+            doors.close_all();
+            let here = Address { socket: free, shared };
+            let (_child, _, held) = doors.open(1, here).unwrap();
+            doors.retain(&[own("127.0.0.1:0")]);
+            doors.tidy();
+            let (_next, address, held_too) = doors.open(1, here).unwrap();
+            assert_eq!(address, free);
+            drop((held, held_too));
+            doors.tidy();
+            assert!(doors.all.contains_key(&key(1, here)), "it is wanted again");
+        }
     }
 
     #[tokio::test]
@@ -157,7 +216,7 @@ mod tests {
         let mut doors = Doors::default();
         let any = own("127.0.0.1:0");
         let free = doors.open(1, any).unwrap().1;
-        doors.retain(&[]);
+        doors.close_all();
         drop(doors.open(2, own(&free.to_string())).unwrap());
         drop(doors.open(1, own(&free.to_string())).unwrap());
         assert!(listen(free, false).is_err());
@@ -187,7 +246,9 @@ mod tests {
 
     fn opened(doors: &mut Doors, slots: u32, wanted: Address) -> (Vec<TcpListener>, SocketAddr) {
         let open = |slot| doors.open(slot, wanted).unwrap();
-        let (sockets, addresses): (Vec<_>, Vec<_>) = (1..=slots).map(open).unzip();
+        let given: Vec<Given> = (1..=slots).map(open).collect();
+        let (sockets, addresses): (Vec<_>, Vec<_>) =
+            given.into_iter().map(|(socket, address, _)| (socket, address)).unzip();
         assert!(addresses.iter().all(|address| *address == addresses[0]));
         (sockets.into_iter().map(TcpListener::from).collect(), addresses[0])
     }
@@ -219,6 +280,7 @@ mod tests {
         // Fewer are wanted, and the third has ended.
         sockets.remove(1);
         doors.retain(&[one; 2]);
+        doors.tidy();
         let came = come(&sockets, address, &clients).await;
         assert!(
             came.iter().all(|came| came.len() >= 15 && came.values().all(|&count| count == 3)),

@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::SocketAddr,
     os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -21,6 +20,7 @@ use ulid::Ulid;
 
 use super::{
     control::{Heard, Line},
+    doors::{Given, Hold},
     exit::Exit,
 };
 use crate::{
@@ -98,6 +98,8 @@ pub(super) struct Process {
     /// Its process id.
     pub pid: u32,
     tasks: mpsc::UnboundedSender<Task>,
+    /// The door that it accepts at, until it is told to end.
+    door: Option<Hold>,
 }
 
 impl Process {
@@ -109,15 +111,16 @@ impl Process {
         launch: &Launch,
         role: Role,
         identity: &Identity,
-        door: Option<(OwnedFd, SocketAddr)>,
+        door: Option<Given>,
         events: mpsc::UnboundedSender<Event>,
     ) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let mut command = command(launch, role, identity);
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
-        if let Some((socket, address)) = door {
+        let door = door.map(|(socket, address, held)| {
             command.stdout(Stdio::from(socket)).env("ROWCAST_LISTEN", address.to_string());
-        }
+            held
+        });
         let child = command.spawn()?;
         // It holds our copies of what the child was given.
         drop(command);
@@ -129,7 +132,7 @@ impl Process {
             let tell = |what| events.send(Event { who, what }).is_ok();
             attend(child, pid, line, receiver, tell).await;
         });
-        Ok(Self { pid, tasks })
+        Ok(Self { pid, tasks, door })
     }
 
     /// Tells it something, without waiting.
@@ -137,8 +140,15 @@ impl Process {
         self.hand(Task::Say(word));
     }
 
+    /// Tells it to end, and that it holds no door any more.
+    pub(super) fn drain(&mut self) {
+        self.door = None;
+        self.hand(Task::Say(FromSupervisor::Drain));
+    }
+
     /// Ends it without asking.
-    pub(super) fn kill(&self) {
+    pub(super) fn kill(&mut self) {
+        self.door = None;
         self.hand(Task::Kill);
     }
 

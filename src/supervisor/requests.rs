@@ -87,7 +87,7 @@ impl Supervisor {
         self.workers.end();
         self.gateways.end();
         // Whoever still connects is refused, rather than kept waiting.
-        self.doors.retain(&[]);
+        self.doors.close_all();
         let drain_ms = millis(self.launch.settings.drain);
         if self.stopping.is_none() {
             self.stopping = Some((self.now(), 0));
@@ -131,8 +131,8 @@ impl Supervisor {
     /// they end, and they do not before others are there.
     fn keeps_ports(&self, launch: Launch) -> Result<Launch, ConfigError> {
         let turned = |new: &&Address| {
-            let is_same = |old: &Address| old.socket == new.socket && old.shared != new.shared;
-            new.socket.port() != 0 && self.launch.gateways.iter().any(is_same)
+            let other = Address { shared: !new.shared, ..**new };
+            new.socket.port() != 0 && self.doors.has(other)
         };
         match launch.gateways.iter().find(turned) {
             None => Ok(launch),
