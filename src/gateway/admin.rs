@@ -95,10 +95,16 @@ impl Admin {
         let admin = self.clone();
         let welcome = async move |client: Client| admin.welcome(&client);
         welcome.with(async move |client: Client, TryData(auth): TryData<Value>| {
-            if let Some(pass) = self.watchers.enter(&client, &auth.unwrap_or_default())? {
+            let pass =
+                self.watchers.enter(&client, &auth.unwrap_or_default()).map_err(|denied| match denied {
+                    // The UI knows these words by heart.
+                    Denied::Nothing | Denied::Wrong => "invalid credentials".to_owned(),
+                    denied => denied.to_string(),
+                })?;
+            if let Some(pass) = pass {
                 client.extensions.insert(Pass(pass));
             }
-            Ok::<_, Denied>(())
+            Ok::<_, String>(())
         })
     }
 

@@ -20,7 +20,7 @@ pub(super) fn router(readiness: watch::Receiver<Readiness>, stop: CancellationTo
         .fallback(async || {
             (
                 StatusCode::NOT_FOUND,
-                "there is /, /socket.io/, /api/emit, /api/status, /metrics, /healthz and /readyz\n",
+                "there is /, /socket.io/, /api/emit, /api/orders, /api/status, /metrics, /healthz and /readyz\n",
             )
         })
         .with_state((readiness, stop))

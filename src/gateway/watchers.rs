@@ -26,10 +26,11 @@ pub(super) struct Watchers {
     pub(super) chatter: Arc<Chatter>,
 }
 
-/// Why somebody may not look. The Admin UI knows the words of the first by heart.
+/// Why somebody may not look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    Invalid,
+    Nothing,
+    Wrong,
     TooMany,
     NoTokens,
 }
@@ -37,7 +38,10 @@ pub(super) enum Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Invalid => "invalid credentials",
+            Self::Nothing => {
+                "no_token: ROWCAST_READ_TOKEN or ROWCAST_ADMIN_TOKEN is wanted, as auth: { token }"
+            }
+            Self::Wrong => "bad_token: the token is neither ROWCAST_READ_TOKEN nor ROWCAST_ADMIN_TOKEN",
             Self::TooMany => "too many attempts; wait a little, and try again",
             Self::NoTokens => "without ROWCAST_READ_TOKEN only this machine may look",
         })
@@ -75,7 +79,7 @@ impl Watchers {
 
     fn admit(&self, client: &Client, auth: &Value) -> Result<Option<String>, Denied> {
         let whence = client.req_parts().extensions.get::<Whence>().copied();
-        let Some(whence) = whence else { return Err(Denied::Invalid) };
+        let Some(whence) = whence else { return Err(Denied::Nothing) };
         let login = &self.api.login;
         if !login.has_tokens() {
             return if whence.here { Ok(None) } else { Err(Denied::NoTokens) };
@@ -85,7 +89,7 @@ impl Watchers {
         }
         // The UI connects without anything first, which is no attempt.
         let given = ["token", "password"].into_iter().find_map(|name| auth[name].as_str());
-        let Some(given) = given.filter(|given| !given.is_empty()) else { return Err(Denied::Invalid) };
+        let Some(given) = given.filter(|given| !given.is_empty()) else { return Err(Denied::Nothing) };
         let namespace = client.ns();
         if let Some(pass) = login.pass_for(given) {
             tracing::info!(client = %whence.client, namespace, "somebody looks");
@@ -95,7 +99,7 @@ impl Watchers {
             return Err(Denied::TooMany);
         }
         tracing::warn!(client = %whence.client, namespace, "a wrong token was given");
-        Err(Denied::Invalid)
+        Err(Denied::Wrong)
     }
 }
 
