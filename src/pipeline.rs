@@ -231,7 +231,16 @@ impl Pipeline {
                 let refused = "a claim was refused: an attempt before has arrived, or this worker is fenced";
                 return Err(Fault::Retry(refused.into()).into());
             }
-            Err(Fault::Fenced) => self.in_doubt = false,
+            Err(Fault::Fenced) => {
+                // It was not committed, and is not any more.
+                self.in_doubt = false;
+                self.store.rollback().await;
+                let checkpoint = self.store.checkpoint(&self.worker, &self.route.queue).await?;
+                // MariaDB may say of a statement that somebody ends (KILL QUERY) that it has changed no row.
+                if checkpoint.is_some_and(|found| !found.fenced && found.claim_seq < claim.seq) {
+                    return Err(Fault::Retry("somebody has ended the statement that commits".into()).into());
+                }
+            }
             _ => {}
         }
         committed?;

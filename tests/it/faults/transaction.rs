@@ -94,7 +94,8 @@ async fn a_killed_connection_is_replaced() {
         let before = env.admin("").audit().await.unwrap().inserted;
         eventually(PATIENCE, "the worker goes on", async || {
             let audit = env.admin("").audit().await.unwrap();
-            if audit.inserted > before || audit.inserted == 3_001 { Ok(()) } else { Err(audit) }
+            let goes_on = audit.inserted > before || audit.inserted == 3_001;
+            if goes_on { Ok(()) } else { Err((audit, worker.log())) }
         })
         .await;
     }
