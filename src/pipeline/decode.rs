@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
             }
             batch.jobs.push(rows.map(|count| Rows { first: start / width, count }));
         }
-        batch.has_absent = batch.values.contains(&Value::Absent);
+        batch.has_absent = batch.values.iter().any(Value::is_absent);
         batch
     }
 
@@ -273,6 +273,22 @@ mod tests {
         }
         assert_eq!(code_of(&plan, &vec![b' '; (1 << 20) + 1]), "too_large");
         assert_eq!(code_of(&plan, br#"{"a":1,"x":1,"y":2,"x":3}"#), "duplicate_key");
+        assert_eq!(code_of(&plan, br#"{"a":1,"n":"x","\u0061":2}"#), "duplicate_key");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_wherever_it_stands_in_a_wide_plan() {
+        let mut schema = schema();
+        let wide = (0..70).map(|n| Column { name: format!("c{n}"), ..schema.columns[2].clone() });
+        schema.columns.extend(wide.collect::<Vec<_>>());
+        let plan = Plan::new(&Route::new("q", Table::parse("t").unwrap()), &schema, 1 << 20).unwrap();
+        let keys: Vec<String> = (0..70).map(|n| format!(r#""c{n}":"x""#)).collect();
+        let job = format!(r#"{{"account":1,{}}}"#, keys.join(","));
+        assert!(Batch::decode(&plan, &[job.clone().into_bytes()]).jobs[0].is_ok());
+        for n in [0, 60, 61, 62, 63, 64, 69] {
+            let twice = job.replace('}', &format!(r#","c{n}":"y"}}"#));
+            assert_eq!(code_of(&plan, twice.as_bytes()), "duplicate_key", "c{n}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl EventWriter {
         if rooms.is_empty() && !self.rooms.is_empty() {
             return;
         }
-        let present = self.names.iter().zip(row).filter(|(_, value)| **value != Value::Absent);
+        let present = self.names.iter().zip(row).filter(|(_, value)| !value.is_absent());
         let scalars = present.map(|(name, value)| (name, scalar(value)));
         events.push(&self.events.channel(rooms), |out| {
             if self.events.encode(out, id, scalars, rooms).is_err()

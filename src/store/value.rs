@@ -30,6 +30,11 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Whether the row leaves the column out.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
     /// Adds the value to a statement's arguments.
     pub(super) fn bind(&self, arguments: &mut MySqlArguments) -> Result<(), BoxDynError> {
         match self {

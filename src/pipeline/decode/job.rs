@@ -71,11 +71,12 @@ fn object<'a>(plan: &Plan, text: &'a str, values: &mut Vec<Value<'a>>) -> Result
 fn fill_in(plan: &Plan, row: &mut [Value<'_>]) -> Result<(), Rejection> {
     for (value, target) in row.iter_mut().zip(&plan.targets) {
         // The server counts up for a NULL as for an absent value; taking both alike keeps its ids in one run.
-        let counted = *value == Value::Null && plan.auto_increment.as_deref() == Some(target.column.as_str());
+        let counted =
+            matches!(value, Value::Null) && plan.auto_increment.as_deref() == Some(target.column.as_str());
         if counted {
             *value = Value::Absent;
         }
-        if *value != Value::Absent {
+        if !value.is_absent() {
             continue;
         }
         match target.absent {
@@ -121,13 +122,13 @@ impl<'a> Visitor<'a> for RowSeed<'_, '_, 'a> {
         let mut others = String::new();
         let mut likely = 0;
         while let Some(KeyText(key)) = map.next_key()? {
-            if !seen.insert(key.clone()) {
-                return self
-                    .stop(Rejection::new(Code::DuplicateKey, format!("key {:?} stands twice", brief(&key))));
-            }
             // Producers repeat one order of keys, so the next key is most often the next of the plan.
             let keys = &self.plan.keys;
             let found = (likely..keys.len()).chain(0..likely).find(|&at| keys[at].name == *key);
+            if !seen.insert(found, &key) {
+                return self
+                    .stop(Rejection::new(Code::DuplicateKey, format!("key {:?} stands twice", brief(&key))));
+            }
             if let Some(at) = found {
                 likely = at + 1;
                 let raw: &'a RawValue = map.next_value()?;
@@ -192,24 +193,31 @@ impl<'a> RowSeed<'_, '_, 'a> {
     }
 }
 
-/// The keys of an object so far: a few are looked through, many are hashed.
+/// The keys of an object so far: those of the plan by their places, of the others a few are looked through and many
+/// are hashed.
 #[derive(Default)]
 struct Seen<'a> {
+    of_plan: u64,
     few: Vec<Cow<'a, str>>,
     many: HashSet<Cow<'a, str>>,
 }
 
 impl<'a> Seen<'a> {
-    /// Returns whether the key is new.
-    fn insert(&mut self, key: Cow<'a, str>) -> bool {
-        if self.few.contains(&key) {
+    /// Returns whether the key, of this place in the plan, is new.
+    fn insert(&mut self, place: Option<usize>, key: &Cow<'a, str>) -> bool {
+        if let Some(place) = place.filter(|&place| place < u64::BITS as usize) {
+            let before = self.of_plan;
+            self.of_plan |= 1 << place;
+            return self.of_plan != before;
+        }
+        if self.few.contains(key) {
             return false;
         }
         if self.few.len() < 16 {
-            self.few.push(key);
+            self.few.push(key.clone());
             return true;
         }
-        self.many.insert(key)
+        self.many.insert(key.clone())
     }
 }
 
