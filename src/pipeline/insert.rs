@@ -98,14 +98,14 @@ enum Part {
 }
 
 /// Cuts jobs, of which each has so many rows, into statements. `fit` says how many rows from a given one on fit one
-/// statement; more than `best` only one job alone brings with it. Sizes are powers of two where they can be, so that a
-/// few prepared statements serve all claims.
-fn cut(counts: &[usize], best: usize, fit: impl Fn(usize) -> usize) -> Vec<Part> {
+/// statement, and need not look further than what would be enough; more than `best` only one job alone brings with it.
+/// Sizes are powers of two where they can be, so that a few prepared statements serve all claims.
+fn cut(counts: &[usize], best: usize, fit: impl Fn(usize, usize) -> usize) -> Vec<Part> {
     let rows: usize = counts.iter().sum();
     let mut parts = Vec::new();
     let (mut job, mut row) = (0, 0);
     while job < counts.len() {
-        let fit = fit(row);
+        let fit = fit(row, best.max(counts[job]));
         let most = fit.min(best).min(rows - row).checked_ilog2().map_or(0, |power| 1 << power);
         let (mut to, mut taken) = (job + 1, counts[job]);
         while to < counts.len() && taken + counts[to] <= most {
@@ -147,24 +147,23 @@ impl<'w, 'b> Insertion<'w, 'b> {
         if !self.batch.has_absent {
             return Ok(all());
         }
-        let rows = self.rows(job);
         let given = |row: &[Value<'_>]| -> Present {
-            (0..).zip(row).filter(|(_, value)| **value != Value::Absent).map(|(at, _)| at).collect()
+            (0..).zip(row).filter(|(_, value)| !value.is_absent()).map(|(at, _)| at).collect()
         };
-        let first = rows.first().map_or_else(all, |row| given(row));
-        match rows.iter().find(|row| given(row) != first) {
-            None => Ok(first),
-            Some(_) => Err(Rejection::uneven_rows()),
+        let mut rows = self.rows(job).map(given);
+        let first = rows.next().unwrap_or_else(all);
+        match rows.all(|row| row == first) {
+            true => Ok(first),
+            false => Err(Rejection::uneven_rows()),
         }
     }
 
     /// Writes jobs in statements as large as they fit.
     async fn write_all(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
         let rows: Vec<&[Value<'b>]> = jobs.iter().flat_map(|&job| self.rows(job)).collect();
-        let counts: Vec<usize> = jobs.iter().map(|&job| self.rows(job).len()).collect();
-        for part in
-            cut(&counts, self.store.best_rows(), |first| self.store.fit(present.len(), &rows[first..]))
-        {
+        let counts: Vec<usize> = jobs.iter().map(|&job| self.count(job)).collect();
+        let fit = |first: usize, enough| self.store.fit(present.len(), &rows[first..], enough);
+        for part in cut(&counts, self.store.best_rows(), fit) {
             let (job, rejection) = match part {
                 Part::Statement(range) => {
                     self.write_halving(write, present, &jobs[range]).await?;
@@ -214,7 +213,7 @@ impl<'w, 'b> Insertion<'w, 'b> {
     fn record(&mut self, write: Write, jobs: &[usize], inserted: Inserted) {
         let mut next = inserted.first_id;
         for &job in jobs {
-            let count = self.rows(job).len() as u64;
+            let count = self.count(job) as u64;
             let first_id = self.is_counted(job).then_some(next);
             self.outcomes[job] = Some(match write {
                 Write::Upsert => JobOutcome::Duplicate,
@@ -229,7 +228,7 @@ impl<'w, 'b> Insertion<'w, 'b> {
     fn is_counted(&self, job: usize) -> bool {
         match self.plan.id {
             RowId::Counted => true,
-            RowId::Given(column) => self.rows(job).first().is_some_and(|row| row[column] == Value::Absent),
+            RowId::Given(column) => self.rows(job).next().is_some_and(|row| row[column].is_absent()),
             RowId::None => false,
         }
     }
@@ -257,7 +256,7 @@ impl<'w, 'b> Insertion<'w, 'b> {
                 Err(InsertError::Other(fault)) => Err(fault),
             };
         }
-        let rows = self.rows(job).len();
+        let rows = self.count(job);
         match self.count_known(job).await? {
             // Without a dedupe column any unique key tells a duplicate, but only of a job with one row.
             None if rows == 1 => Ok(JobOutcome::Duplicate),
@@ -267,10 +266,15 @@ impl<'w, 'b> Insertion<'w, 'b> {
         }
     }
 
-    fn rows(&self, job: usize) -> Vec<&'w [Value<'b>]> {
+    /// The rows of a job; a rejected one has none.
+    fn rows(&self, job: usize) -> impl Iterator<Item = &'w [Value<'b>]> + use<'w, 'b> {
         let (batch, plan) = (self.batch, self.plan);
         let rows = batch.jobs[job].as_ref().map_or(0..0, |rows| rows.first..rows.first + rows.count);
-        rows.map(|row| batch.row(plan, row)).collect()
+        rows.map(|row| batch.row(plan, row))
+    }
+
+    fn count(&self, job: usize) -> usize {
+        self.batch.jobs[job].as_ref().map_or(0, |rows| rows.count)
     }
 }
 
@@ -283,18 +287,18 @@ mod tests {
     #[test]
     fn statements_are_powers_of_two() {
         let statements = [Part::Statement(0..256), Part::Statement(256..384), Part::Statement(384..385)];
-        assert_eq!(cut(&[1; 385], 256, |_| 10_000), statements);
+        assert_eq!(cut(&[1; 385], 256, |_, _| 10_000), statements);
     }
 
     #[test]
     fn an_array_may_be_larger_than_what_is_best() {
         let statements = [Part::Statement(0..2), Part::Statement(2..3), Part::Statement(3..4)];
-        assert_eq!(cut(&[1, 1, 300, 1], 256, |_| 10_000), statements);
+        assert_eq!(cut(&[1, 1, 300, 1], 256, |_, _| 10_000), statements);
     }
 
     #[test]
     fn a_job_that_does_not_fit_stands_alone() {
-        let fit = |row| match row {
+        let fit = |row, _| match row {
             0 => 1,
             1 => 0,
             _ => 4,
@@ -316,7 +320,7 @@ mod tests {
             best in 1_usize..16,
         ) {
             let mut next = 0;
-            for part in cut(&counts, best, |row| fits[row]) {
+            for part in cut(&counts, best, |row, enough| fits[row].min(enough)) {
                 let row: usize = counts[..next].iter().sum();
                 match part {
                     Part::Statement(range) => {

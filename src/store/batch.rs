@@ -197,9 +197,10 @@ impl Store {
         self.best_rows
     }
 
-    /// How many rows of these sizes fit one statement; 0 when not even the first one does.
-    pub fn fit(&self, present: usize, rows: &[&[Value<'_>]]) -> usize {
-        let most = (MAX_PLACEHOLDERS / present.max(1)).max(1);
+    /// How many rows of these sizes fit one statement; 0 when not even the first one does. No more are looked at than
+    /// would be enough.
+    pub fn fit(&self, present: usize, rows: &[&[Value<'_>]], enough: usize) -> usize {
+        let most = (MAX_PLACEHOLDERS / present.max(1)).min(enough).max(1);
         let packet = self.packet;
         // Beside the values stand types, the statement's head and room for what `size` does not see.
         let mut room = packet.saturating_sub(packet / 8 + 1024);
@@ -261,7 +262,8 @@ impl Store {
 fn arguments(present: &[u16], rows: &[&[Value<'_>]]) -> Result<MySqlArguments, sqlx::error::BoxDynError> {
     use sqlx::Arguments;
     let mut arguments = MySqlArguments::default();
-    arguments.reserve(rows.len() * present.len(), rows.len() * present.len() * 16);
+    let size = rows.iter().flat_map(|row| row.iter()).map(Value::size).sum();
+    arguments.reserve(rows.len() * present.len(), size);
     for row in rows {
         for &column in present {
             row[usize::from(column)].bind(&mut arguments)?;

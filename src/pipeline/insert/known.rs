@@ -59,7 +59,7 @@ impl Insertion<'_, '_> {
     }
 
     fn decide_known(&mut self, job: usize, there: usize, aside: &mut Aside) {
-        let rows = self.rows(job).len();
+        let rows = self.count(job);
         match self.on_duplicate {
             OnDuplicate::Update => aside.update.push(job),
             _ if there == rows => self.outcomes[job] = Some(JobOutcome::Duplicate),
@@ -74,7 +74,7 @@ impl Insertion<'_, '_> {
         }
         for (job, first) in aside.repeated {
             let there = !matches!(self.outcomes[first], Some(JobOutcome::Rejected(_)) | None);
-            if there && self.on_duplicate == OnDuplicate::Ignore && self.rows(job).len() == 1 {
+            if there && self.on_duplicate == OnDuplicate::Ignore && self.count(job) == 1 {
                 self.outcomes[job] = Some(JobOutcome::Duplicate);
                 continue;
             }
@@ -116,7 +116,7 @@ impl Insertion<'_, '_> {
         Self: 'a,
     {
         let mut seen = HashSet::new();
-        let keys = self.rows(job).into_iter().map(|row| &row[column]);
+        let keys = self.rows(job).map(|row| &row[column]);
         keys.filter(|key| key.key_text().is_some_and(|text| seen.insert(text.into_owned()))).collect()
     }
 }
