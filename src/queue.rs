@@ -90,7 +90,7 @@ pub enum Claimed {
 pub struct Claim {
     /// The claim's number, counting up per worker and route.
     pub seq: u64,
-    /// How many workers have crashed on its job; above zero it holds one job, a suspect.
+    /// How many workers have crashed on its jobs; above zero those are suspects, and one alone when it is more than one.
     pub crashes: u32,
     /// The jobs' raw bytes.
     pub jobs: Vec<Vec<u8>>,

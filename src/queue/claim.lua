@@ -7,8 +7,9 @@
 -- first: the caller reads them from there, which spares them the way through this script.
 --
 -- Promise: a job leaves the queue, the suspects or the landing list only for the claim list, and the claim is in the
--- index as long as its list exists. A suspect is claimed alone, and not ahead: a crash must not be charged to it that
--- another claim caused. A request that comes late, for a claim which has ended or from a worker which has, claims
+-- index as long as its list exists. Suspects are claimed by themselves, and not ahead: a crash must not be charged to
+-- them that another claim caused. Those that one crash was charged to are claimed several at a time, so that a crash of
+-- a large claim holds nobody up for long; others alone, so that the next crash condemns no neighbour. A request that comes late, for a claim which has ended or from a worker which has, claims
 -- nothing. The index says of each claim the highest id that was settled when it was made: the rows that will come of
 -- it get higher ones.
 local queue, claim, index, suspects, totals, paused, landing, highest = unpack(KEYS)
@@ -44,6 +45,9 @@ end
 if ahead and held == 0 and redis.call('LLEN', suspects) > 0 then return { 'empty', 0 } end
 
 local new, size, largest = 0, 0, 1
+-- The root of what a claim takes at most by default: then it costs as many claims to find the group of the job that
+-- crashes its workers as to find the job in its group.
+local together = math.min(most, 64)
 
 local function take(list, pop, n)
   local jobs = redis.call(pop, list, n)
@@ -67,17 +71,25 @@ local function finish()
   return { 'claimed', crashes }
 end
 
+-- The oldest suspect, with the number of crashes that are charged to it.
+local function suspect()
+  local entry = redis.call('LINDEX', suspects, -1)
+  if not entry then return end
+  local space = string.find(entry, ' ', 1, true)
+  return tonumber(string.sub(entry, 1, space - 1)), string.sub(entry, space + 1)
+end
+
 -- What a blocking move brought is older than anything in the queue.
 if held < most then take(landing, 'LPOP', most - held) end
 if held + new == 0 then
-  local suspect = redis.call('RPOP', suspects)
-  if suspect then
-    local space = string.find(suspect, ' ', 1, true)
-    crashes = tonumber(string.sub(suspect, 1, space - 1))
-    redis.call('RPUSH', claim, string.sub(suspect, space + 1))
-    new = 1
-    return finish()
+  local charged, job = suspect()
+  while job and (new == 0 or (charged == 1 and crashes == 1 and new < together and size + #job <= bytes)) do
+    redis.call('RPOP', suspects)
+    redis.call('RPUSH', claim, job)
+    new, size, crashes = new + 1, size + #job, charged
+    charged, job = suspect()
   end
+  if new > 0 then return finish() end
 
   -- Under load the jobs are copied from list to list inside Redis, unsorted, from the end they are taken from; they
   -- leave the queue once the copy is known to be no larger than allowed. Otherwise it is dropped again. Redis looks at

@@ -56,6 +56,9 @@ const FULL_PIPELINE: Rules = Rules { jobs: 3, workers: 1, claims: 3, batch: 2, .
 /// One worker, small: where a broken rule is quickly found.
 const ONE_WORKER: Rules = Rules { jobs: 2, workers: 1, claims: 3, faults: 2, rescues: 3, ..TWO_WORKERS };
 
+/// Two workers, of which one takes what the other has crashed on: two suspects at a time.
+const SUSPECTS: Rules = Rules { claims: 1, batch: 2, crash_limit: 3, pipelining: false, ..TWO_WORKERS };
+
 /// Two workers and one job: one doubles what the other has done.
 const ONE_JOB: Rules = Rules { jobs: 1, claims: 1, faults: 2, rescues: 3, ..TWO_WORKERS };
 
@@ -76,6 +79,11 @@ fn every_interleaving_with_repeated_faults_and_rescues_of_one_worker_keeps_the_g
 }
 
 #[test]
+fn every_interleaving_of_suspects_that_are_claimed_together_keeps_the_guarantee() {
+    holds(SUSPECTS);
+}
+
+#[test]
 #[ignore = "a campaign: 9 million states, about a minute; run it when the protocol changes"]
 fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
     holds(Rules { faults: 4, ..ONE_WORKER });
@@ -83,6 +91,7 @@ fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
     holds(Rules { claims: 2, ..ONE_JOB });
     holds(TWO_WORKERS);
     holds(Rules { batch: 2, ..TWO_WORKERS });
+    holds(Rules { claims: 2, ..SUSPECTS });
 }
 
 #[test]

@@ -123,16 +123,40 @@ async fn a_late_request_for_an_older_claim_does_not_open_the_way_for_an_ended_on
 }
 
 #[tokio::test]
-async fn a_suspect_is_claimed_alone_and_never_ahead() {
+async fn suspects_of_one_crash_are_claimed_together_never_ahead_and_those_of_two_alone() {
     let (env, queue, _) = start().await;
-    env.push(&["a", "b"]).await;
+    env.push(&["a", "b", "c"]).await;
     let crashed = claim(&queue, 1, LIMITS, When::Next).await;
     queue.hand_back(crashed, Blame::Crashed).await.unwrap();
-    env.push(&["c"]).await;
+    env.push(&["d"]).await;
     assert!(matches!(queue.claim(2, LIMITS, When::Ahead).await.unwrap(), Claimed::Empty));
-    let suspect = claim(&queue, 2, LIMITS, When::Next).await;
-    assert_eq!((suspect.jobs.as_slice(), suspect.crashes), ([b"a".to_vec()].as_slice(), 1));
-    suspect.leave_open();
+    let together = claim(&queue, 2, Limits { jobs: 2, ..LIMITS }, When::Next).await;
+    assert_eq!((together.jobs.as_slice(), together.crashes), ([b"a".to_vec(), b"b".to_vec()].as_slice(), 1));
+    queue.hand_back(together, Blame::Crashed).await.unwrap();
+    for (seq, job, crashes) in [(3, b"a", 2), (4, b"b", 2), (5, b"c", 1), (6, b"d", 0)] {
+        let alone = claim(&queue, seq, LIMITS, When::Next).await;
+        assert_eq!((alone.jobs.as_slice(), alone.crashes), ([job.to_vec()].as_slice(), crashes));
+        alone.leave_open();
+    }
+}
+
+#[tokio::test]
+async fn suspects_that_are_claimed_together_are_few_and_no_larger_than_a_claim_may_be() {
+    let (env, queue, _) = start().await;
+    let job = "x".repeat(100);
+    env.push(&vec![job.as_str(); 200]).await;
+    let limits = Limits { jobs: 200, ..LIMITS };
+    let crashed = claim(&queue, 1, limits, When::Next).await;
+    assert_eq!(crashed.jobs.len(), 200);
+    queue.hand_back(crashed, Blame::Crashed).await.unwrap();
+    let few = claim(&queue, 2, limits, When::Next).await;
+    assert_eq!(few.jobs.len(), 64);
+    few.leave_open();
+    for (seq, bytes, jobs) in [(3, 1_050, 10), (4, 50, 1)] {
+        let small = claim(&queue, seq, Limits { bytes, ..LIMITS }, When::Next).await;
+        assert_eq!(small.jobs.len(), jobs);
+        small.leave_open();
+    }
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ impl<'a> Visitor<'a> for RowSeed<'_, '_, 'a> {
             // Producers repeat one order of keys, so the next key is most often the next of the plan.
             let keys = &self.plan.keys;
             let found = (likely..keys.len()).chain(0..likely).find(|&at| keys[at].name == *key);
-            if !seen.insert(found, &key) {
+            if !seen.insert(found, key.clone()) {
                 return self
                     .stop(Rejection::new(Code::DuplicateKey, format!("key {:?} stands twice", brief(&key))));
             }
@@ -204,20 +204,20 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     /// Returns whether the key, of this place in the plan, is new.
-    fn insert(&mut self, place: Option<usize>, key: &Cow<'a, str>) -> bool {
+    fn insert(&mut self, place: Option<usize>, key: Cow<'a, str>) -> bool {
         if let Some(place) = place.filter(|&place| place < u64::BITS as usize) {
             let before = self.of_plan;
             self.of_plan |= 1 << place;
             return self.of_plan != before;
         }
-        if self.few.contains(key) {
+        if self.few.contains(&key) {
             return false;
         }
         if self.few.len() < 16 {
-            self.few.push(key.clone());
+            self.few.push(key);
             return true;
         }
-        self.many.insert(key.clone())
+        self.many.insert(key)
     }
 }
 

@@ -39,8 +39,8 @@ async fn two_poisonous_jobs_in_one_claim_are_told_from_their_neighbours() {
         .collect();
     scene.push_raw(&jobs).await;
     let mut workers = Vec::new();
-    // Each of them dies of one of the two jobs, until both are dead letters.
-    for _ in 0..5 {
+    // Two of them die of both jobs, which they hold together, and then one of each alone.
+    for _ in 0..4 {
         let mut worker = scene.run("worker", &[("ROWCAST_FAULT_POISON", "arsenic")]);
         worker.ended().await;
         workers.push(worker);

@@ -30,6 +30,7 @@ const SEEN_LATE_MOVE: &str = "seen: a job that landed for a worker that is gone"
 const SEEN_LATE_CLAIM: &str = "seen: a late claim has added a job to one that is being settled";
 const SEEN_TOMBSTONE: &str = "seen: a request on its way that will find the tombstone of its worker";
 const SEEN_AHEAD: &str = "seen: a rescuer at work on a claim in hand and one made ahead";
+const SEEN_TOGETHER: &str = "seen: two suspects in one claim";
 const SEEN_PIPELINE: &str = "seen: one claim fetched, one being inserted, one being settled";
 
 pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
@@ -121,6 +122,11 @@ fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
             state.jobs.iter().any(|job| job.dead == 1)
         }));
     }
+    if rules.rescues > 0 && rules.workers > 1 && rules.batch > 1 && rules.crash_limit > 2 {
+        seen.push(Property::sometimes(SEEN_TOGETHER, |_, state: &State| {
+            (0..state.workers.len()).any(|who| state.holds_suspects_together(who))
+        }));
+    }
     if rules.pipelining && rules.claims >= 3 && rules.jobs >= 3 {
         seen.push(Property::sometimes(SEEN_PIPELINE, |_, state: &State| {
             state
@@ -153,6 +159,12 @@ impl State {
         let committed = self.workers[who].checkpoint.map_or(0, |row| row.seq).max(read);
         let open = self.open_claims(who);
         (LANDING + 1..committed).all(|seq| !open.has(seq))
+    }
+
+    fn holds_suspects_together(&self, who: usize) -> bool {
+        (1..).zip(&self.workers[who].crashes[1..]).any(|(seq, &crashes)| {
+            crashes > 0 && self.jobs.iter().filter(|job| job.claimed[who].has(seq)).count() > 1
+        })
     }
 
     /// A late claim has added a job to a claim that the worker has read before.

@@ -14,9 +14,9 @@ pub(super) enum Reply {
 }
 
 impl State {
-    /// `claim.lua`: what the claim holds already, and what landed; else one suspect; else from the queue, beginning
-    /// with `job`, or that one alone, or none: the others were pushed a moment later. Ahead it takes nothing as long as
-    /// there is a suspect.
+    /// `claim.lua`: what the claim holds already, and what landed; else suspects of as many crashes; else from the
+    /// queue, beginning with `job`, or that one alone, or none: the others were pushed a moment later. Ahead it takes
+    /// nothing as long as there is a suspect.
     pub(super) fn claim_script(&mut self, rules: &Rules, at: At, ahead: bool) -> Option<Reply> {
         let At { who, seq, job } = at;
         let first = job % (JOBS + 1);
@@ -58,13 +58,22 @@ impl State {
             job.claimed[who].insert(seq);
         }
         if self.length(who, seq) == 0 {
-            for at in (0..JOBS).map(|n| (first + n) % JOBS) {
-                let job = &mut self.jobs[at];
-                if job.suspected > 0 {
-                    job.suspected -= 1;
-                    job.claimed[who].insert(seq);
-                    return std::mem::take(&mut job.crashes);
+            let order = (0..JOBS).map(|n| (first + n) % JOBS);
+            let suspects: Vec<usize> = order.filter(|&at| self.jobs[at].suspected > 0).collect();
+            if let Some(&oldest) = suspects.first() {
+                let crashes = self.jobs[oldest].crashes;
+                // Several at a time, unless the next crash makes them dead letters.
+                let mut room = if crashes + 1 < rules.crash_limit { usize::from(rules.batch) } else { 1 };
+                for at in suspects {
+                    let job = &mut self.jobs[at];
+                    if room > 0 && job.crashes == crashes {
+                        room -= 1;
+                        job.crashes = 0;
+                        job.suspected -= 1;
+                        job.claimed[who].insert(seq);
+                    }
                 }
+                return crashes;
             }
         }
         if first < JOBS {
