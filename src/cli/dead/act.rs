@@ -59,7 +59,8 @@ Examples:
   rowcast dead purge 01JD0000000000000000000000:7:0
   rowcast dead purge --code not_json --yes
 
-Exit codes: 0 done, 1 an id was not found, you said no, or Redis is away, 64 bad configuration or no --yes")]
+Exit codes: 0 done, 1 an id was not found, you said no, or Redis is away,
+64 bad configuration or no --yes")]
 pub(super) struct PurgeArgs {
     #[command(flatten)]
     which: Selection,
