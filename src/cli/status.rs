@@ -13,7 +13,9 @@ use std::{
 };
 
 use super::{
-    Variables, reach,
+    Variables,
+    number::within,
+    reach,
     show::{say, say_json, table},
 };
 use crate::{
@@ -48,7 +50,7 @@ pub struct Args {
     json: bool,
     /// Show it again every so many seconds, in place on a terminal
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+          value_parser = within(1..=3_600_u64), allow_negative_numbers = true)]
     watch: Option<u64>,
 }
 
