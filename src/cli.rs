@@ -17,6 +17,7 @@ mod flags;
 pub mod gateway;
 mod identity;
 pub mod migrate;
+mod number;
 mod order;
 pub mod pause;
 pub mod push;
@@ -160,6 +161,23 @@ mod tests {
         for line in ["rowcast --queue q up", "rowcast up --queue q"] {
             let cli = parse(line.split(' ').map(OsString::from)).unwrap();
             assert_eq!(cli.flags.variables()["ROWCAST_QUEUE"], "q");
+        }
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_used_is_refused_with_what_can() {
+        for line in [
+            "restart x",
+            "restart -1",
+            "scale many",
+            "reload --wait 0",
+            "status --watch x",
+            "push --limit-queue -1",
+            "dead retry --all --per-second 0",
+        ] {
+            let line = format!("rowcast {line}");
+            let told = parse(line.split(' ').map(OsString::from)).unwrap_err().to_string();
+            assert!(told.contains(": expected a number") || told.contains(": expected the number"), "{told}");
         }
     }
 

@@ -16,7 +16,7 @@ mod settings;
 mod tokens;
 mod up;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, io, str::FromStr};
 
 pub use addresses::{Address, gateway_addresses};
 pub use alerts::{AlertRules, AlertSettings, HookSecret, HookSettings, HookUrl};
@@ -163,6 +163,23 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+/// What is expected of a file that names authorities.
+const CERTIFICATES: &str =
+    "expected a file of certificates in PEM; it holds none, or one that cannot be read";
+
+/// Reads a file of text.
+fn text_of(file: &str) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| unreadable(&error))
+}
+
+/// Why a file of text cannot be read.
+pub(crate) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidData => "is no text in UTF-8".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
 /// Reads a number within bounds.
 fn number<T>(
     vars: &dyn Vars,
@@ -214,6 +231,12 @@ mod tests {
         {
             assert!(SecretUrl::new(unclear).to_string().ends_with("://(hidden)"), "{unclear}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_as_such() {
+        assert_eq!(unreadable(&io::ErrorKind::InvalidData.into()), "is no text in UTF-8");
+        assert!(text_of("/does/not/exist").unwrap_err().starts_with("cannot be read: No such file"));
     }
 
     #[test]

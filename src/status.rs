@@ -46,9 +46,9 @@ pub struct Cluster {
 /// How the cluster stands.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// The workers of all hosts.
+    /// The workers of all hosts, by host and slot.
     pub workers: Vec<Worker>,
-    /// The gateways of all hosts.
+    /// The gateways of all hosts, by host and slot.
     pub gateways: Vec<Gateway>,
     /// The queues of the routes.
     pub queues: Vec<Queue>,
@@ -115,17 +115,59 @@ impl Status {
         let now = u64::try_from(now).unwrap_or(0);
         let mut all = Window::default();
         cluster.windows.values().for_each(|window| all.add_all(window));
-        let workers: Vec<Worker> = cluster.workers.iter().map(|member| Worker::new(member, now)).collect();
+        let mut workers: Vec<Worker> =
+            cluster.workers.iter().map(|member| Worker::new(member, now)).collect();
+        workers.sort_by(|one, other| one.life.place().cmp(&other.life.place()));
+        let mut gateways: Vec<Gateway> =
+            cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect();
+        gateways.sort_by(|one, other| one.life.place().cmp(&other.life.place()));
         let queue = |route: &Route, audit: &Result<Audit, String>| {
             let window = cluster.windows.get(&route.queue).copied().unwrap_or_default();
             Queue::new(route, audit, &workers).over(&window)
         };
         Self {
-            gateways: cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect(),
+            gateways,
             queues: cluster.queues.iter().map(|(route, audit)| queue(route, audit)).collect(),
             workers,
             commit_delay: all.delay(Until::Commit),
             publish_delay: all.delay(Until::Publish),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn processes_stand_by_host_and_then_by_the_number_of_their_slot() {
+        let member = |id: &str, host: &str, slot: &str| Member {
+            id: id.into(),
+            fields: [("host", host), ("slot", slot)].map(|(name, value)| (name.into(), value.into())).into(),
+            left: Duration::from_secs(9),
+        };
+        let gone = Member { id: "0".into(), fields: BTreeMap::new(), left: Duration::ZERO };
+        let members = || {
+            vec![
+                gone.clone(),
+                member("1", "b", "1"),
+                member("2", "a", "10"),
+                // Without a supervisor.
+                member("3", "a", ""),
+                member("5", "a", "2"),
+                // Replaces the one before it, or is of another supervisor.
+                member("6", "a", "2"),
+                member("4", "a", "1"),
+            ]
+        };
+        let (workers, gateways) = (members(), members());
+        let cluster = Cluster { workers, gateways, queues: Vec::new(), windows: BTreeMap::new() };
+        let status = Status::now(&cluster);
+        let ids = |role: &str| -> String {
+            status.lives().filter(|(of, _)| *of == role).map(|(_, life)| life.id.as_str()).collect()
+        };
+        assert_eq!([ids("worker"), ids("gateway")], ["4562310", "4562310"]);
     }
 }

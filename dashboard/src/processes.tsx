@@ -36,18 +36,18 @@ export function Processes({ workers, gateways, orders }: Props) {
     <>
       <section aria-labelledby="workers-title">
         <h2 id="workers-title">Workers</h2>
-        <Table label="Workers" columns={ofWorkers} lines={workers.sort(bySlot)} id={places(workers)} empty="No worker runs. `rowcast up` starts some." />
+        <Table label="Workers" columns={ofWorkers} lines={workers} id={places(workers)} empty="No worker runs. `rowcast up` starts some." />
       </section>
       <section aria-labelledby="gateways-title">
         <h2 id="gateways-title">Gateways</h2>
-        <Table label="Gateways" columns={ofGateways} lines={gateways.sort(bySlot)} id={places(gateways)} empty="No gateway is listed yet." />
+        <Table label="Gateways" columns={ofGateways} lines={gateways} id={places(gateways)} empty="No gateway is listed yet." />
       </section>
     </>
   );
 }
 
 /** The line's name is that of the place, so that whoever is on it with the keyboard stays there when the process in it
- * is replaced; while two are in it, the older one has the line. */
+ * is replaced; while two are in it, the older one has the line, because it comes first. */
 function places(lives: Life[]): (life: Life) => string {
   const names = new Map<Life, string>();
   const taken = new Map<string, number>();
@@ -58,11 +58,6 @@ function places(lives: Life[]): (life: Life) => string {
     names.set(life, `${place} ${before}`);
   }
   return (life) => names.get(life) ?? life.id;
-}
-
-/** So that a process that was replaced has its line where the one before it had it. */
-function bySlot(one: Life, other: Life): number {
-  return (one.host ?? "").localeCompare(other.host ?? "") || (one.slot ?? 0) - (other.slot ?? 0) || one.id.localeCompare(other.id);
 }
 
 function where(orders: Orders | undefined): Column<Life>[] {

@@ -50,7 +50,7 @@ Examples:
 
 Exit codes: 0 fine (warnings included), 1 problems, 64 bad configuration")]
 pub struct Args {
-    /// A job to try, instead of the oldest waiting one
+    /// A job to try on each route, instead of the oldest waiting one
     #[arg(long, value_name = "JSON")]
     sample: Option<String>,
     /// Send a test to ROWCAST_ALERT_URL

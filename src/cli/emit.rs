@@ -97,9 +97,11 @@ impl Args {
         }
         let rooms = room.into_iter().map(str::to_owned).chain(self.to.iter().cloned()).collect();
         let parse = |text: &str| {
-            let wrong = |error: serde_json::Error| {
-                format!("is not JSON ({error}); text needs quotes of its own: '\"text\"'")
+            let hint = match text.starts_with(['{', '[', '"']) {
+                true => "",
+                false => "; text needs quotes of its own: '\"text\"'",
             };
+            let wrong = |error| format!("is not JSON ({error}){hint}");
             serde_json::from_str(text).map_err(|error| ConfigError::new("JSON", Some(text), wrong(error)))
         };
         Ok((rooms, event, data.map(parse).transpose()?))

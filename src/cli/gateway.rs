@@ -34,8 +34,8 @@ Examples:
   ROWCAST_LISTEN=0.0.0.0:8080 ROWCAST_JWT_SECRET=\"$(cat secret)\" rowcast gateway
   ROWCAST_LISTEN=0.0.0.0:8080 ROWCAST_PUBLIC=true rowcast gateway
 
-Exit codes: 0 it was told to end and did, 1 it did not within ROWCAST_DRAIN_SECONDS or its address is taken,
-64 bad configuration")]
+Exit codes: 0 it was told to end and did, 1 it did not within ROWCAST_DRAIN_SECONDS or its address
+is taken, 64 bad configuration")]
 pub struct Args {}
 
 /// Runs one gateway to its end.

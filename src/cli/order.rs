@@ -7,7 +7,9 @@ use nix::unistd::{Uid, User};
 use serde_json::json;
 
 use super::{
-    Variables, reach,
+    Variables,
+    number::within,
+    reach,
     show::{say, say_json, shown},
 };
 use crate::{
@@ -25,7 +27,7 @@ pub(super) struct To {
     host: Option<String>,
     /// How long to wait for a supervisor to take the order; then it is taken back
     #[arg(long, value_name = "SECONDS", default_value_t = orders::WAIT.as_secs(),
-          value_parser = clap::value_parser!(u64).range(1..=300))]
+          value_parser = within(1..=300_u64), allow_negative_numbers = true)]
     wait: u64,
     /// Write the answer as JSON
     #[arg(long)]

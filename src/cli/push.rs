@@ -18,6 +18,7 @@ use redis::RedisError;
 
 use super::{
     Variables,
+    number::within,
     reach::{self, InWords as _},
     show::{count, say},
 };
@@ -50,7 +51,7 @@ pub struct Args {
     #[arg(long)]
     check: bool,
     /// Wait while the queue holds more than so many jobs
-    #[arg(long, value_name = "JOBS")]
+    #[arg(long, value_name = "JOBS", value_parser = within(0_u64..), allow_negative_numbers = true)]
     limit_queue: Option<u64>,
 }
 

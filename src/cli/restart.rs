@@ -29,6 +29,7 @@ Exit codes: 0 begun, 1 refused, no supervisor took the order, or Redis is away,
 64 arguments or configuration that cannot be used")]
 pub struct Args {
     /// The slot; without it all workers and gateways are replaced
+    #[arg(value_parser = slot, allow_negative_numbers = true)]
     slot: Option<u32>,
     /// The slot is a gateway's, not a worker's
     #[arg(long, requires = "slot")]
@@ -45,4 +46,8 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let role = if args.gateway { Role::Gateway } else { Role::Worker };
     let command = args.slot.map_or(Command::RestartAll, |slot| Command::Restart { role, slot });
     order::give(command, &args.to, variables)
+}
+
+fn slot(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected the number of a slot, as `rowcast status` shows it".to_owned())
 }

@@ -16,7 +16,7 @@ Examples:
   rowcast settings | less
   rowcast settings > .env
 
-Exit codes: 0 done, 64 a .env file that is there already cannot be read")]
+Exit codes: 0 done, 64 bad arguments, or a .env file that is there already and cannot be read")]
 pub struct Args {}
 
 /// Prints them.

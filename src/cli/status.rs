@@ -13,7 +13,9 @@ use std::{
 };
 
 use super::{
-    Variables, reach,
+    Variables,
+    number::within,
+    reach,
     show::{say, say_json, table},
 };
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
 
 /// Show the workers, the gateways and the queues
 ///
-/// Workers are those of all hosts that use this Redis: what they do, since when they run, how much they have done, how
+/// Workers are those of all hosts that use this Redis, by host and slot: what they do, since when they run, how much they have done, how
 /// many rows a second they have inserted of late (over some seconds, a third of ROWCAST_LEASE_SECONDS), and how much
 /// memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from
 /// Redis, or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
@@ -48,7 +50,7 @@ pub struct Args {
     json: bool,
     /// Show it again every so many seconds, in place on a terminal
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+          value_parser = within(1..=3_600_u64), allow_negative_numbers = true)]
     watch: Option<u64>,
 }
 

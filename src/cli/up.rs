@@ -37,10 +37,10 @@ use private::Private;
 Examples:
   rowcast up --sandbox --demo     everything on this machine, with jobs to look at
   ROWCAST_GATEWAYS=0 rowcast up   workers only
-  rowcast up --workers 4          on the servers of REDIS_URL and DATABASE_URL, after rowcast migrate
+  rowcast up --workers 4          on your own servers, after `rowcast migrate`
 
-Exit codes: 0 every worker finished what it held, 1 one did not (it will be rescued) or a server did not start,
-64 bad configuration")]
+Exit codes: 0 every worker finished what it held, 1 one did not (it will be rescued) or a server did
+not start, 64 bad configuration")]
 pub struct Args {
     /// Start private servers first, and stop them at the end
     #[arg(long)]

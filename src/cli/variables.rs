@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    config::{ConfigError, Environment, Overlay, Vars, unknown},
+    config::{ConfigError, Environment, Overlay, Vars, unknown, unreadable},
     control,
 };
 
@@ -93,7 +93,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let lines = match dotenvy::from_path_iter(path) {
         Ok(lines) => lines,
         Err(error) if error.not_found() => return Ok(BTreeMap::new()),
-        Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
+        Err(error) => return Err(wrong(not_understood(&error, ""))),
     };
     let mut variables = BTreeMap::new();
     let mut place = "its first line".to_owned();
@@ -114,6 +114,7 @@ fn not_understood(error: &dotenvy::Error, place: &str) -> String {
                 "{place} is not understood; write NAME=value, with quotes around a value that holds spaces"
             )
         }
+        dotenvy::Error::Io(error) => unreadable(error),
         other => format!("cannot be read: {other}"),
     }
 }

@@ -20,8 +20,8 @@ Examples:
   rowcast worker
   rowcast worker --queue message --log json
 
-Exit codes: 0 it finished what it held, 1 it did not (it will be rescued), 64 bad configuration, 75 others have taken
-it for dead and finished its work: start another one")]
+Exit codes: 0 it finished what it held, 1 it did not (it will be rescued), 64 bad configuration,
+75 others have taken it for dead and finished its work: start another one")]
 pub struct Args {}
 
 /// Runs one worker to its end.

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use axum::http::Uri;
 use ring::hmac::{self, HMAC_SHA256};
 
-use super::{ConfigError, Vars, number};
+use super::{CERTIFICATES, ConfigError, Vars, number, text_of};
 
 const URL: &str = "ROWCAST_ALERT_URL";
 const CA: &str = "ROWCAST_ALERT_CA";
@@ -116,10 +116,10 @@ fn authorities(vars: &dyn Vars, url: &HookUrl) -> Result<Option<String>, ConfigE
     if url.0.scheme_str() != Some("https") {
         return Err(wrong(format!("{URL} is not https://, so nothing would be checked against it")));
     }
-    let pem = std::fs::read_to_string(&file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let pem = text_of(&file).map_err(wrong)?;
     match crate::alert::trusting(&pem) {
         Ok(_) => Ok(Some(pem)),
-        Err(error) => Err(wrong(format!("expected a file of certificates in PEM ({error})"))),
+        Err(_) => Err(wrong(CERTIFICATES.to_owned())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConfigError, SecretUrl, Vars, number, word};
+use super::{CERTIFICATES, ConfigError, SecretUrl, Vars, number, text_of, word};
 use crate::route::{self, Mapping, OnDuplicate, RoomTemplate, Route, Table, Unknown};
 
 /// What a worker, and every command that talks to the servers, needs to know.
@@ -123,15 +123,14 @@ pub fn redis_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     if !url.expose().starts_with("rediss://") {
         return Err(wrong("REDIS_URL is not rediss://, so nothing would be checked against it".to_owned()));
     }
-    let pem = std::fs::read_to_string(&file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    const EXPECTED: &str = "expected a file of certificates in PEM";
+    let pem = text_of(&file).map_err(wrong)?;
     if !pem.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(wrong(EXPECTED.to_owned()));
+        return Err(wrong(CERTIFICATES.to_owned()));
     }
     let url = url.trusting(pem);
     match crate::queue::client(&url) {
         Ok(_) => Ok(url),
-        Err(error) => Err(wrong(format!("{EXPECTED} ({error})"))),
+        Err(_) => Err(wrong(CERTIFICATES.to_owned())),
     }
 }
 
@@ -145,6 +144,8 @@ fn is_place(text: &str) -> Option<&str> {
 pub(super) fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     const EXPECTED: &str = "expected mysql://user:password@host:port/database, with the special characters of the \
                             password percent-encoded (/ is %2F, # is %23)";
+    const QUERY: &str = "what stands behind its ? is not understood; ssl-mode, for one, is DISABLED, PREFERRED, \
+                         REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
     let Some(url) = vars.get("DATABASE_URL").map(SecretUrl::new) else {
         return Err(ConfigError::new("DATABASE_URL", None, format!("is not set; {EXPECTED}")));
     };
@@ -153,11 +154,17 @@ pub(super) fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
         return Err(wrong(EXPECTED.to_owned()));
     }
     let options: sqlx::mysql::MySqlConnectOptions =
-        url.expose().parse().map_err(|_| wrong(EXPECTED.to_owned()))?;
+        url.expose().parse().map_err(|_| wrong(if is_query(&url) { QUERY } else { EXPECTED }.to_owned()))?;
     if options.get_database().is_none_or(str::is_empty) {
         return Err(wrong(format!("names no database; {EXPECTED}")));
     }
     Ok(url)
+}
+
+/// Whether it is the query alone that is not understood.
+fn is_query(url: &SecretUrl) -> bool {
+    let Some((before, _)) = url.expose().split_once('?') else { return false };
+    before.parse::<sqlx::mysql::MySqlConnectOptions>().is_ok_and(|options| options.get_database().is_some())
 }
 
 pub(super) fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
@@ -170,8 +177,7 @@ pub(super) fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
             format!("{name} is set as well; keep one of the two"),
         ));
     }
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| ConfigError::new(FILE, Some(&path), format!("cannot be read: {e}")))?;
+    let text = text_of(&path).map_err(|e| ConfigError::new(FILE, Some(&path), e))?;
     route::parse_file(&text).map_err(|e| ConfigError::new(FILE, Some(&path), e))
 }
 
@@ -276,6 +282,7 @@ mod tests {
             ("ROWCAST_REDIS_CA", "ca.pem", "is not rediss://"),
             ("DATABASE_URL", "postgres://x/y", "mysql://"),
             ("DATABASE_URL", "mysql://root:secret@db", "names no database"),
+            ("DATABASE_URL", "mysql://root:secret@db/app?ssl-mode=on", "ssl-mode, for one, is DISABLED"),
             ("DATABASE_URL", "mysql://root:sec/ret@db/app", "/ is %2F"),
             ("ROWCAST_COLUMNS", "a", "column=key"),
             ("ROWCAST_COLUMNS", "a=x,A=y", "twice"),

@@ -333,6 +333,35 @@ mod tests {
         assert_eq!(batch.jobs[1].as_ref().unwrap_err().code, "missing");
     }
 
+    #[test]
+    fn a_job_without_a_needed_value_is_told_where_it_was_looked_for() {
+        let reason = |plan: &Plan, raw: &[u8]| {
+            Batch::decode(plan, &[raw.to_vec()]).jobs[0].clone().unwrap_err().reason
+        };
+        let from = |mapping: &str| {
+            plan(|route| route.columns.as_mut().unwrap()[0] = Mapping::parse(mapping).unwrap())
+        };
+        let told = "column account: has no default, and the job has no value for it: ";
+        let by_name = plan(|route| route.columns = None);
+        let cases: [(Plan, &[u8], &str); 4] = [
+            (plan(|_| ()), br#"{"n":"x"}"#, "no key \"a\""),
+            (from("account=/a~1b"), br#"{"a":1,"b":1}"#, "no key \"a/b\""),
+            (from("account=/a/ids/1"), br#"{"a":{"ids":[5]}}"#, "nothing at \"/a/ids/1\""),
+            (by_name, br#"{"a":1}"#, "no key \"account\""),
+        ];
+        for (plan, raw, sought) in cases {
+            assert_eq!(reason(&plan, raw), format!("{told}{sought}"));
+        }
+        let mut needed = schema();
+        needed.columns[3].nullable = false;
+        let mut route = Route::new("q", Table::parse("t").unwrap());
+        route.unknown = Unknown::Column("extra".into());
+        let collects = Plan::new(&route, &needed, 1 << 20).unwrap();
+        assert!(
+            reason(&collects, br#"{"account":1}"#).ends_with("for it: no key beside those of other columns")
+        );
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_decoding_panic(

@@ -212,10 +212,16 @@ pub fn describe(error: &RedisError) -> String {
             format!("Redis wants a password: put it into REDIS_URL, redis://:password@host:port ({detail})")
         }
         // Redis has the same word for both, and the library a kind of its own.
-        _ if is("WRONGPASS") || error.kind() == redis::ErrorKind::AuthenticationFailed => format!(
+        _ if is("WRONGPASS") || error.kind() == redis::ErrorKind::AuthenticationFailed => {
             "Redis refuses the user or the password in REDIS_URL; special characters of a password must be \
-             percent-encoded there, @ is %40 ({detail})"
-        ),
+             percent-encoded there, @ is %40"
+                .into()
+        }
+        // Its words, between those of the library.
+        _ if detail.contains("refused to switch database") => {
+            let why = detail.rsplit(": ").next().unwrap_or_default();
+            format!("Redis refuses the database that REDIS_URL names by the number at its end ({why})")
+        }
         _ if is("WRONGTYPE") => {
             format!(
                 "the queue's key, or one of its companions, is of another type: something else uses its name; \

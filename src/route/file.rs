@@ -193,8 +193,17 @@ mod tests {
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\n\tcolumns\t=\t\"a=b\"", "the form of ROWCAST_COLUMNS"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nrooms = \"{table}\"", "rooms is a list"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nqueue = \"r\"", "duplicate key"),
-            ("[[route]]\nqueue = 7\ntable = \"t\"", "expected a string"),
-            ("[[route]]\nqueue = \"q\"", "table"),
+            ("[[route]]\nqueue = 7\ntable = \"t\"", "line 2, column 9 (queue = 7): expected text in quotes"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\npublish = \"no\"", "): expected true or false"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nevent = 2026-01-31", "): expected text in quotes"),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\non_duplicate = 1", "): expected text in quotes"),
+            (
+                "[[route]]\nqueue = \"q\"\ntable = \"t\"\non_duplicate = \"drop\"",
+                "`drop` is not known; there are `reject`, `ignore`, `update`",
+            ),
+            ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolumns = {a = 1}", "as = \"conversion\" }"),
+            ("route = [\"a\"]", "expected a table for each route"),
+            ("[[route]]\nqueue = \"q\"", "([[route]]): `table` is missing"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolour = 1", "`unknown`"),
             ("[[route]]\nqueue = \"q\"\ntabel = \"t\"", "did you mean table?"),
             ("[[routes]]\nqueue = \"q\"", "did you mean route?"),
@@ -223,6 +232,7 @@ mod tests {
             let error = parse_file(text).unwrap_err();
             assert!(error.contains(expected), "{text:?} gave {error:?}");
             assert_eq!(error.lines().count(), 1, "a line of a log: {error:?}");
+            assert!(!error.contains("invalid type"), "a word of another language: {error:?}");
         }
     }
 }

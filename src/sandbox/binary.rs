@@ -92,7 +92,7 @@ impl SqlBinary {
         let text = String::from_utf8_lossy(&output.stdout);
         let version = text.lines().next().unwrap_or_default().trim().to_owned();
         if !output.status.success() || !version.contains("Ver ") {
-            bail!("{} is no SQL server: `--version` ended with {}", path.display(), output.status);
+            bail!("{} is no SQL server: asked for its `--version` it does not answer as one", path.display());
         }
         let path = std::path::absolute(path)?;
         Ok(Self { path, flavour: Flavour::of_version(&version), version })

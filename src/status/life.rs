@@ -66,6 +66,12 @@ impl Life {
             silent_ms,
         }
     }
+
+    /// What people look for it by: its host, and its slot there. A process that was replaced has its line where the one
+    /// before it had it. Those of which that is not known come last.
+    pub(super) fn place(&self) -> impl Ord + '_ {
+        (self.host.is_none(), &self.host, self.slot.is_none(), self.slot, &self.id)
+    }
 }
 
 /// A field that was written, and is not empty.

@@ -34,11 +34,9 @@ pub(super) async fn keep(registry: Registry, identity: Identity, queues: Vec<Str
         let report = reports.borrow_and_update().clone();
         let is_news = told.as_ref().is_some_and(|told| *told != report.waiting);
         if Instant::now() >= due || is_news {
-            // The lease counts from before the request: Redis may have begun it later, never earlier.
             let asked = Instant::now();
-            match lease.renew(&report, &vitals).await {
+            match vitals.lease_renewed_by(lease.renew(&report, &vitals)).await {
                 Ok(()) => {
-                    vitals.lease_renewed(asked);
                     vitals.up(LEASE);
                     (due, told) = (asked + every, Some(report.waiting));
                     let buried = lease.registry.bury(&dead).await;

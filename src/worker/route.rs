@@ -336,7 +336,8 @@ mod tests {
             // As after a long outage: the next attempt is seconds away.
             work.backoff = Backoff::new(length, length);
             let began = Instant::now();
-            tokio::join!(work.wait_for(&trouble, &stop), async { vitals.lease_renewed(Instant::now()) });
+            let renewed = vitals.lease_renewed_by(async { Ok::<_, Trouble>(()) });
+            tokio::join!(work.wait_for(&trouble, &stop), renewed).1.unwrap();
             began.elapsed()
         };
         let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);

@@ -52,9 +52,17 @@ struct Server {
 #[derive(Debug)]
 struct Lease {
     length: Duration,
-    /// Since when it has been held without a gap, and when it was last renewed.
-    held: Cell<Option<(Instant, Instant)>>,
+    held: Cell<Option<Held>>,
     renewed: watch::Sender<()>,
+}
+
+/// A lease as far as this worker may believe in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    /// Since when at the latest it has been held without a gap.
+    since: Instant,
+    /// Until when at the earliest.
+    until: Instant,
 }
 
 impl Vitals {
@@ -210,13 +218,17 @@ impl Vitals {
         });
     }
 
-    pub(super) fn lease_renewed(&self, at: Instant) {
-        let since = match self.lease.held.get() {
-            Some((since, renewed)) if at.duration_since(renewed) < self.lease.length => since,
-            _ => at,
-        };
-        self.lease.held.set(Some((since, at)));
-        self.lease.renewed.send_replace(());
+    /// Has the lease renewed by a request to Redis.
+    pub(super) async fn lease_renewed_by<E>(
+        &self,
+        request: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), E> {
+        let asked = Instant::now();
+        request.await?;
+        let Lease { length, held, renewed } = &self.lease;
+        held.set(Some(Held::renewed(held.get(), asked, Instant::now(), *length)));
+        renewed.send_replace(());
+        Ok(())
     }
 
     pub(super) fn lease_length(&self) -> Duration {
@@ -225,8 +237,8 @@ impl Vitals {
 
     /// How long the lease has been held without a gap; `None` when it is not held.
     pub(super) fn lease_held_for(&self) -> Option<Duration> {
-        let (since, renewed) = self.lease.held.get()?;
-        (renewed.elapsed() < self.lease.length).then(|| since.elapsed())
+        let Held { since, until } = self.lease.held.get()?;
+        (Instant::now() < until).then(|| since.elapsed())
     }
 
     /// Waits until the lease is renewed the next time: Redis takes commands then.
@@ -243,6 +255,16 @@ impl Vitals {
                 return;
             }
         }
+    }
+}
+
+impl Held {
+    /// When between the question and the answer Redis began the lease is not known, so whatever promises less counts:
+    /// it ends as if Redis had begun it before the question left, and it is held since the answer only, unless the one
+    /// before had not run out by then.
+    fn renewed(before: Option<Self>, asked: Instant, answered: Instant, length: Duration) -> Self {
+        let since = before.filter(|before| answered < before.until).map_or(answered, |before| before.since);
+        Self { since, until: asked + length }
     }
 }
 
@@ -274,6 +296,33 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lease_ends_counted_from_the_question_and_is_held_since_the_answer() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let length = Duration::from_secs(15);
+        let held = |since, until| Held { since: at(since), until: at(until) };
+        let first = Held::renewed(None, at(0), at(9), length);
+        assert_eq!(first, held(9, 15), "Redis may have begun it at once");
+        let on_time = Held::renewed(Some(first), at(10), at(14), length);
+        assert_eq!(on_time, held(9, 25), "the one before was not over when the answer came");
+        let late = Held::renewed(Some(on_time), at(20), at(25), length);
+        assert_eq!(late, held(25, 35), "it may have been over before Redis renewed it");
+    }
+
+    #[tokio::test]
+    async fn a_lease_whose_renewal_took_its_whole_length_is_not_held() {
+        let length = Duration::from_millis(200);
+        let vitals = Vitals::new(watch::channel(Report::default()).0, 1, length);
+        // How long the request takes is what is tested.
+        let slow = async {
+            tokio::time::sleep(length).await;
+            Ok::<_, ()>(())
+        };
+        vitals.lease_renewed_by(slow).await.unwrap();
+        assert_eq!(vitals.lease_held_for(), None);
+    }
 
     #[test]
     fn a_server_that_was_silent_is_back_when_it_answers_and_not_when_a_step_did_without_it() {

@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{
     super::{
         Variables,
+        number::within,
         reach::{self, InWords as _},
         show::{count, say, shown},
     },
@@ -43,7 +44,7 @@ pub(super) struct RetryArgs {
     which: Selection,
     /// At most so many jobs in a second, so that the jobs of now are not held up
     #[arg(long, value_name = "JOBS", default_value_t = dead::PER_SECOND,
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = within(1_u32..), allow_negative_numbers = true)]
     per_second: u32,
     /// Do not ask
     #[arg(long)]
@@ -59,7 +60,8 @@ Examples:
   rowcast dead purge 01JD0000000000000000000000:7:0
   rowcast dead purge --code not_json --yes
 
-Exit codes: 0 done, 1 an id was not found, you said no, or Redis is away, 64 bad configuration or no --yes")]
+Exit codes: 0 done, 1 an id was not found, you said no, or Redis is away,
+64 bad configuration or no --yes")]
 pub(super) struct PurgeArgs {
     #[command(flatten)]
     which: Selection,

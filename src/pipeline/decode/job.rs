@@ -5,8 +5,11 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Absent, Code, Plan, Rejection, plan::Others, value};
-use crate::store::{MAX_PLACEHOLDERS, Value};
+use super::{Absent, Code, Plan, Rejection, Target, plan::Others, value};
+use crate::{
+    route::Source,
+    store::{MAX_PLACEHOLDERS, Value},
+};
 
 /// Appends a job's rows and returns how many there are. On an error the caller cuts off what was appended.
 pub(super) fn decode<'a>(
@@ -82,13 +85,20 @@ fn fill_in(plan: &Plan, row: &mut [Value<'_>]) -> Result<(), Rejection> {
         match target.absent {
             Absent::Null => *value = Value::Null,
             Absent::LeftOut => {}
-            Absent::Rejected => {
-                let problem = "has no default, and the job has no value for it";
-                return Err(target.reject(Code::Missing, problem.into()));
-            }
+            Absent::Rejected => return Err(missing(plan, target)),
         }
     }
     Ok(())
+}
+
+/// Names what was looked for: whoever reads it has the job before their eyes, and not the route.
+fn missing(plan: &Plan, target: &Target) -> Rejection {
+    let sought = match plan.source(target) {
+        Some(Source(path)) if path.len() == 1 => format!("no key {:?}", path[0]),
+        Some(pointer) => format!("nothing at {:?}", pointer.to_string()),
+        None => "no key beside those of other columns".to_owned(),
+    };
+    target.reject(Code::Missing, format!("has no default, and the job has no value for it: {sought}"))
 }
 
 fn not_json(error: &serde_json::Error) -> Rejection {

@@ -149,6 +149,17 @@ impl Plan {
         self.targets.len()
     }
 
+    /// Where jobs are searched for a target's value; `None` for the one that takes the keys that no other takes.
+    pub(super) fn source(&self, target: &Target) -> Option<Source> {
+        let sought = self.target(&target.column)?;
+        self.keys.iter().find_map(|key| {
+            let inside =
+                key.inside.iter().find(|(_, target)| *target == sought).map(|(path, _)| path.clone());
+            let rest = if key.whole.contains(&sought) { Vec::new() } else { inside? };
+            Some(Source([vec![key.name.clone()], rest].concat()))
+        })
+    }
+
     fn add(&mut self, column: &Column, mapping: &Mapping) {
         let target = self.targets.len();
         self.targets.push(Target {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine, alphabet, engine};
+use base64::{DecodeError, Engine, alphabet, engine};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -62,7 +62,7 @@ fn string<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejectio
         ColumnKind::Text | ColumnKind::Member | ColumnKind::Time => Ok(Value::Text(text)),
         ColumnKind::Binary => match BASE64.decode(text.as_bytes()) {
             Ok(bytes) => Ok(Value::Bytes(filled(target, bytes))),
-            Err(e) => Err(target.reject(Code::BadValue, format!("is not base64: {e}"))),
+            Err(error) => Err(not_base64(target, &text, &error)),
         },
         ColumnKind::DateTime => Ok(rfc3339(&text).map_or(Value::Text(text), Value::DateTime)),
         ColumnKind::Date => {
@@ -167,7 +167,7 @@ fn named<'a>(target: &Target, conversion: Conversion, text: &'a str) -> Result<V
             let text = unquote(target, text)?;
             let bytes = BASE64.decode(text.as_bytes());
             let bytes = bytes.map(|bytes| Value::Bytes(filled(target, bytes)));
-            bytes.map_err(|e| target.reject(Code::BadValue, format!("is not base64: {e}")))
+            bytes.map_err(|error| not_base64(target, &text, &error))
         }
         Conversion::Hex => {
             let bytes = unhex(&unquote(target, text)?);
@@ -188,6 +188,23 @@ fn unix(target: &Target, text: &str, digits: usize) -> Result<Value<'static>, Re
         ColumnKind::Date => Value::Text(text[..10].to_owned().into()),
         _ => Value::DateTime(text),
     })
+}
+
+/// In the words of whoever has written it; the library's tell a letter by its number.
+fn not_base64(target: &Target, text: &str, error: &DecodeError) -> Rejection {
+    let problem = match *error {
+        DecodeError::InvalidByte(_, b'-' | b'_') => {
+            "is base64 of the kind for URLs; send + for - and / for _".to_owned()
+        }
+        DecodeError::InvalidByte(at, _) => {
+            let letter = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            format!("is not base64: '{}' is none of its characters", letter.escape_debug())
+        }
+        DecodeError::InvalidLength(_) | DecodeError::InvalidLastSymbol(..) | DecodeError::InvalidPadding => {
+            "is not base64: its end is missing or was changed".to_owned()
+        }
+    };
+    target.reject(Code::BadValue, problem)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -8,13 +8,39 @@ pub(super) const EACH_ROUTE: &str =
 
 /// The place and the library's words, with what was probably meant; on one line, because it may go to a log.
 pub(super) fn in_words(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let message = plain(&error.message().lines().collect::<Vec<_>>().join(", "));
     let words = error.span().and_then(|span| place(text, span.start)).unwrap_or_default() + &message;
     let hint = hint(text, error).map(|hint| format!("; {hint}"));
     // "unknown field `tabel`, expected one of `queue`, `table`": what stands between the quotes are names.
     let mut names = error.message().split('`').skip(1).step_by(2);
     let meant = names.next().filter(|_| error.message().starts_with("unknown field"));
     words + &hint.or_else(|| meant.map(|name| did_you_mean(name, names))).unwrap_or_default()
+}
+
+/// Without the names that types have in another language. What stands there instead is in the line that is shown.
+fn plain(message: &str) -> String {
+    const EXPECTED: [(&str, &str); 5] = [
+        ("a string", "text in quotes"),
+        ("a boolean", "true or false"),
+        ("a sequence", "a list in brackets"),
+        ("a map", "a table"),
+        ("struct Entry", "a table for each route"),
+    ];
+    if let Some((_, expected)) =
+        message.strip_prefix("invalid type: ").and_then(|m| m.rsplit_once(", expected "))
+    {
+        let known = EXPECTED.iter().find(|(theirs, _)| *theirs == expected);
+        return format!("expected {}", known.map_or(expected, |(_, ours)| ours));
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant ") {
+        return rest.replacen(", expected one of ", " is not known; there are ", 1);
+    }
+    match message.strip_prefix("missing field ") {
+        Some(name) => format!("{name} is missing"),
+        // Of one of some words.
+        None if message == "wanted string or table" => "expected text in quotes".to_owned(),
+        None => message.to_owned(),
+    }
 }
 
 /// `line 3, column 1 (tabel = "t"): `
@@ -46,6 +72,8 @@ fn hint(text: &str, error: &toml::de::Error) -> Option<String> {
     match key.as_str() {
         "columns" if is_top => Some("it belongs to a route: write [route.columns] below that route".into()),
         "queue" | "table" | "rooms" | "event" if is_top => Some(EACH_ROUTE.into()),
+        // It is one, and what is wrong is inside it.
+        "columns" if error.message().starts_with("expected a key") => None,
         "columns" | "route.columns" => Some(
             "columns is one table: [route.columns], and below it lines like accountid = \"time\"; \
              accountid=time,openid=stamp is the form of ROWCAST_COLUMNS"

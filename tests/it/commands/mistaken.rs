@@ -26,6 +26,15 @@ async fn a_redis_url_that_leads_to_mysql_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn a_number_of_a_redis_database_that_is_not_there_is_told_without_a_librarys_words() {
+    let env = Env::new().await;
+    let url = format!("redis://127.0.0.1:{}/99999", env.redis.port());
+    let ran = with(&env, "status", "REDIS_URL", &url).await.ended(1);
+    let ran = ran.complains("refuses the database that REDIS_URL names by the number at its end (");
+    assert!(!ran.err.contains("ResponseError"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_redis_without_tls_is_told_as_such() {
     let env = Env::new().await;
     let url = env.redis_url.replace("redis://", "rediss://");

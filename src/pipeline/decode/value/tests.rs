@@ -100,7 +100,19 @@ fn a_date_becomes_utc() {
 fn bytes_come_as_base64_or_hex() {
     assert_eq!(read(ColumnKind::Binary, "\"AAEC/w==\""), Ok(Value::Bytes(vec![0, 1, 2, 255])));
     assert_eq!(read(ColumnKind::Binary, "\"AAEC/w\""), Ok(Value::Bytes(vec![0, 1, 2, 255])));
-    assert!(read(ColumnKind::Binary, "\"***\"").is_err());
+    for (text, told) in [
+        ("***", "is not base64: '*' is none of its characters"),
+        ("AAé=", "is not base64: 'é' is none of its characters"),
+        ("AA\\n==", "is not base64: '\\n' is none of its characters"),
+        ("a-_b", "is base64 of the kind for URLs; send + for - and / for _"),
+        ("AAECA", "is not base64: its end is missing or was changed"),
+        ("AB==", "is not base64: its end is missing or was changed"),
+    ] {
+        let rejection = read(ColumnKind::Binary, &format!("\"{text}\"")).unwrap_err();
+        assert_eq!(rejection.reason.split_once(": ").unwrap().1, told, "{text}");
+        let named = read_as(ColumnKind::Text, Conversion::Base64, &format!("\"{text}\"")).unwrap_err();
+        assert_eq!((named.code, named.reason), (rejection.code, rejection.reason), "{text}");
+    }
     assert_eq!(read_as(ColumnKind::Binary, Conversion::Hex, "\"00ff\""), Ok(Value::Bytes(vec![0, 255])));
     assert!(read_as(ColumnKind::Binary, Conversion::Hex, "\"0\"").is_err());
 }
