@@ -65,7 +65,7 @@ pub struct Limits {
 pub enum When {
     /// No other claim is in hand.
     Next,
-    /// Another claim is in hand: no suspect, and no blocking afterwards.
+    /// Another claim is in hand: no suspects, and no blocking afterwards.
     Ahead,
 }
 
@@ -90,7 +90,8 @@ pub enum Claimed {
 pub struct Claim {
     /// The claim's number, counting up per worker and route.
     pub seq: u64,
-    /// How many workers have crashed on its jobs; above zero those are suspects, and one alone when it is more than one.
+    /// How many workers have crashed on each of its jobs: above zero they are suspects, and above one it holds a single
+    /// one.
     pub crashes: u32,
     /// The jobs' raw bytes.
     pub jobs: Vec<Vec<u8>>,

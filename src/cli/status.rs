@@ -32,10 +32,10 @@ use crate::{
 /// Redis, or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
 /// finish its claims.
 /// Gateways show where they listen, and how many connections they hold open.
-/// Queues show how many jobs wait, are in flight, are suspects (a worker crashed while it held them; they are tried by
-/// themselves), are dead letters, and how old the oldest open claim is; and how long the jobs of the last minute took,
-/// from the moment a worker had claimed them until COMMIT and until they were published: half of them no longer than
-/// p50, 99 of 100 no longer than p99. One that no worker takes jobs from is told below them, and so is one that Redis knows nothing of.
+/// Queues show how many jobs wait, are in flight, are suspects (a worker crashed while it held them; they are
+/// tried apart from other jobs), are dead letters, and how old the oldest open claim is; and how long the jobs of
+/// the last minute took, from the moment a worker had claimed them until COMMIT and until they were published:
+/// half of them no longer than p50, 99 of 100 no longer than p99. One that no worker takes jobs from is told below them, and so is one that Redis knows nothing of.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

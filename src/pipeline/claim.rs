@@ -55,7 +55,7 @@ impl Pipeline {
         }
     }
 
-    /// Whether the next claim should be made ahead: under load, and not while a suspect is in hand, which may crash.
+    /// Whether the next claim should be made ahead: under load, and not while suspects are in hand, which may crash.
     pub(super) fn wants_more(&self) -> bool {
         let loaded = |claim: &Claim| claim.crashes == 0 && is_load(&claim.jobs, self.limits());
         self.ahead.is_none() && self.in_hand.as_ref().is_some_and(loaded)

@@ -21,7 +21,8 @@ use crate::{
     store::Checkpoint,
 };
 
-/// A job that has crashed so many workers becomes a dead letter.
+/// A job that has crashed so many workers becomes a dead letter. `claim.lua` claims suspects together only while the next
+/// crash does not make them such: with one crash.
 const MAX_CRASHES: u32 = 3;
 
 /// What a rescue did.

@@ -33,7 +33,7 @@ pub struct Audit {
     pub in_flight: u64,
     /// Jobs in the queue.
     pub waiting: u64,
-    /// Jobs to be claimed alone.
+    /// Jobs that a worker crashed on, and that wait to be claimed again.
     pub suspects: u64,
     /// Dead letters kept.
     pub dead_letters: u64,

@@ -7,11 +7,11 @@
 -- first: the caller reads them from there, which spares them the way through this script.
 --
 -- Promise: a job leaves the queue, the suspects or the landing list only for the claim list, and the claim is in the
--- index as long as its list exists. Suspects are claimed by themselves, and not ahead: a crash must not be charged to
--- them that another claim caused. Those that one crash was charged to are claimed several at a time, so that a crash of
--- a large claim holds nobody up for long; others alone, so that the next crash condemns no neighbour. A request that comes late, for a claim which has ended or from a worker which has, claims
--- nothing. The index says of each claim the highest id that was settled when it was made: the rows that will come of
--- it get higher ones.
+-- index as long as its list exists. Suspects are claimed apart from other jobs, and not ahead: a crash must not be
+-- charged to them that another claim caused. Those with one crash are claimed several at a time, so that the crash of a
+-- large claim holds nobody up for long; those with more alone, so that the next crash condemns no neighbour. A request
+-- that comes late, for a claim which has ended or from a worker which has, claims nothing. The index says of each claim
+-- the highest id that was settled when it was made: the rows that will come of it get higher ones.
 local queue, claim, index, suspects, totals, paused, landing, highest = unpack(KEYS)
 local worker, seq, most, bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ahead = ARGV[5] == 'ahead'
@@ -71,23 +71,25 @@ local function finish()
   return { 'claimed', crashes }
 end
 
--- The oldest suspect, with the number of crashes that are charged to it.
-local function suspect()
-  local entry = redis.call('LINDEX', suspects, -1)
-  if not entry then return end
-  local space = string.find(entry, ' ', 1, true)
-  return tonumber(string.sub(entry, 1, space - 1)), string.sub(entry, space + 1)
+-- The oldest suspect, and how many workers have crashed on it. What is none must stop the script before it has moved
+-- any, and is not reached with others.
+local function oldest_suspect()
+  local text = redis.call('LINDEX', suspects, -1)
+  if not text then return end
+  local charged, job = string.match(text, '^(%d+) (.*)$')
+  if not job and new == 0 then error('the list of suspects holds what is none: ' .. string.sub(text, 1, 40)) end
+  return charged and tonumber(charged), job
 end
 
 -- What a blocking move brought is older than anything in the queue.
 if held < most then take(landing, 'LPOP', most - held) end
 if held + new == 0 then
-  local charged, job = suspect()
+  local charged, job = oldest_suspect()
   while job and (new == 0 or (charged == 1 and crashes == 1 and new < together and size + #job <= bytes)) do
     redis.call('RPOP', suspects)
     redis.call('RPUSH', claim, job)
     new, size, crashes = new + 1, size + #job, charged
-    charged, job = suspect()
+    charged, job = oldest_suspect()
   end
   if new > 0 then return finish() end
 

@@ -8,7 +8,7 @@ pub struct Keys {
     /// The index: `<worker>:<seq>` to `<ms>:<crashes>:<highest id settled then>` for each open claim, `<worker>` to
     /// its last number.
     pub claims: String,
-    /// Jobs to claim alone: `<crashes> <job>`.
+    /// Suspects, the next one last: `<crashes> <job>`.
     pub suspects: String,
     /// Dead letters, as JSON.
     pub dead: String,

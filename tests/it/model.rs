@@ -32,7 +32,7 @@ mod state;
 
 use std::collections::BTreeSet;
 
-use properties::{FENCED, INDEXED, KNOWN, ONE_EVENT, ONE_PLACE, ONE_ROW};
+use properties::{CONDEMNED_ALONE, FENCED, INDEXED, KNOWN, ONE_EVENT, ONE_PLACE, ONE_ROW};
 use protocol::{Protocol, Step};
 use rules::{Broken, Rules};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
@@ -92,6 +92,12 @@ fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
     holds(TWO_WORKERS);
     holds(Rules { batch: 2, ..TWO_WORKERS });
     holds(Rules { claims: 2, ..SUSPECTS });
+}
+
+#[test]
+fn suspects_that_the_next_crash_condemns_and_that_are_claimed_together_condemn_a_neighbour() {
+    let rules = Rules { batch: 2, claims: 1, faults: 0, pipelining: false, ..TWO_WORKERS };
+    breaks(CONDEMNED_ALONE, &[Broken::ClaimTheCondemnedTogether], rules);
 }
 
 #[test]

@@ -123,17 +123,20 @@ async fn a_late_request_for_an_older_claim_does_not_open_the_way_for_an_ended_on
 }
 
 #[tokio::test]
-async fn suspects_of_one_crash_are_claimed_together_never_ahead_and_those_of_two_alone() {
+async fn suspects_with_one_crash_are_claimed_together_never_ahead_and_those_with_two_alone() {
     let (env, queue, _) = start().await;
-    env.push(&["a", "b", "c"]).await;
-    let crashed = claim(&queue, 1, LIMITS, When::Next).await;
-    queue.hand_back(crashed, Blame::Crashed).await.unwrap();
-    env.push(&["d"]).await;
-    assert!(matches!(queue.claim(2, LIMITS, When::Ahead).await.unwrap(), Claimed::Empty));
-    let together = claim(&queue, 2, Limits { jobs: 2, ..LIMITS }, When::Next).await;
+    env.push(&["a", "b", "c", "d"]).await;
+    let first = claim(&queue, 1, Limits { jobs: 3, ..LIMITS }, When::Next).await;
+    let second = claim(&queue, 2, LIMITS, When::Next).await;
+    queue.hand_back(first, Blame::Crashed).await.unwrap();
+    env.push(&["e"]).await;
+    assert!(matches!(queue.claim(3, LIMITS, When::Ahead).await.unwrap(), Claimed::Empty));
+    let together = claim(&queue, 3, Limits { jobs: 2, ..LIMITS }, When::Next).await;
     assert_eq!((together.jobs.as_slice(), together.crashes), ([b"a".to_vec(), b"b".to_vec()].as_slice(), 1));
     queue.hand_back(together, Blame::Crashed).await.unwrap();
-    for (seq, job, crashes) in [(3, b"a", 2), (4, b"b", 2), (5, b"c", 1), (6, b"d", 0)] {
+    queue.hand_back(second, Blame::Crashed).await.unwrap();
+    // Neither does one crash take two along, nor two one.
+    for (seq, job, crashes) in [(4, b"d", 1), (5, b"a", 2), (6, b"b", 2), (7, b"c", 1), (8, b"e", 0)] {
         let alone = claim(&queue, seq, LIMITS, When::Next).await;
         assert_eq!((alone.jobs.as_slice(), alone.crashes), ([job.to_vec()].as_slice(), crashes));
         alone.leave_open();
@@ -141,7 +144,27 @@ async fn suspects_of_one_crash_are_claimed_together_never_ahead_and_those_of_two
 }
 
 #[tokio::test]
-async fn suspects_that_are_claimed_together_are_few_and_no_larger_than_a_claim_may_be() {
+async fn what_is_no_suspect_is_refused_before_any_is_moved_and_left_where_it_is_behind_others() {
+    let (env, queue, admin) = start().await;
+    let mut connection = env.redis_connection().await;
+    let mut push = async |text: &str| {
+        let key = queue.keys().suspects.clone();
+        redis::cmd("LPUSH").arg(key).arg(text).query_async::<()>(&mut connection).await.unwrap();
+    };
+    push("1 a").await;
+    push("b ad").await;
+    let good = claim(&queue, 1, LIMITS, When::Next).await;
+    assert_eq!((good.jobs.as_slice(), good.crashes), ([b"a".to_vec()].as_slice(), 1));
+    queue.hand_back(good, Blame::Nobody).await.unwrap();
+    let again = claim(&queue, 2, LIMITS, When::Next).await;
+    again.leave_open();
+    let refused = queue.claim(3, LIMITS, When::Next).await.unwrap_err();
+    assert!(refused.to_string().contains("holds what is none: b ad"), "{refused}");
+    assert_eq!(admin.audit().await.unwrap().suspects, 1);
+}
+
+#[tokio::test]
+async fn at_most_64_suspects_are_claimed_together_and_no_more_bytes_than_a_claim_may_have() {
     let (env, queue, _) = start().await;
     let job = "x".repeat(100);
     env.push(&vec![job.as_str(); 200]).await;

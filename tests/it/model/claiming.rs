@@ -25,12 +25,12 @@ impl State {
     }
 
     /// The script is sent that claims what there is, under the next number: because nothing is in hand; or ahead, while
-    /// the claim in hand is being inserted, unless that is a suspect, which may crash.
+    /// the claim in hand is being inserted, unless that holds suspects, which may crash.
     pub(super) fn claim(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let worker = &mut self.workers[who];
         when(worker.life == Life::Running && worker.claimer == Claimer::Quiet && worker.seq < rules.claims)?;
         if worker.is_busy() {
-            when(rules.pipelining && worker.inserter == Inserter::Inserted && !worker.suspect_in_hand)?;
+            when(rules.pipelining && worker.inserter == Inserter::Inserted && !worker.suspects_in_hand)?;
         } else {
             when(worker.settling == 0)?;
         }
@@ -50,7 +50,7 @@ impl State {
         match reply {
             Reply::Claimed => {
                 (worker.claimer, worker.seq) = (Claimer::Ready, seq);
-                worker.suspect_in_hand |= worker.crashes[usize::from(seq)] > 0;
+                worker.suspects_in_hand |= worker.crashes[usize::from(seq)] > 0;
                 for job in &mut self.jobs {
                     job.memory[at.who].claiming = job.claimed[at.who].has(seq);
                 }

@@ -174,7 +174,7 @@ impl State {
     /// The current claim is known to be committed: the inserter is free for the next one.
     fn begin_settling(&mut self, who: usize) {
         let worker = &mut self.workers[who];
-        (worker.inserter, worker.suspect_in_hand, worker.in_doubt) = (Inserter::Idle, false, false);
+        (worker.inserter, worker.suspects_in_hand, worker.in_doubt) = (Inserter::Idle, false, false);
         worker.settling = std::mem::take(&mut worker.current);
         for memory in self.jobs.iter_mut().map(|job| &mut job.memory[who]) {
             memory.settling = std::mem::take(&mut memory.current);

@@ -37,7 +37,7 @@ impl State {
             worker.inserter = Inserter::Idle;
         }
         let drops = !worker.in_doubt || rules.breaks(Broken::HandBackInDoubt);
-        (worker.life, worker.suspect_in_hand) = (life, false);
+        (worker.life, worker.suspects_in_hand) = (life, false);
         worker.inserter = if drops { Inserter::Idle } else { Inserter::LookingUp };
         for memory in self.jobs.iter_mut().map(|job| &mut job.memory[who]) {
             memory.claiming = false;
@@ -103,7 +103,7 @@ impl State {
         let worker = &mut self.workers[who];
         (worker.life, worker.claimer, worker.inserter) = (Life::Gone, Claimer::Quiet, Inserter::Idle);
         (worker.seq, worker.claiming, worker.current, worker.settling) = (0, 0, 0, 0);
-        (worker.suspect_in_hand, worker.in_doubt) = (false, false);
+        (worker.suspects_in_hand, worker.in_doubt) = (false, false);
         worker.was_fenced &= worker.late_commits != Seqs::default();
     }
 }

@@ -13,6 +13,7 @@ pub(super) const ONE_EVENT: &str = "a job has at most one event";
 pub(super) const ROW_FIRST: &str = "no event comes before its row";
 pub(super) const INDEXED: &str = "every claim list and every landing list with a job in it is in the index";
 pub(super) const FENCED: &str = "a fenced worker never commits";
+pub(super) const CONDEMNED_ALONE: &str = "a crash makes one dead letter at most";
 pub(super) const DEAD: &str = "a dead letter has neither row nor event";
 pub(super) const DRAINED: &str =
     "once all lists are drained every job has one row and one event, or is a dead letter";
@@ -51,6 +52,7 @@ pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
             (0..state.workers.len()).all(|who| state.has_no_open_claim_before_a_committed_one(who))
         }),
         Property::always(FENCED, |_, state: &State| !state.fenced_commit),
+        Property::always(CONDEMNED_ALONE, |_, state: &State| !state.condemned_together),
         Property::always(DEAD, |_, state: &State| {
             each(state, |job| job.dead == 0 || job.rows + job.events == 0)
         }),
@@ -122,7 +124,8 @@ fn seen(rules: &Rules) -> Vec<Property<Protocol>> {
             state.jobs.iter().any(|job| job.dead == 1)
         }));
     }
-    if rules.rescues > 0 && rules.workers > 1 && rules.batch > 1 && rules.crash_limit > 2 {
+    let several = rules.jobs > 1 && rules.batch > 1;
+    if several && rules.rescues > 0 && rules.workers > 1 && rules.crash_limit > 2 {
         seen.push(Property::sometimes(SEEN_TOGETHER, |_, state: &State| {
             (0..state.workers.len()).any(|who| state.holds_suspects_together(who))
         }));

@@ -129,6 +129,7 @@ impl Model for Protocol {
             faults: self.0.faults,
             rescues: self.0.rescues,
             fenced_commit: false,
+            condemned_together: false,
         };
         for job in &mut start.jobs[..self.0.jobs] {
             *job = Job { exists: true, queued: 1, ..Job::default() };

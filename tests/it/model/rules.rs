@@ -52,6 +52,8 @@ pub(super) enum Broken {
     ClaimWithoutWatermark,
     /// A claim sets the watermark to its number, even if that is lower.
     LowerTheWatermark,
+    /// Suspects that the next crash makes dead letters are claimed with others.
+    ClaimTheCondemnedTogether,
     /// Settle deletes whatever the claim list holds.
     SettleWithoutCounting,
     /// The rescuer gives settle the number of jobs that it found in the list, not the number in the outcome.

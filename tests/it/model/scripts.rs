@@ -57,24 +57,8 @@ impl State {
             job.claimed[who].remove(LANDING);
             job.claimed[who].insert(seq);
         }
-        if self.length(who, seq) == 0 {
-            let order = (0..JOBS).map(|n| (first + n) % JOBS);
-            let suspects: Vec<usize> = order.filter(|&at| self.jobs[at].suspected > 0).collect();
-            if let Some(&oldest) = suspects.first() {
-                let crashes = self.jobs[oldest].crashes;
-                // Several at a time, unless the next crash makes them dead letters.
-                let mut room = if crashes + 1 < rules.crash_limit { usize::from(rules.batch) } else { 1 };
-                for at in suspects {
-                    let job = &mut self.jobs[at];
-                    if room > 0 && job.crashes == crashes {
-                        room -= 1;
-                        job.crashes = 0;
-                        job.suspected -= 1;
-                        job.claimed[who].insert(seq);
-                    }
-                }
-                return crashes;
-            }
+        if self.length(who, seq) == 0 && self.jobs.iter().any(|job| job.suspected > 0) {
+            return self.take_suspects(rules, At { who, seq, job });
         }
         if first < JOBS {
             for at in (0..if alone { 1 } else { JOBS }).map(|n| (first + n) % JOBS) {
@@ -87,6 +71,24 @@ impl State {
             }
         }
         0
+    }
+
+    /// Moves suspects of as many crashes: several at a time, unless the next crash makes them dead letters; or one,
+    /// because the next is too large or has another number of crashes.
+    fn take_suspects(&mut self, rules: &Rules, At { who, seq, job }: At) -> u8 {
+        let (first, alone) = (job % (JOBS + 1), job > JOBS);
+        let order = (0..JOBS).map(|n| (first + n) % JOBS);
+        let mut suspects: Vec<usize> = order.filter(|&at| self.jobs[at].suspected > 0).collect();
+        let Some(crashes) = suspects.first().map(|&at| self.jobs[at].crashes) else { return 0 };
+        let condemned = crashes + 1 >= rules.crash_limit && !rules.breaks(Broken::ClaimTheCondemnedTogether);
+        suspects.retain(|&at| self.jobs[at].crashes == crashes);
+        suspects.truncate(if alone || condemned { 1 } else { rules.batch.into() });
+        for at in suspects {
+            let job = &mut self.jobs[at];
+            (job.suspected, job.crashes) = (job.suspected - 1, 0);
+            job.claimed[who].insert(seq);
+        }
+        crashes
     }
 
     /// `settle.lua`: if the list exists, publish the rows of the outcome, delete as many jobs as it has, and return
@@ -114,9 +116,11 @@ impl State {
     }
 
     /// `hand_back.lua`: to the queue, or to the suspects if this claim has crashed workers. Suspects that have
-    /// crashed too many are settled as dead letters instead, which also asks whether the list exists.
+    /// crashed too many are settled as dead letters instead, which also asks whether the list exists. The code does so
+    /// for a claim of one job only; `claim.lua` makes no other at that limit.
     pub(super) fn hand_back_script(&mut self, rules: &Rules, who: usize, seq: Seq, crashed: bool) {
         let crashes = self.workers[who].crashes[usize::from(seq)] + u8::from(crashed);
+        self.condemned_together |= crashes >= rules.crash_limit && self.length(who, seq) > 1;
         for job in self.drain(who, seq) {
             match crashes {
                 0 => job.queued += 1,

@@ -156,8 +156,8 @@ pub(super) struct Worker {
     pub inserter: Inserter,
     pub current: Seq,
     pub settling: Seq,
-    /// Whether the claim that it fetches, or has in hand, is a suspect: none is made ahead of the next one then.
-    pub suspect_in_hand: bool,
+    /// Whether the claim that it fetches, or has in hand, holds suspects: none is made ahead of the next one then.
+    pub suspects_in_hand: bool,
     /// Whether the current claim may have been committed, or may still be, by a request whose reply was lost.
     pub in_doubt: bool,
 
@@ -229,6 +229,8 @@ pub(super) struct State {
     pub rescues: u8,
     /// Only for a property: MySQL applied a commit of a worker that had been fenced.
     pub fenced_commit: bool,
+    /// A crash has made more than one dead letter.
+    pub condemned_together: bool,
 }
 
 impl State {
@@ -273,6 +275,6 @@ impl Hash for State {
             }
         };
         (first.workers, first.jobs, first.rescuers).hash(hasher);
-        (first.faults, first.rescues, first.fenced_commit).hash(hasher);
+        (first.faults, first.rescues, first.fenced_commit, first.condemned_together).hash(hasher);
     }
 }
