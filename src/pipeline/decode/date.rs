@@ -6,7 +6,8 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 pub(super) fn rfc3339(text: &str) -> Option<String> {
     let at = OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(&format!("{}Z", text.replacen(' ', "T", 1)), &Rfc3339));
-    utc_text(at.ok()?.to_offset(UtcOffset::UTC))
+    // The last hours of the year 9999 elsewhere are beyond every calendar here.
+    utc_text(at.ok()?.checked_to_offset(UtcOffset::UTC)?)
 }
 
 /// A date and time of the calendar that MySQL knows; what is finer than a microsecond is cut.

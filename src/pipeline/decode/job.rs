@@ -203,8 +203,8 @@ impl<'a> RowSeed<'_, '_, 'a> {
     }
 }
 
-/// The keys of an object so far: those of the plan by their places, of the others a few are looked through and many
-/// are hashed.
+/// The keys of an object so far: those of the plan's first 64 by their places; of the others a few are looked through
+/// and many are hashed.
 #[derive(Default)]
 struct Seen<'a> {
     of_plan: u64,

@@ -196,6 +196,7 @@ fn not_base64(target: &Target, text: &str, error: &DecodeError) -> Rejection {
         DecodeError::InvalidByte(_, b'-' | b'_') => {
             "is base64 of the kind for URLs; send + for - and / for _".to_owned()
         }
+        DecodeError::InvalidByte(_, b'=') => "is not base64: = stands before its end".to_owned(),
         DecodeError::InvalidByte(at, _) => {
             let letter = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             format!("is not base64: '{}' is none of its characters", letter.escape_debug())
@@ -261,7 +262,7 @@ fn escape_length(text: &str) -> Result<usize, String> {
 }
 
 fn wrong_type(target: &Target, what: &str) -> Rejection {
-    target.reject(Code::WrongType, format!("is a {} and cannot take {what}", target.type_name))
+    target.reject(Code::WrongType, format!("is of the type {} and cannot take {what}", target.type_name))
 }
 
 /// A number's text for a message: never more of it than a glance takes in.

@@ -75,6 +75,15 @@ fn a_value_has_the_form_that_its_column_gives_back() {
 }
 
 #[test]
+fn a_date_that_no_calendar_holds_in_utc_is_left_to_the_server() {
+    for text in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+        for kind in [ColumnKind::DateTime, ColumnKind::Date] {
+            assert_eq!(read(kind, &format!("\"{text}\"")), Ok(Value::Text(text.into())));
+        }
+    }
+}
+
+#[test]
 fn a_date_becomes_utc() {
     let at = |text: &str| Ok(Value::DateTime(text.to_owned()));
     assert_eq!(
@@ -105,6 +114,7 @@ fn bytes_come_as_base64_or_hex() {
         ("AAé=", "is not base64: 'é' is none of its characters"),
         ("AA\\n==", "is not base64: '\\n' is none of its characters"),
         ("a-_b", "is base64 of the kind for URLs; send + for - and / for _"),
+        ("AA=A", "is not base64: = stands before its end"),
         ("AAECA", "is not base64: its end is missing or was changed"),
         ("AB==", "is not base64: its end is missing or was changed"),
     ] {
