@@ -51,13 +51,14 @@ pub struct Facts {
     pub attempts: u32,
 }
 
-/// A job's own bytes: readable where they are text.
+/// A job's own bytes: readable where they are text, unless that would take more room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Raw {
     /// UTF-8.
     #[serde(rename = "raw")]
     Text(String),
-    /// Anything else, as standard base64 with padding.
+    /// Anything else, as standard base64 with padding. Also what is large and full of characters that JSON escapes: six
+    /// times as much would pass what Redis takes for one value, and the claim could never be settled.
     #[serde(rename = "raw_base64")]
     Base64(String),
 }
@@ -66,10 +67,23 @@ impl Raw {
     /// Wraps a job's bytes.
     pub fn of(job: &[u8]) -> Self {
         match std::str::from_utf8(job) {
-            Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => Self::Base64(BASE64_STANDARD.encode(job)),
+            Ok(text) if job.len() < LARGE || escaped(job) <= job.len() / 3 * 4 => Self::Text(text.to_owned()),
+            _ => Self::Base64(BASE64_STANDARD.encode(job)),
         }
     }
+}
+
+/// From so many bytes on it matters how many more a letter takes.
+const LARGE: usize = 1 << 20;
+
+/// How many bytes a text takes in JSON at most.
+fn escaped(text: &[u8]) -> usize {
+    let of = |byte: &u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.iter().map(of).sum()
 }
 
 impl DeadLetter {
@@ -120,6 +134,19 @@ mod tests {
             at: "2026-01-31T23:59:59Z".into(),
             attempts: 1,
         }
+    }
+
+    #[test]
+    fn a_large_job_never_takes_much_more_room_than_itself_in_its_letter() {
+        for (text, is_text) in [("\u{1}", false), ("\"", false), ("{\"a\": 123456789}", true)] {
+            let job = text.repeat((2 << 20) / text.len()).into_bytes();
+            let sent = letter(&job);
+            assert_eq!(matches!(sent.raw, Raw::Text(_)), is_text);
+            let line = sent.to_json();
+            assert!(line.len() < job.len() / 3 * 4 + 1_000, "{} bytes", line.len());
+            assert_eq!(DeadLetter::from_json(line.as_bytes()).unwrap().raw_bytes(), job);
+        }
+        assert!(matches!(Raw::of(b"\x01\"\""), Raw::Text(_)));
     }
 
     proptest! {
