@@ -1,4 +1,4 @@
-//! Where settings come from: flags, then the environment, then `.env`.
+//! Where settings come from: flags, then the environment, then `.env`, then what a command puts behind them.
 //!
 //! The process environment is never changed, so `.env` can be read again while the process runs, and what is read
 //! can be handed to a child as it was checked.
@@ -14,13 +14,17 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Variables(Overlay<File>);
 
-/// The environment, and behind it the lines of `.env`.
-#[derive(Debug, Clone)]
-struct File(BTreeMap<String, String>);
+/// The environment, behind it the lines of `.env`, and behind those what a command gives where neither says anything.
+#[derive(Debug, Clone, Default)]
+struct File {
+    lines: BTreeMap<String, String>,
+    defaults: BTreeMap<String, String>,
+}
 
 impl Vars for File {
     fn get(&self, name: &str) -> Option<String> {
-        Environment.get(name).or_else(|| Vars::get(&self.0, name))
+        let line = || Vars::get(&self.lines, name).or_else(|| Vars::get(&self.defaults, name));
+        Environment.get(name).or_else(line)
     }
 }
 
@@ -39,8 +43,8 @@ impl Variables {
     /// When `.env` cannot be read or understood.
     pub fn read(flags: BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let supervised = Environment.get(control::CONTROL).is_some();
-        let file = if supervised { BTreeMap::new() } else { read_file(Path::new(".env"))? };
-        Ok(Self(Overlay { flags, vars: File(file) }))
+        let lines = if supervised { BTreeMap::new() } else { read_file(Path::new(".env"))? };
+        Ok(Self(Overlay { flags, vars: File { lines, ..File::default() } }))
     }
 
     /// The same flags, with a freshly read `.env`; what of it is not known is told.
@@ -48,7 +52,7 @@ impl Variables {
     /// # Errors
     /// When `.env` cannot be read or understood.
     pub fn reread(&self) -> Result<Self, ConfigError> {
-        let read = Self::read(self.0.flags.clone())?;
+        let read = Self::read(self.0.flags.clone())?.with_defaults(self.0.vars.defaults.clone());
         read.tell_unknown();
         Ok(read)
     }
@@ -60,7 +64,7 @@ impl Variables {
             return;
         }
         let mut names = Environment::names();
-        names.extend(self.0.vars.0.keys().chain(self.0.flags.keys()).cloned());
+        names.extend(self.0.vars.lines.keys().chain(self.0.flags.keys()).cloned());
         names.sort_unstable();
         names.dedup();
         for sentence in unknown(names.iter().map(String::as_str)) {
@@ -80,10 +84,18 @@ impl Variables {
         self
     }
 
-    /// What a child needs beyond the environment that it inherits: the flags, and the lines of `.env` that count.
+    /// These variables with others behind them, for where neither the environment nor `.env` gives any.
+    #[must_use]
+    pub fn with_defaults(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.0.vars.defaults.extend(variables);
+        self
+    }
+
+    /// What a child needs beyond the environment that it inherits: the flags, and the lines of `.env` and the defaults
+    /// that count.
     pub fn for_children(&self) -> BTreeMap<String, String> {
-        let Overlay { flags, vars: File(lines) } = &self.0;
-        let counted = lines.iter().filter(|(name, _)| Environment.get(name).is_none());
+        let Overlay { flags, vars: File { lines, defaults } } = &self.0;
+        let counted = defaults.iter().chain(lines).filter(|(name, _)| Environment.get(name).is_none());
         counted.chain(flags).map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 }
@@ -151,8 +163,21 @@ mod tests {
     fn children_get_the_flags_and_the_file_but_not_what_they_inherit() {
         let file = BTreeMap::from([("PATH".to_owned(), "x".to_owned()), ("A".to_owned(), "file".to_owned())]);
         let flags = BTreeMap::from([("A".to_owned(), "flag".to_owned())]);
-        let variables = Variables(Overlay { flags, vars: File(file) });
+        let variables = Variables(Overlay { flags, vars: File { lines: file, ..File::default() } });
         assert_eq!(variables.for_children(), BTreeMap::from([("A".to_owned(), "flag".to_owned())]));
         assert_eq!(variables.get("A").as_deref(), Some("flag"));
+    }
+
+    #[test]
+    fn what_a_command_puts_behind_counts_until_the_file_gives_something() {
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let file = File { lines: map(&[("A", "file")]), ..File::default() };
+        let variables = Variables(Overlay { flags: map(&[]), vars: file });
+        let variables = variables.with_defaults(map(&[("A", "default"), ("B", "default"), ("PATH", "x")]));
+        assert_eq!(variables.get("A").as_deref(), Some("file"));
+        assert_eq!(variables.get("B").as_deref(), Some("default"));
+        assert_eq!(variables.for_children(), map(&[("A", "file"), ("B", "default")]));
     }
 }

@@ -45,13 +45,10 @@ pub(super) fn planned(variables: Variables) -> Variables {
 }
 
 fn at(variables: Variables, redis: String, database: String) -> Variables {
-    // A first look needs no worker for each core.
-    let workers = variables.get("ROWCAST_WORKERS").unwrap_or_else(|| "2".into());
-    variables.with(BTreeMap::from([
-        ("REDIS_URL".to_owned(), redis),
-        ("DATABASE_URL".to_owned(), database),
-        ("ROWCAST_WORKERS".to_owned(), workers),
-    ]))
+    variables
+        .with(BTreeMap::from([("REDIS_URL".to_owned(), redis), ("DATABASE_URL".to_owned(), database)]))
+        // A first look needs no worker for each core.
+        .with_defaults(BTreeMap::from([("ROWCAST_WORKERS".to_owned(), "2".to_owned())]))
 }
 
 /// The variables with an address for the gateways that is free, unless one is given.
@@ -63,7 +60,7 @@ fn with_free_address(variables: Variables) -> anyhow::Result<Variables> {
     };
     let ports = if first.shared { 1 } else { wanted.len() };
     let port = free_ports(Some(first.socket.port()), ports)?;
-    Ok(variables.with(BTreeMap::from([(LISTEN.to_owned(), format!("127.0.0.1:{port}"))])))
+    Ok(variables.with_defaults(BTreeMap::from([(LISTEN.to_owned(), format!("127.0.0.1:{port}"))])))
 }
 
 /// Where gateways will listen, and the page that the first of them serves; or that they cannot, because somebody else
