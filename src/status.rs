@@ -117,10 +117,11 @@ impl Status {
         cluster.windows.values().for_each(|window| all.add_all(window));
         let mut workers: Vec<Worker> =
             cluster.workers.iter().map(|member| Worker::new(member, now)).collect();
-        workers.sort_by(|one, other| one.life.place().cmp(&other.life.place()));
+        let by_place = |one: &Life, other: &Life| one.place().cmp(&other.place());
+        workers.sort_by(|one, other| by_place(&one.life, &other.life));
         let mut gateways: Vec<Gateway> =
             cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect();
-        gateways.sort_by(|one, other| one.life.place().cmp(&other.life.place()));
+        gateways.sort_by(|one, other| by_place(&one.life, &other.life));
         let queue = |route: &Route, audit: &Result<Audit, String>| {
             let window = cluster.windows.get(&route.queue).copied().unwrap_or_default();
             Queue::new(route, audit, &workers).over(&window)

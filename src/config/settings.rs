@@ -153,8 +153,10 @@ pub(super) fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
     if !url.expose().starts_with("mysql://") && !url.expose().starts_with("mariadb://") {
         return Err(wrong(EXPECTED.to_owned()));
     }
-    let options: sqlx::mysql::MySqlConnectOptions =
-        url.expose().parse().map_err(|_| wrong(if is_query(&url) { QUERY } else { EXPECTED }.to_owned()))?;
+    let options: sqlx::mysql::MySqlConnectOptions = url
+        .expose()
+        .parse()
+        .map_err(|_| wrong(if is_only_the_query(&url) { QUERY } else { EXPECTED }.to_owned()))?;
     if options.get_database().is_none_or(str::is_empty) {
         return Err(wrong(format!("names no database; {EXPECTED}")));
     }
@@ -162,7 +164,7 @@ pub(super) fn database_url(vars: &dyn Vars) -> Result<SecretUrl, ConfigError> {
 }
 
 /// Whether it is the query alone that is not understood.
-fn is_query(url: &SecretUrl) -> bool {
+fn is_only_the_query(url: &SecretUrl) -> bool {
     let Some((before, _)) = url.expose().split_once('?') else { return false };
     before.parse::<sqlx::mysql::MySqlConnectOptions>().is_ok_and(|options| options.get_database().is_some())
 }

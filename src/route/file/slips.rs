@@ -1,4 +1,4 @@
-//! What is wrong with a routes file, for whoever wrote it: the library's words, and what was probably meant. Pure.
+//! What is wrong with a routes file, for whoever wrote it, and what was probably meant. Pure.
 
 use crate::spelling::did_you_mean;
 
@@ -6,7 +6,7 @@ use crate::spelling::did_you_mean;
 pub(super) const EACH_ROUTE: &str =
     "each route begins with a line [[route]], and queue = \"...\" and table = \"...\" stand below it";
 
-/// The place and the library's words, with what was probably meant; on one line, because it may go to a log.
+/// The place, what is wrong there, and what was probably meant; on one line, because it may go to a log.
 pub(super) fn in_words(text: &str, error: &toml::de::Error) -> String {
     let message = plain(&error.message().lines().collect::<Vec<_>>().join(", "));
     let words = error.span().and_then(|span| place(text, span.start)).unwrap_or_default() + &message;
@@ -35,12 +35,13 @@ fn plain(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown variant ") {
         return rest.replacen(", expected one of ", " is not known; there are ", 1);
     }
-    match message.strip_prefix("missing field ") {
-        Some(name) => format!("{name} is missing"),
-        // Of one of some words.
-        None if message == "wanted string or table" => "expected text in quotes".to_owned(),
-        None => message.to_owned(),
+    // The library's words for a value that should be one of several words.
+    if message == "wanted string or table" {
+        return "expected text in quotes".to_owned();
     }
+    message
+        .strip_prefix("missing field ")
+        .map_or_else(|| message.to_owned(), |name| format!("{name} is missing"))
 }
 
 /// `line 3, column 1 (tabel = "t"): `
