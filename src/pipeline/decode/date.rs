@@ -41,3 +41,31 @@ pub(super) fn utc_text(at: OffsetDateTime) -> Option<String> {
 fn push_digits(text: &mut String, number: u32, digits: u32) {
     text.extend((0..digits).rev().map(|at| char::from(b'0' + (number / 10_u32.pow(at) % 10) as u8)));
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_date_of_any_year_and_zone_is_the_same_instant_in_utc_or_none_at_the_ends_of_the_calendar(
+            year in prop_oneof![Just(0), Just(9999), 1..9999],
+            month in prop_oneof![Just(1), Just(12)],
+            day in prop_oneof![Just(1), Just(31), 2..31],
+            second in 0..86_400,
+            hours in -23..=23,
+        ) {
+            let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{hours:+03}:00");
+            match rfc3339(&text) {
+                Some(utc) => prop_assert_eq!(
+                    OffsetDateTime::parse(&utc, &Rfc3339).unwrap(),
+                    OffsetDateTime::parse(&text, &Rfc3339).unwrap()
+                ),
+                None => prop_assert!(year == 0 || year == 9999, "{}", text),
+            }
+        }
+    }
+}
