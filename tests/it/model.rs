@@ -47,6 +47,7 @@ const TWO_WORKERS: Rules = Rules {
     rescues: 2,
     crash_limit: 2,
     pipelining: true,
+    local: false,
     broken: &[],
 };
 
@@ -79,6 +80,13 @@ fn every_interleaving_with_repeated_faults_and_rescues_of_one_worker_keeps_the_g
 }
 
 #[test]
+fn every_interleaving_keeps_the_guarantee_where_events_are_handed_on_past_redis() {
+    holds(Rules { local: true, ..ONE_WORKER });
+    holds(Rules { local: true, ..FULL_PIPELINE });
+    holds(Rules { local: true, ..ONE_JOB });
+}
+
+#[test]
 fn every_interleaving_of_suspects_that_are_claimed_together_keeps_the_guarantee() {
     holds(SUSPECTS);
 }
@@ -92,6 +100,7 @@ fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
     holds(TWO_WORKERS);
     holds(Rules { batch: 2, ..TWO_WORKERS });
     holds(Rules { claims: 2, ..SUSPECTS });
+    holds(Rules { local: true, ..TWO_WORKERS });
 }
 
 #[test]
@@ -126,6 +135,16 @@ fn a_checkpoint_that_ignores_its_number_lets_a_late_commit_double_a_row() {
 #[test]
 fn a_settle_that_does_not_ask_for_its_claim_list_doubles_an_event() {
     breaks(ONE_EVENT, &[Broken::SettleWithoutExistenceCheck], ONE_WORKER);
+}
+
+#[test]
+fn a_claim_that_is_settled_before_its_events_are_handed_on_loses_an_event() {
+    breaks(ONE_PLACE, &[Broken::SettleBeforeHandingOn], Rules { local: true, ..ONE_WORKER });
+}
+
+#[test]
+fn a_gateway_that_does_not_know_claims_by_their_names_hears_an_event_twice() {
+    breaks(ONE_EVENT, &[Broken::HearWithoutTheName], Rules { local: true, ..ONE_WORKER });
 }
 
 #[test]

@@ -156,6 +156,15 @@ impl State {
         Some(())
     }
 
+    /// The events of a committed claim leave the process. What ends it comes after that.
+    pub(super) fn hand_on(&mut self, rules: &Rules, at: At) -> Option<()> {
+        let Worker { settling, handed_on, .. } = self.workers[at.who];
+        when(rules.local && settling != 0 && settling != handed_on)?;
+        self.hear(rules, at.who, settling, |job| job.memory[at.who].settling);
+        self.workers[at.who].handed_on = settling;
+        Some(())
+    }
+
     /// One script ends a committed claim, if its list still exists. Jobs that a late claim added go back.
     pub(super) fn settle(&mut self, rules: &Rules, at: At) -> Option<()> {
         self.run_settle(rules, at.who)?;
@@ -184,6 +193,8 @@ impl State {
     fn run_settle(&mut self, rules: &Rules, who: usize) -> Option<()> {
         let seq = self.workers[who].settling;
         when(seq != 0)?;
+        let may = self.workers[who].handed_on == seq || rules.breaks(Broken::SettleBeforeHandingOn);
+        when(may || !rules.local)?;
         let counts = !rules.breaks(Broken::SettleWithoutCounting);
         self.settle_script(rules, who, seq, |job| job.memory[who].settling, counts);
         Some(())

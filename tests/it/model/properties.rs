@@ -36,8 +36,10 @@ const SEEN_PIPELINE: &str = "seen: one claim fetched, one being inserted, one be
 
 pub(super) fn all(rules: &Rules) -> Vec<Property<Protocol>> {
     let mut all = vec![
-        Property::always(ONE_PLACE, |_, state: &State| {
-            each(state, |job| job.lists() + u32::from(job.events > 0) == 1)
+        Property::always(ONE_PLACE, |protocol: &Protocol, state: &State| {
+            // Events that are handed on are out before their claim has ended, and nowhere else may their jobs be then.
+            let ends = |job: &Job| protocol.0.local && job.lists() == 1 && job.waits() == 0;
+            each(state, |job| job.lists() + u32::from(job.events > 0) == 1 || ends(job))
         }),
         Property::always(ONE_ROW, |_, state: &State| each(state, |job| job.rows <= 1)),
         Property::always(ONE_EVENT, |_, state: &State| each(state, |job| job.events <= 1)),

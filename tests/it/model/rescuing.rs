@@ -89,10 +89,22 @@ impl State {
         Some(())
     }
 
+    /// The events of the claim that the checkpoint names, before it is settled.
+    pub(super) fn rescuer_hands_on(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
+        let (target, seq) = self.claim_at(rules, who, Fate::Committed)?;
+        when(rules.local && !self.rescuers[who].handed_on)?;
+        let outcome = self.rescuers[who].seq;
+        self.hear(rules, target, seq, |job| job.memory[target].recorded == outcome);
+        self.rescuers[who].handed_on = true;
+        Some(())
+    }
+
     /// The claim that the checkpoint names was committed: it is settled with the recorded outcome. Its list is cut to
     /// the jobs of that; what a late claim added goes back.
     pub(super) fn rescuer_settles(&mut self, rules: &Rules, At { who, .. }: At) -> Option<()> {
         let (target, seq) = self.claim_at(rules, who, Fate::Committed)?;
+        let may = self.rescuers[who].handed_on || rules.breaks(Broken::SettleBeforeHandingOn);
+        when(may || !rules.local)?;
         let outcome = self.rescuers[who].seq;
         let counts =
             !rules.breaks(Broken::SettleWithoutCounting) && !rules.breaks(Broken::RescuerCountsTheList);
@@ -174,6 +186,7 @@ impl State {
 
     fn done_with(&mut self, rules: &Rules, who: usize, seq: Seq) {
         self.rescuers[who].todo.remove(seq);
+        self.rescuers[who].handed_on = false;
         self.skip_when_finished(rules, who);
     }
 

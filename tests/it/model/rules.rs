@@ -17,6 +17,8 @@ pub(super) struct Rules {
     pub crash_limit: u8,
     /// Whether the next claim is made, and the last one settled, while one is being inserted.
     pub pipelining: bool,
+    /// Whether a claim's events are handed on before it is settled, and not published by the script that settles it.
+    pub local: bool,
     /// The rules that this run breaks.
     pub broken: &'static [Broken],
 }
@@ -62,6 +64,10 @@ pub(super) enum Broken {
     SettleUpToCheckpoint,
     /// Whoever takes a worker out of the index sets no tombstone.
     LeaveWithoutTombstone,
+    /// Whoever has committed a claim settles it without having handed on its events.
+    SettleBeforeHandingOn,
+    /// A gateway hears what is handed on without a look at the claim's name.
+    HearWithoutTheName,
     /// Rescuers take up workers that have not registered.
     RescueBeforeRegister,
 }

@@ -107,12 +107,22 @@ impl State {
         }
         let mut committed = self.jobs.iter().filter(|job| in_outcome(job)).count();
         for job in self.jobs.iter_mut().filter(|job| in_outcome(job)) {
-            job.events += 1;
+            job.events += u8::from(!rules.local);
             committed -= usize::from(job.claimed[who].take(seq));
         }
         for (at, job) in self.drain(who, seq).enumerate() {
             job.queued += u8::from(counts && at >= committed);
         }
+    }
+
+    /// A gateway takes what is handed on of a claim's outcome, unless it has heard it before: of each worker it knows
+    /// the newest claim. (It counts events, too, so a part of a claim is no other case.)
+    pub(super) fn hear(&mut self, rules: &Rules, who: usize, seq: Seq, in_outcome: impl Fn(&Job) -> bool) {
+        let heard = &mut self.workers[who].heard;
+        if seq > *heard || rules.breaks(Broken::HearWithoutTheName) {
+            self.jobs.iter_mut().filter(|job| in_outcome(job)).for_each(|job| job.events += 1);
+        }
+        *heard = seq.max(*heard);
     }
 
     /// `hand_back.lua`: to the queue, or to the suspects if this claim has crashed workers. Suspects that have

@@ -90,7 +90,11 @@ impl Job {
     /// In how many Redis lists it lies.
     pub(super) fn lists(&self) -> u32 {
         let claims: u32 = self.claimed.iter().map(|claims| claims.len()).sum();
-        u32::from(self.queued + self.suspected + self.dead) + claims
+        self.waits() + claims
+    }
+    /// In how many of those that are no claim's.
+    pub(super) fn waits(&self) -> u32 {
+        u32::from(self.queued + self.suspected + self.dead)
     }
 }
 
@@ -158,6 +162,8 @@ pub(super) struct Worker {
     pub settling: Seq,
     /// Whether the claim that it fetches, or has in hand, holds suspects: none is made ahead of the next one then.
     pub suspects_in_hand: bool,
+    /// The claim whose events it has handed on.
+    pub handed_on: Seq,
     /// Whether the current claim may have been committed, or may still be, by a request whose reply was lost.
     pub in_doubt: bool,
 
@@ -185,6 +191,10 @@ pub(super) struct Worker {
     pub late_commits: Seqs,
     /// Only for the property that a fenced worker never commits.
     pub was_fenced: bool,
+
+    // In gateways.
+    /// The newest of its claims of which events were handed on, by whomever.
+    pub heard: Seq,
 }
 
 impl Worker {
@@ -216,6 +226,8 @@ pub(super) struct Rescuer {
     pub seq: Seq,
     /// What it listed and has not worked on yet.
     pub todo: Seqs,
+    /// Whether it has handed on the events of the claim that it is about to settle.
+    pub handed_on: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
