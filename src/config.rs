@@ -25,7 +25,7 @@ pub use limits::LimitSettings;
 pub use names::{EXAMPLE, unknown};
 pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
-pub use settings::{MOST_WORKERS, Publish, Settings, SupervisorSettings, redis_url};
+pub use settings::{Fanout, MOST_WORKERS, Publish, Settings, SupervisorSettings, redis_url};
 pub use tokens::{TokenKey, TokenSettings};
 pub use up::UpSettings;
 

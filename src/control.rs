@@ -9,6 +9,7 @@
 
 mod child;
 mod end;
+mod hand_down;
 mod happening;
 mod order;
 
@@ -33,11 +34,14 @@ use tokio_util::sync::CancellationToken;
 use crate::signals;
 pub use child::{Identity, Report, Role};
 use end::End;
+pub(crate) use hand_down::hand_down;
 pub use happening::{Happening, Kind};
 pub use order::{Answer, Command, Order, machine_ms};
 
 /// Set for a child: its standard input is the control socket.
 pub const CONTROL: &str = "ROWCAST_CONTROL";
+/// Set for a child that is handed a socket for the local fan-out, over the control socket.
+pub const FANOUT: &str = "ROWCAST_FANOUT_SOCKET";
 /// The id that the supervisor gave to this incarnation.
 pub const WORKER_ID: &str = "ROWCAST_WORKER_ID";
 /// The id of the supervisor.
@@ -203,6 +207,14 @@ pub fn listener() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// The socket for the local fan-out that the supervisor has handed down. Take it once, and before [`Control::attend`].
+///
+/// # Errors
+/// When there is none.
+pub fn fanout_socket() -> io::Result<std::os::unix::net::UnixStream> {
+    hand_down::take(&stdin()?)
+}
+
 /// What the supervisor should hear without waiting for the next beat.
 fn is_news(told: &Report, report: &Report) -> bool {
     (told.ready, &told.waiting, told.rescued.len()) != (report.ready, &report.waiting, report.rescued.len())
@@ -210,9 +222,13 @@ fn is_news(told: &Report, report: &Report) -> bool {
 
 /// The control socket, which the supervisor made this process's standard input.
 fn inherited() -> io::Result<std::os::unix::net::UnixStream> {
-    let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let socket = stdin()?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+fn stdin() -> io::Result<std::os::unix::net::UnixStream> {
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }
 
 #[cfg(test)]

@@ -103,6 +103,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::GatewaySettings,
     control::{Identity, Report, Talk},
+    fanout::Inbox,
     liaison::Liaison,
     queue::{Link, Onlookers, Registry},
     route::CLUSTER,
@@ -129,6 +130,7 @@ use requests::Requests;
 use series::Series;
 use slow::Slow;
 use sockets::Rules;
+use subscription::Sources;
 use sweep::Pace;
 use watchers::Watchers;
 use wire::Listener;
@@ -146,6 +148,8 @@ pub struct Place {
     pub reports: watch::Sender<Report>,
     /// Its talk with its supervisor, where it has one.
     pub talk: Option<Talk>,
+    /// What the workers of that supervisor hand on.
+    pub inbox: Option<Inbox>,
 }
 
 /// Serves until `stop`.
@@ -154,7 +158,7 @@ pub struct Place {
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
 pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
-    let Place { identity, listener, drain, reports, talk } = place;
+    let Place { identity, listener, drain, reports, talk, inbox } = place;
     let lines = Arc::new(Lines::new(settings.limits.bytes_behind));
     let listener = listen(&settings, listener).await?;
     let listener = Listener::new(listener, lines.clone(), doors.clone(), stop.clone());
@@ -202,7 +206,8 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let app = guarded(app.layer(layer), &settings, &lines, Guard { doors, access: access.clone() });
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
-    let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, repaired, state)?;
+    let sources = Sources { inbox, repaired };
+    let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, sources, state)?;
     let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string())?;
     let liaison = identity.supervisor.zip(talk).map(|(supervisor, talk)| {
         Liaison::new(supervisor, talk, redis.clone(), &settings.publish.key).keep(stop.clone())

@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod queue;
 pub mod store;
 pub mod emitter;
+pub mod fanout;
 
 // What people are shown and told, and what they do.
 pub mod status;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     delay::Delays,
+    fanout::Outbox,
     fault,
     progress::Progress,
     queue::{Claim, Events, Link, Queue, Settlement},
@@ -33,6 +34,7 @@ use doubt::Doubt;
 use events::EventWriter;
 use outcome::{Outcome, Tally};
 pub use rescue::Rescued;
+use settle::Settler;
 
 /// One route, as one worker works on it.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub struct Pipeline {
     queue: Queue,
     store: Store,
     progress: Progress,
-    delays: Delays,
+    settler: Settler,
     /// The route laid over the live schema; read at the first use, again after a fault of the route, and when it is
     /// old.
     prepared: Option<Prepared>,
@@ -98,17 +100,24 @@ const MOST_VALUES: usize = 1 << 20;
 const MOST_ROWS: usize = 1 << 15;
 
 impl Pipeline {
-    /// The pipeline of one route. Nothing is connected yet.
+    /// The pipeline of one route. Nothing is connected yet. Events are handed on where there is an `outbox`, otherwise
+    /// Redis publishes them.
     ///
     /// # Errors
     /// An address that cannot be read.
-    pub fn new(route: Route, worker: &str, settings: &Settings, link: Link) -> anyhow::Result<Self> {
+    pub fn new(
+        route: Route,
+        worker: &str,
+        settings: &Settings,
+        link: Link,
+        outbox: Option<Outbox>,
+    ) -> anyhow::Result<Self> {
         let progress = Progress::default();
         Ok(Self {
             queue: Queue::new(&route.queue, &route.table.to_string(), worker, link.watched(&progress)),
             store: Store::new(&settings.database_url)?.watched(&progress),
+            settler: Settler::new(&route.queue, outbox, &progress),
             progress,
-            delays: Delays::default(),
             route,
             worker: worker.to_owned(),
             settings: settings.clone(),
@@ -213,7 +222,7 @@ impl Pipeline {
 
         self.store.begin().await?;
         let inserting = insert::insert(&mut self.store, plan, self.route.on_duplicate, &batch);
-        let beside = settle::beside(&self.queue, &self.delays, &mut self.behind, &mut self.ahead, next);
+        let beside = self.settler.beside(&self.queue, &self.worker, &mut self.behind, &mut self.ahead, next);
         let (outcome, beside) = tokio::join!(inserting, beside);
         self.seq = self.ahead.as_ref().map_or(self.seq, |ahead| ahead.seq);
         let outcome = outcome?;
@@ -270,7 +279,7 @@ impl Pipeline {
 
     /// How long its claims take.
     pub fn delays(&self) -> &Delays {
-        &self.delays
+        &self.settler.delays
     }
 
     /// The route's name: its queue.

@@ -11,6 +11,7 @@ mod chronicle;
 mod control;
 mod doors;
 pub mod exit;
+mod fanout;
 pub mod fleet;
 mod lifecycle;
 mod orders;
@@ -31,6 +32,7 @@ use ulid::Ulid;
 
 use chronicle::Chronicle;
 use doors::Doors;
+use fanout::Fanout;
 use fleet::Fleet;
 use process::{Event, Process};
 use slot::{Moment, Phase};
@@ -92,6 +94,7 @@ struct Supervisor {
     workers: Fleet,
     gateways: Fleet,
     doors: Doors,
+    fanout: Fanout,
     processes: BTreeMap<Ulid, Process>,
     chronicle: Chronicle,
     events: mpsc::UnboundedSender<Event>,
@@ -109,6 +112,7 @@ impl Supervisor {
             workers: Fleet::new(Role::Worker, workers),
             gateways: Fleet::new(Role::Gateway, gateways),
             doors: Doors::default(),
+            fanout: Fanout::default(),
             processes: BTreeMap::new(),
             chronicle: Chronicle::default(),
             events,

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     control::{Identity, Report, Talk},
+    fanout::Outbox,
     liaison::Liaison,
     pipeline::Pipeline,
     queue::{Link, Registry},
@@ -40,7 +41,8 @@ pub enum Ended {
 /// How long leaving the registry may take.
 const LEAVE: Duration = Duration::from_secs(1);
 
-/// Works on all routes until `stop`. `talk` is that with its supervisor, where it has one.
+/// Works on all routes until `stop`. `talk` is that with its supervisor, where it has one; events are handed on where
+/// there is an `outbox`, otherwise Redis publishes them.
 ///
 /// # Errors
 /// An address that cannot be read, or claims that could not be ended in order: those wait to be rescued.
@@ -49,6 +51,7 @@ pub async fn run(
     identity: Identity,
     reports: watch::Sender<Report>,
     talk: Option<Talk>,
+    outbox: Option<Outbox>,
     stop: CancellationToken,
 ) -> anyhow::Result<Ended> {
     let link = Link::new(&settings.redis_url)?;
@@ -63,7 +66,7 @@ pub async fn run(
     let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
     let mut pipelines = Vec::with_capacity(settings.routes.len());
     for route in &settings.routes {
-        pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone())?);
+        pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone(), outbox.clone())?);
     }
     LocalSet::new()
         .run_until(async {

@@ -8,6 +8,7 @@ use super::{Variables, child::Child};
 use crate::{
     config::GatewaySettings,
     control::{self, Role},
+    fanout::Inbox,
     gateway::{self, Place},
 };
 
@@ -44,13 +45,14 @@ pub struct Args {}
 /// A variable that cannot be used, an address that is taken, or a system that gives no thread.
 pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = GatewaySettings::from_vars(variables)?;
-    let mut child = Child::begin(Role::Gateway, variables)?;
+    let mut child = Child::begin(Role::Gateway, &settings.publish, variables)?;
     let listener = child.supervised.then(control::listener).transpose();
     let listener = listener.context("cannot use the listening socket that the supervisor hands down")?;
     let (identity, drain, talk) = (child.identity.clone(), child.limits.drain, child.control.talk());
-    let stop = child.stop.clone();
+    let (fanout, stop) = (child.fanout.take(), child.stop.clone());
     let ended = child.live(async |reports| {
-        gateway::run(settings, Place { identity, listener, drain, reports, talk }, stop).await
+        let inbox = fanout.map(Inbox::new).transpose()?;
+        gateway::run(settings, Place { identity, listener, drain, reports, talk, inbox }, stop).await
     });
     child.control.bye(ended.is_ok());
     ended.map(|()| ExitCode::SUCCESS)

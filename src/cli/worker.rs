@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use super::{Variables, child::Child};
 use crate::{
-    config::Settings,
+    config::{Fanout, Settings},
     control::{EXIT_FENCED, Role},
+    fanout::Outbox,
     worker::{self, Ended},
 };
 
@@ -30,9 +31,13 @@ pub struct Args {}
 /// A variable that cannot be used, or a system that gives no thread or socket.
 pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_vars(variables)?;
-    let mut child = Child::begin(Role::Worker, variables)?;
+    let mut child = Child::begin(Role::Worker, &settings.publish, variables)?;
     let (identity, talk, stop) = (child.identity.clone(), child.control.talk(), child.stop.clone());
-    let ended = child.live(async |reports| worker::run(settings, identity, reports, talk, stop).await);
+    let fanout = child.fanout.take().filter(|_| settings.publish.fanout == Fanout::Local);
+    let ended = child.live(async |reports| {
+        let outbox = fanout.map(Outbox::new).transpose()?;
+        worker::run(settings, identity, reports, talk, outbox, stop).await
+    });
     child.control.bye(matches!(ended, Ok(Ended::Drained)));
     Ok(match ended {
         Ok(Ended::Drained) => ExitCode::SUCCESS,

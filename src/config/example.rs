@@ -12,8 +12,9 @@ use super::{
 };
 
 /// What processes of rowcast tell each other, and what tests use: nobody sets these by hand.
-const INTERNAL: [&str; 8] = [
+const INTERNAL: [&str; 9] = [
     "ROWCAST_CONTROL",
+    "ROWCAST_FANOUT_SOCKET",
     "ROWCAST_WORKER_ID",
     "ROWCAST_SUPERVISOR",
     "ROWCAST_SLOT",

@@ -76,7 +76,7 @@ impl GatewaySettings {
             public,
             tokens,
             origins: origins(vars)?,
-            publish: publish(vars),
+            publish: publish(vars)?,
             namespaces: namespaces(vars, &routes)?,
             hear: word(
                 vars,

@@ -28,7 +28,7 @@ impl QueueSettings {
         Ok(Self {
             redis_url: redis_url(vars)?,
             routes: choose(vars, routes(&AllRoutes(vars))?)?,
-            publish: publish(vars),
+            publish: publish(vars)?,
         })
     }
 }

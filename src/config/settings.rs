@@ -29,6 +29,17 @@ pub struct Settings {
 pub struct Publish {
     /// The prefix of the channels, the emitter's option `key`.
     pub key: String,
+    /// Which way rows' events go.
+    pub fanout: Fanout,
+}
+
+/// Which way rows' events go to gateways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fanout {
+    /// Through Redis: to every gateway, and to every Node server with the Redis adapter.
+    Redis,
+    /// From a worker through its supervisor to the gateways of that one.
+    Local,
 }
 
 /// What the supervisor needs to know. It reads neither server's address.
@@ -61,7 +72,7 @@ impl Settings {
             batch: number(vars, "ROWCAST_BATCH", 4_096, 1..=50_000)?,
             max_job_bytes: number(vars, "ROWCAST_MAX_JOB_BYTES", 1 << 20, 1_024..=16 << 20)?,
             lease: Duration::from_secs(number(vars, "ROWCAST_LEASE_SECONDS", 15, 2..=3_600)?),
-            publish: publish(vars),
+            publish: publish(vars)?,
         })
     }
 }
@@ -100,8 +111,12 @@ fn workers(vars: &dyn Vars) -> Result<usize, ConfigError> {
     }
 }
 
-pub(super) fn publish(vars: &dyn Vars) -> Publish {
-    Publish { key: vars.get("ROWCAST_EMITTER_KEY").unwrap_or_else(|| "socket.io".into()) }
+pub(super) fn publish(vars: &dyn Vars) -> Result<Publish, ConfigError> {
+    let words = [("redis", Fanout::Redis), ("local", Fanout::Local)];
+    Ok(Publish {
+        key: vars.get("ROWCAST_EMITTER_KEY").unwrap_or_else(|| "socket.io".into()),
+        fanout: word(vars, "ROWCAST_FANOUT", Fanout::Redis, &words)?,
+    })
 }
 
 /// `REDIS_URL`, with `ROWCAST_REDIS_CA`: all that a command needs to know that speaks to Redis and of no queue.

@@ -1,7 +1,7 @@
 //! All that `rowcast up` and the processes that it starts read of the variables, read at once: for `up`, before
 //! anything is started, and for `rowcast check`, which refuses what `up` would refuse.
 
-use super::{Address, ConfigError, Settings, SupervisorSettings, Vars, gateway_addresses};
+use super::{Address, ConfigError, Fanout, Settings, SupervisorSettings, Vars, gateway_addresses};
 
 /// What `rowcast up` needs to know.
 #[derive(Debug, Clone)]
@@ -33,7 +33,13 @@ impl UpSettings {
 
     fn with(workers: Settings, vars: &dyn Vars) -> Result<Self, ConfigError> {
         let supervisor = SupervisorSettings::from_vars(vars)?;
-        Ok(Self { workers, supervisor, gateways: gateway_addresses(vars)? })
+        let gateways = gateway_addresses(vars)?;
+        if workers.publish.fanout == Fanout::Local && gateways.is_empty() {
+            let problem = "events would go to the gateways of this supervisor alone, and with ROWCAST_GATEWAYS=0 there \
+                           are none; have some, or let events go through Redis (ROWCAST_FANOUT=redis)";
+            return Err(ConfigError::new("ROWCAST_FANOUT", Some("local"), problem));
+        }
+        Ok(Self { workers, supervisor, gateways })
     }
 }
 
@@ -55,6 +61,7 @@ mod tests {
             ("ROWCAST_ADMIN_TOKEN", "short"),
             ("ROWCAST_ALERT_URL", "hooks.example"),
             ("ROWCAST_ALERT_SECRET", "short"),
+            ("ROWCAST_FANOUT", "here"),
         ];
         for (name, value) in cases {
             let vars = [("DATABASE_URL", "mysql://root@localhost/app"), (name, value)];
@@ -63,5 +70,17 @@ mod tests {
             assert_eq!(UpSettings::from_vars(&vars).unwrap_err().variable, name);
             assert_eq!(UpSettings::of_chosen_queue(&vars).unwrap_err().variable, name);
         }
+    }
+
+    #[test]
+    fn events_that_no_gateway_would_hear_are_refused() {
+        let vars = |gateways: &str| -> BTreeMap<String, String> {
+            let url = ("DATABASE_URL", "mysql://root@localhost/app");
+            let vars = [url, ("ROWCAST_FANOUT", "local"), ("ROWCAST_GATEWAYS", gateways)];
+            vars.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        assert!(UpSettings::from_vars(&vars("1")).is_ok());
+        let refused = UpSettings::from_vars(&vars("0")).unwrap_err().to_string();
+        assert!(refused.starts_with("ROWCAST_FANOUT=\"local\": ") && refused.contains("ROWCAST_GATEWAYS=0"));
     }
 }

@@ -1,4 +1,5 @@
-//! The gateway's ear: the channels of its namespaces, heard over one connection that comes back by itself.
+//! The gateway's ear: the channels of its namespaces, heard over one connection that comes back by itself; and what the
+//! workers of the same supervisor hand on past Redis.
 
 mod connection;
 
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     config::GatewaySettings,
+    fanout::{Handed, Inbox},
     queue::{self, describe},
     telemetry::Outage,
 };
@@ -42,6 +44,14 @@ const TOGETHER: Duration = Duration::from_millis(4);
 /// if they waited there, and what it has missed is read back.
 const MOST_WAITING: usize = 64 << 20;
 
+/// What is heard beside the channels.
+pub(super) struct Sources {
+    /// What workers hand on. Which way they choose is for them to say: both are heard.
+    pub(super) inbox: Option<Inbox>,
+    /// What was read back for everybody.
+    pub(super) repaired: mpsc::Receiver<Repaired>,
+}
+
 /// Whether messages are heard; otherwise why not.
 pub(super) type Readiness = Option<String>;
 
@@ -54,7 +64,7 @@ pub(super) fn keep(
     mut relay: Relay,
     catch_up: Arc<CatchUp>,
     interest: Arc<Interest>,
-    mut repaired: mpsc::Receiver<Repaired>,
+    mut sources: Sources,
     state: watch::Sender<Readiness>,
 ) -> anyhow::Result<impl Future<Output = Infallible>> {
     let client = queue::client(&settings.redis_url).context("REDIS_URL")?;
@@ -74,7 +84,7 @@ pub(super) fn keep(
                     let heard = Heard::new(messages, MOST_WAITING);
                     let lost = tokio::select! {
                         (since, error) = converse(sink, &interest, &state) => (since, describe(&error)),
-                        deaf = take(heard, &mut repaired, &mut relay, &catch_up) => {
+                        deaf = take(heard, &mut sources, &mut relay, &catch_up) => {
                             (Instant::now(), in_words(deaf))
                         }
                     };
@@ -94,7 +104,7 @@ pub(super) fn keep(
 /// Returns when there is nothing more to hear.
 async fn take(
     mut messages: Heard<PubSubStream>,
-    repaired: &mut mpsc::Receiver<Repaired>,
+    Sources { inbox, repaired }: &mut Sources,
     relay: &mut Relay,
     catch_up: &Arc<CatchUp>,
 ) -> Deaf {
@@ -104,9 +114,26 @@ async fn take(
             message = messages.next() => match message {
                 Ok(message) => {
                     bytes += message.get_payload_bytes().len();
-                    relay.hear(message.get_channel_name(), message.get_payload_bytes());
+                    match inbox {
+                        // A mark covers events that come past Redis, and is not to be heard before them.
+                        Some(inbox) if message.get_channel_name() == catch_up.channel => {
+                            inbox.hold(message.get_payload_bytes());
+                        }
+                        _ => relay.hear(message.get_channel_name(), message.get_payload_bytes()),
+                    }
                 }
                 Err(deaf) => return deaf,
+            },
+            handed = next_of(inbox) => match handed {
+                Handed::Event { channel, payload } => {
+                    bytes += payload.len();
+                    relay.hear(&String::from_utf8_lossy(&channel), &payload);
+                }
+                Handed::Held(mark) => catch_up.hear_mark(&mark),
+                Handed::Gap => {
+                    catch_up.lost();
+                    catch_up.found();
+                }
             },
             Some(repaired) = repaired.recv() => match repaired {
                 Repaired::Rows(events) => relay.hear_all(&events),
@@ -118,10 +145,17 @@ async fn take(
             (in_a_row, bytes) = (0, 0);
             tokio::task::yield_now().await;
         }
-        if messages.is_empty() {
+        if messages.is_empty() && inbox.as_mut().is_none_or(Inbox::is_empty) {
             sleep(TOGETHER.saturating_sub(began.elapsed())).await;
             began = Instant::now();
         }
+    }
+}
+
+async fn next_of(inbox: &mut Option<Inbox>) -> Handed {
+    match inbox {
+        Some(inbox) => inbox.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -122,7 +122,8 @@ impl Pipeline {
     }
 
     async fn end(&self, dead: &str, claim: Claim, outcome: &Outcome, events: Events) -> Result<(), Trouble> {
-        let settlement = settlement(&self.route.queue, dead, claim, outcome, events);
+        let mut settlement = settlement(&self.route.queue, dead, claim, outcome, events);
+        self.settler.hand_on(dead, &mut settlement).await;
         let result = self.queue.settle_for(dead, &settlement).await;
         settlement.claim.leave_open();
         result?;

@@ -9,59 +9,98 @@ use super::{
 };
 use crate::{
     delay::{Delays, Until},
+    fanout::{ClaimName, Outbox},
     fault,
+    progress::Progress,
     queue::{Blame, Claim, Claimed, DeadLetter, Events, Limits, Queue, Raw, Settlement, When},
     store::{Checkpoint, Fault},
 };
 
-/// Settles the claim before and makes the next one, while the database is at work.
-pub(super) async fn beside(
-    queue: &Queue,
-    delays: &Delays,
-    behind: &mut Option<Settlement>,
-    ahead: &mut Option<Claim>,
-    next: Option<(u64, Limits)>,
-) -> Result<(), Trouble> {
-    let claim = async {
-        if let Some((seq, limits)) = next {
-            match queue.claim(seq, limits, When::Ahead).await? {
-                Claimed::Jobs(claim) => {
-                    *ahead = Some(claim);
-                    fault::point("ahead");
-                }
-                Claimed::Empty | Claimed::Paused => {}
-                Claimed::Stale => return Err(Fault::Fenced.into()),
-            }
-        }
-        Ok(())
-    };
-    let (settled, claimed): (_, Result<(), Trouble>) = tokio::join!(settle(queue, delays, behind), claim);
-    settled?;
-    claimed
+/// What ends a route's committed claims.
+#[derive(Debug)]
+pub(super) struct Settler {
+    route: String,
+    /// Where events are handed on; without it Redis publishes them in the step that ends the claim.
+    outbox: Option<Outbox>,
+    progress: Progress,
+    /// How long claims take.
+    pub(super) delays: Delays,
 }
 
-async fn settle(queue: &Queue, delays: &Delays, behind: &mut Option<Settlement>) -> RedisResult<()> {
-    let Some(settlement) = behind.take() else { return Ok(()) };
-    let (jobs, made) = (settlement.claim.jobs.len(), settlement.claim.made);
-    if let Err((settlement, error)) = queue.settle(settlement).await {
-        *behind = Some(settlement);
-        return Err(error);
+impl Settler {
+    pub(super) fn new(route: &str, outbox: Option<Outbox>, progress: &Progress) -> Self {
+        Self { route: route.to_owned(), outbox, progress: progress.clone(), delays: Delays::default() }
     }
-    delays.add(Until::Publish, jobs, made.elapsed());
-    fault::point("settled");
-    Ok(())
+
+    /// Settles the claim before and makes the next one, while the database is at work.
+    pub(super) async fn beside(
+        &self,
+        queue: &Queue,
+        worker: &str,
+        behind: &mut Option<Settlement>,
+        ahead: &mut Option<Claim>,
+        next: Option<(u64, Limits)>,
+    ) -> Result<(), Trouble> {
+        let claim = async {
+            if let Some((seq, limits)) = next {
+                match queue.claim(seq, limits, When::Ahead).await? {
+                    Claimed::Jobs(claim) => {
+                        *ahead = Some(claim);
+                        fault::point("ahead");
+                    }
+                    Claimed::Empty | Claimed::Paused => {}
+                    Claimed::Stale => return Err(Fault::Fenced.into()),
+                }
+            }
+            Ok(())
+        };
+        let (settled, claimed): (_, Result<(), Trouble>) =
+            tokio::join!(self.settle(queue, worker, behind), claim);
+        settled?;
+        claimed
+    }
+
+    async fn settle(&self, queue: &Queue, worker: &str, behind: &mut Option<Settlement>) -> RedisResult<()> {
+        let Some(settlement) = behind.as_mut() else { return Ok(()) };
+        self.hand_on(worker, settlement).await;
+        let Some(settlement) = behind.take() else { return Ok(()) };
+        let (jobs, made) = (settlement.claim.jobs.len(), settlement.claim.made);
+        if let Err((settlement, error)) = queue.settle(settlement).await {
+            *behind = Some(settlement);
+            return Err(error);
+        }
+        self.delays.add(Until::Publish, jobs, made.elapsed());
+        fault::point("settled");
+        Ok(())
+    }
+
+    /// Hands on the events of a claim of `worker`, where they do not go through Redis. This comes before the claim ends,
+    /// so that whoever finishes it for a worker that died here does it again: gateways know by the claim's name what
+    /// they have heard.
+    pub(super) async fn hand_on(&self, worker: &str, settlement: &mut Settlement) {
+        let Some(outbox) = &self.outbox else { return };
+        let claim =
+            ClaimName { queue: self.route.clone(), worker: worker.to_owned(), seq: settlement.claim.seq };
+        let wait = self.progress.wait();
+        if let Err(error) = outbox.hand_on(&claim, &settlement.events).await {
+            tracing::debug!("the supervisor is gone, and its gateways with it: {error}");
+        }
+        drop(wait);
+        settlement.events = Events::default();
+        fault::point("handed_on");
+    }
 }
 
 impl Pipeline {
     /// Settles the committed claim, if there is one.
     pub(super) async fn settle(&mut self) -> Result<(), Trouble> {
-        Ok(settle(&self.queue, &self.delays, &mut self.behind).await?)
+        Ok(self.settler.settle(&self.queue, &self.worker, &mut self.behind).await?)
     }
 
     /// The claim in hand was committed: from here on it only has to be settled.
     pub(super) fn set_behind(&mut self, outcome: Outcome, events: Events) {
         let Some(claim) = self.in_hand.take() else { return };
-        self.delays.add(Until::Commit, outcome.jobs.len(), claim.made.elapsed());
+        self.settler.delays.add(Until::Commit, outcome.jobs.len(), claim.made.elapsed());
         self.behind = Some(settlement(&self.route.queue, &self.worker, claim, &outcome, events));
     }
 

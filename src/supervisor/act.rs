@@ -1,5 +1,7 @@
 //! What the policy decided, done: processes are spawned and sent off, and the log says so.
 
+use std::{io, os::unix::net::UnixStream};
+
 use anyhow::{Context as _, anyhow};
 use ulid::Ulid;
 
@@ -69,12 +71,19 @@ impl Supervisor {
             Role::Worker => None,
             Role::Gateway => Some(self.door(slot)?),
         };
-        let process = Process::spawn(&self.launch, role, &identity, door, self.events.clone());
+        let process = self.spawn_on(role, &identity, door);
         if process.is_err() && role == Role::Gateway {
             // Whoever connected meanwhile would wait for a process that is not there.
             self.shut(slot);
         }
         process.with_context(|| format!("cannot run {}", self.launch.program.display()))
+    }
+
+    fn spawn_on(&self, role: Role, identity: &Identity, door: Option<Given>) -> io::Result<Process> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let process = Process::spawn(&self.launch, role, identity, &theirs, door, self.events.clone())?;
+        self.fanout.attend(role, identity.id, ours)?;
+        Ok(process)
     }
 
     /// The socket that the gateway of a slot accepts from, and where it listens.

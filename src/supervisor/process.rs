@@ -103,7 +103,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Spawns a child, and from then on tells its events. A gateway is given the socket that it accepts from.
+    /// Spawns a child, and from then on tells its events. It is given its end of the socket for the local fan-out, and a
+    /// gateway the socket that it accepts from.
     ///
     /// # Errors
     /// What the system says, when it gives no process or no socket.
@@ -111,12 +112,14 @@ impl Process {
         launch: &Launch,
         role: Role,
         identity: &Identity,
+        fanout: &std::os::unix::net::UnixStream,
         door: Option<Given>,
         events: mpsc::UnboundedSender<Event>,
     ) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let mut command = command(launch, role, identity);
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        control::hand_down(&ours, fanout)?;
         let door = door.map(|(socket, address, held)| {
             command.stdout(Stdio::from(socket)).env("ROWCAST_LISTEN", address.to_string());
             held
@@ -167,6 +170,7 @@ fn command(launch: &Launch, role: Role, identity: &Identity) -> Command {
         .arg(role.to_string())
         .envs(&launch.environment)
         .env(control::CONTROL, "stdin")
+        .env(control::FANOUT, "handed-down")
         .env(control::WORKER_ID, identity.id.to_string())
         .env(control::SUPERVISOR, identity.supervisor.unwrap_or_default().to_string())
         .env(control::SLOT, identity.slot.unwrap_or_default().to_string())

@@ -301,7 +301,7 @@ mod tests {
         let link = Link::new(&settings.redis_url).unwrap();
         let vitals = Rc::new(Vitals::new(watch::channel(Report::default()).0, 1, settings.lease));
         let route = settings.routes[0].clone();
-        let pipeline = Pipeline::new(route, &identity.id.to_string(), &settings, link.clone()).unwrap();
+        let pipeline = Pipeline::new(route, &identity.id.to_string(), &settings, link.clone(), None).unwrap();
         (Work::new(pipeline, &identity, Registry::new(link), vitals.clone()), vitals)
     }
 

@@ -20,6 +20,7 @@ mod held;
 mod hostile;
 mod lifecycle;
 mod limits;
+mod local;
 mod mistaken;
 mod pages;
 mod programs;

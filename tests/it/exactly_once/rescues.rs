@@ -97,7 +97,7 @@ pub(super) fn pipeline(scene: &Scene, redis_url: &str) -> (Pipeline, String) {
     let settings = Settings::from_vars(&variables).unwrap();
     let link = Link::new(&SecretUrl::new(redis_url)).unwrap();
     let worker = Ulid::generate().to_string();
-    (Pipeline::new(settings.routes[0].clone(), &worker, &settings, link).unwrap(), worker)
+    (Pipeline::new(settings.routes[0].clone(), &worker, &settings, link, None).unwrap(), worker)
 }
 
 /// The transaction of the failed step must not hold what the rescue does: rolled back, it would undo the fence.
