@@ -1,13 +1,15 @@
 //! Redis: what it promises to keep, what it allows, and whether the queues' keys are free for them.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{reach, show::count},
     finding::Findings,
 };
 use crate::{
-    config::Settings,
+    config::{Fanout, Settings},
     emitter::Target,
-    queue::{Admin, Audit, Link, RedisFacts, Registry, describe},
+    queue::{Admin, Audit, Link, RedisFacts, Registry, describe, host},
     route::Route,
     status::{self, Worker},
 };
@@ -31,7 +33,25 @@ pub(super) async fn check(settings: &Settings) -> (Option<Link>, Findings) {
         }
         Err(error) => found.problem(ABOUT, describe(&error)),
     }
+    if settings.publish.fanout == Fanout::Local {
+        check_fanout(&link, &mut found).await;
+    }
     (Some(link), found)
+}
+
+/// Rows that go past Redis reach the gateways of their own supervisor alone.
+async fn check_fanout(link: &Link, found: &mut Findings) {
+    const PAST: &str = "rows go past it (ROWCAST_FANOUT=local), to the gateways of the same `rowcast up`";
+    let members = Registry::of_gateways(link.clone()).members().await.unwrap_or_default();
+    let hosts = members.iter().filter_map(|member| member.fields.get("host"));
+    let here = host();
+    let elsewhere: BTreeSet<&str> = hosts.map(String::as_str).filter(|name| *name != here).collect();
+    if elsewhere.is_empty() {
+        return found.ok(ABOUT, PAST);
+    }
+    let elsewhere = Vec::from_iter(elsewhere).join(", ");
+    let text = format!("{PAST}: the gateways on {elsewhere} hear none of them; with redis they hear all");
+    found.warning(ABOUT, text);
 }
 
 fn judge(facts: &RedisFacts, found: &mut Findings) {

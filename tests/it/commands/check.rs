@@ -52,6 +52,21 @@ async fn a_good_set_up_is_fine_and_the_oldest_job_is_shown_as_it_would_go_in() {
 }
 
 #[tokio::test]
+async fn who_does_not_hear_rows_that_go_past_redis_is_told() {
+    let env = migrated().await;
+    let check = async || {
+        let mut command = on(&env);
+        command.arg("check").env("ROWCAST_FANOUT", "local").env("ROWCAST_GATEWAYS", "1");
+        run(command).await.ended(0)
+    };
+    check().await.says("ok       redis: rows go past it (ROWCAST_FANOUT=local), to the gateways of the same");
+    // What a gateway on another host says of itself.
+    redis_says(&env, &["SADD", "rowcast:gateways", "01J00000000000000000000000"]).await;
+    redis_says(&env, &["HSET", "rowcast:gateway:01J00000000000000000000000", "host", "elsewhere"]).await;
+    check().await.says("warning  redis: rows go past it").says("the gateways on elsewhere hear none of them");
+}
+
+#[tokio::test]
 async fn both_servers_away_are_both_told_soon_and_without_passwords() {
     let mut command = bare();
     command.arg("check").env("REDIS_URL", "redis://:hunter2@127.0.0.1:1");

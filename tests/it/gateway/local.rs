@@ -70,7 +70,7 @@ impl Local {
     /// comes behind all that was handed on, so nothing is on its way any more.
     async fn heard(&self, node: &mut Node, jobs: usize) -> Vec<usize> {
         self.env.done(jobs as u64).await;
-        let last: u64 = sqlx::query_scalar("SELECT MAX(id) FROM pre_qqaccount")
+        let last: String = sqlx::query_scalar("SELECT CAST(MAX(id) AS CHAR) FROM pre_qqaccount")
             .fetch_one(&mut self.env.sql_connection().await)
             .await
             .unwrap();
@@ -79,7 +79,7 @@ impl Local {
             let line = node.line().await;
             match (line["client"].as_str().unwrap(), line["event"].as_str()) {
                 (CLIENT, _) => rows.push(row(&line)),
-                (_, Some("mark")) => marked = line["args"][0]["since"] == last.to_string(),
+                (_, Some("mark")) => marked = line["args"][0]["since"] == *last,
                 (_, event) => assert_eq!(event, Some("row"), "{line}"),
             }
         }
