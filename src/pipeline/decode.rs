@@ -10,6 +10,7 @@ mod job;
 mod misfit;
 mod number;
 mod plan;
+mod target;
 mod value;
 
 use std::fmt;
@@ -17,7 +18,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use misfit::{Lack, Misfit};
-pub use plan::{Absent, Plan, RowId, Target};
+pub use plan::{Plan, RowId};
+pub use target::{Absent, Target};
 
 use crate::store::Value;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::plan::Target;
+use super::Target;
 
 /// A CHAR column gives no spaces back at the end, whoever put them there.
 pub(super) fn unpadded(text: Cow<'_, str>) -> Cow<'_, str> {

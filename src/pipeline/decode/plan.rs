@@ -1,11 +1,11 @@
 //! A route laid over the live schema of its table: which key goes where, found out once instead of for every job.
 
 use crate::{
-    route::{Conversion, Mapping, Part, Route, Source, Unknown},
+    route::{Mapping, Part, Route, Source, Unknown},
     store::{Column, ColumnKind, TableSchema},
 };
 
-use super::{Code, Misfit, Rejection};
+use super::{Misfit, Target};
 
 /// All that decoding needs to know of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,32 +28,6 @@ pub struct Plan {
     pub auto_increment: Option<String>,
     /// A job of more bytes is rejected.
     pub max_job_bytes: usize,
-}
-
-/// A column that rows give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Its name.
-    pub column: String,
-    /// What it holds.
-    pub kind: ColumnKind,
-    /// Its type in the server's words.
-    pub type_name: String,
-    /// A conversion that the route names.
-    pub conversion: Option<Conversion>,
-    /// What becomes of a row that has no value for it.
-    pub absent: Absent,
-}
-
-/// What becomes of a row that has no value for a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
-    /// The value is NULL, which is the column's default.
-    Null,
-    /// The statement leaves the column out, so that the server's default applies.
-    LeftOut,
-    /// The job is rejected.
-    Rejected,
 }
 
 /// Where a row's id comes from.
@@ -162,13 +136,7 @@ impl Plan {
 
     fn add(&mut self, column: &Column, mapping: &Mapping) {
         let target = self.targets.len();
-        self.targets.push(Target {
-            column: column.name.clone(),
-            kind: column.kind,
-            type_name: column.type_name.clone(),
-            conversion: mapping.conversion,
-            absent: Absent::of(column),
-        });
+        self.targets.push(Target::new(column, mapping.conversion));
         let Source(path) = &mapping.from;
         let at = self.keys.iter().position(|key| key.name == path[0]).unwrap_or_else(|| {
             self.keys.push(Key { name: path[0].clone(), whole: Vec::new(), inside: Vec::new() });
@@ -193,13 +161,7 @@ impl Plan {
             self.keys.retain(|key| !key.whole.contains(&taken));
             return Ok(taken);
         }
-        self.targets.push(Target {
-            column: column.name.clone(),
-            kind: column.kind,
-            type_name: column.type_name.clone(),
-            conversion: None,
-            absent: Absent::of(column),
-        });
+        self.targets.push(Target::new(column, None));
         Ok(self.targets.len() - 1)
     }
 
@@ -257,27 +219,6 @@ impl Plan {
     }
 }
 
-impl Absent {
-    fn of(column: &Column) -> Self {
-        match column {
-            Column { has_default: true, .. } => Self::LeftOut,
-            Column { nullable: true, .. } => Self::Null,
-            _ => Self::Rejected,
-        }
-    }
-}
-
-impl Target {
-    /// A rejection that names this column.
-    pub(super) fn reject(&self, code: Code, problem: String) -> Rejection {
-        Rejection {
-            code: code.to_string(),
-            column: Some(self.column.clone()),
-            reason: format!("column {}: {problem}", self.column),
-        }
-    }
-}
-
 /// The columns of a route with their mappings, in the table's order.
 fn chosen<'a>(
     route: &'a Route,
@@ -302,106 +243,4 @@ fn chosen<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{
-        super::{Lack, tests::schema},
-        *,
-    };
-    use crate::route::{RoomTemplate, Table};
-
-    fn route() -> Route {
-        Route::new("q", Table::parse("t").unwrap())
-    }
-
-    #[test]
-    fn without_a_mapping_keys_are_matched_to_columns_by_name() {
-        let plan = Plan::new(&route(), &schema(), 1 << 20).unwrap();
-        let names: Vec<_> = plan.targets.iter().map(|target| target.column.as_str()).collect();
-        assert_eq!(names, ["id", "account", "name", "extra"]);
-        assert_eq!(plan.id, RowId::Given(0));
-    }
-
-    #[test]
-    fn a_route_that_cannot_work_is_refused_with_what_to_do() {
-        let mut unmapped = route();
-        unmapped.columns = Some(vec![Mapping::plain("name", "name")]);
-        let mut unknown = route();
-        unknown.columns = Some(vec![Mapping::plain("nome", "name")]);
-        let mut dedupe = route();
-        dedupe.dedupe = Some("account".into());
-        let mut room = route();
-        room.rooms = vec![RoomTemplate::parse("x:{nome}").unwrap()];
-        let cases =
-            [(unmapped, "account"), (unknown, "it has id, account"), (dedupe, "UNIQUE"), (room, "nome")];
-        for (route, expected) in cases {
-            let error = Plan::new(&route, &schema(), 1 << 20).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-        let schema = TableSchema { not_transactional: Some("MyISAM".into()), ..schema() };
-        assert!(Plan::new(&route(), &schema, 1 << 20).unwrap_err().contains("ENGINE = InnoDB"));
-    }
-
-    #[test]
-    fn all_that_does_not_fit_is_told_at_once_and_each_of_it_once() {
-        let mut route = route();
-        route.columns =
-            Some(["city=name", "extra=x as unix_ms"].map(|text| Mapping::parse(text).unwrap()).to_vec());
-        route.rooms = vec![RoomTemplate::parse("x:{city}:{other}").unwrap()];
-        route.dedupe = Some("city".into());
-        let schema = TableSchema { not_transactional: Some("MyISAM".into()), ..schema() };
-        let misfits = Plan::lay(&route, &schema, 1 << 20).unwrap_err();
-        let lacks: Vec<Lack> = misfits.iter().map(|misfit| misfit.lacks.clone()).collect();
-        let expected = [
-            Lack::Transactions,
-            Lack::Column("city".into()),
-            // The conversion, the account that nobody feeds, the room of another column.
-            Lack::Nothing,
-            Lack::Nothing,
-            Lack::Nothing,
-        ];
-        assert_eq!(lacks, expected, "{misfits:#?}");
-        // A slip is to be mended where it was made.
-        route.columns = Some(vec![Mapping::plain("nome", "name"), Mapping::plain("account", "account")]);
-        (route.dedupe, route.rooms) = (None, Vec::new());
-        let slip = &Plan::lay(&route, &super::super::tests::schema(), 1 << 20).unwrap_err()[0];
-        assert!(slip.text.ends_with("did you mean name?") && slip.lacks == Lack::Nothing, "{slip:?}");
-    }
-
-    #[test]
-    fn a_conversion_goes_to_columns_that_hold_what_it_makes() {
-        let refused = |kind, conversion: &str| {
-            let column = Column { kind, ..schema().columns[2].clone() };
-            Misfit::of_mapping(&column, Some(Conversion::parse(conversion).unwrap()))
-        };
-        for (kind, conversion) in [
-            (ColumnKind::DateTime, "unix_ms"),
-            (ColumnKind::Date, "unix_s"),
-            (ColumnKind::Json, "json"),
-            (ColumnKind::Text, "json"),
-            (ColumnKind::Binary, "hex"),
-            (ColumnKind::Text, "base64"),
-        ] {
-            assert_eq!(refused(kind, conversion), None);
-        }
-        for (kind, conversion) in [
-            (ColumnKind::Text, "unix_ms"),
-            (ColumnKind::Time, "unix_s"),
-            (ColumnKind::Int, "unix_us"),
-            (ColumnKind::Decimal { scale: 2 }, "hex"),
-            (ColumnKind::Json, "base64"),
-            (ColumnKind::DateTime, "json"),
-        ] {
-            let text = refused(kind, conversion).unwrap().text;
-            assert!(text.contains(&format!("its conversion {conversion} makes")), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_column_for_unknown_keys_is_fed_by_no_key_of_its_own_name() {
-        let mut route = route();
-        route.unknown = Unknown::Column("extra".into());
-        let plan = Plan::new(&route, &schema(), 1 << 20).unwrap();
-        assert_eq!(plan.unknown, Others::Collect(3));
-        assert!(plan.keys.iter().all(|key| key.name != "extra"));
-    }
-}
+mod tests;

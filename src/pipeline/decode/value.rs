@@ -7,11 +7,10 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use super::{
-    Code, Rejection,
+    Code, Rejection, Target,
     date::{rfc3339, utc_text},
     form::{as_kept, filled, padded, unpadded},
     number::Plain,
-    plan::Target,
 };
 use crate::{
     route::Conversion,

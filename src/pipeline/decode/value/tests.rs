@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{super::plan::Absent, *};
+use super::{super::Absent, *};
 
 fn target(kind: ColumnKind) -> Target {
     Target { column: "c".into(), kind, type_name: "type".into(), conversion: None, absent: Absent::LeftOut }
