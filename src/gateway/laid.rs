@@ -144,6 +144,7 @@ pub(super) mod tests {
             name: name.into(),
             kind,
             type_name: "type".into(),
+            collation: None,
             nullable: true,
             has_default: name == "id",
             auto_increment: name == "id",

@@ -2,8 +2,10 @@
 //!
 //! Decoding promises that a value reaches its column exactly or not at all, that a job which cannot become a row is
 //! rejected with a reason while its neighbours go on, and that no input makes it fail in another way: nothing here
-//! descends by recursion. What only the server can judge (lengths, ranges, keys, constraints) is left to it.
+//! descends by recursion. What only the server can judge (lengths, ranges, keys, constraints) is left to it, and nothing
+//! that it would change without a word.
 
+mod clock;
 mod date;
 mod form;
 mod job;
@@ -74,7 +76,7 @@ pub enum Code {
     WrongType,
     /// A value that the conversion does not understand.
     BadValue,
-    /// A number that the column would round or cut.
+    /// A value that the column would round or cut.
     NotExact,
     /// A number beyond the column's range.
     OutOfRange,
@@ -202,6 +204,7 @@ mod tests {
             name: name.into(),
             kind,
             type_name: "type".into(),
+            collation: None,
             nullable,
             has_default: auto_increment,
             auto_increment,

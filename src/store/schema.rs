@@ -26,6 +26,8 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Its type in the server's words, for messages.
     pub type_name: String,
+    /// The collation of its text, if it holds text.
+    pub collation: Option<String>,
     /// Whether NULL is allowed.
     pub nullable: bool,
     /// Whether leaving it out means a value other than NULL.
@@ -104,7 +106,8 @@ impl TableSchema {
 const COLUMNS: &str = "\
     SELECT CAST(table_schema AS CHAR), CAST(column_name AS CHAR), CAST(data_type AS CHAR), \
            CAST(column_type AS CHAR), CAST(is_nullable AS CHAR), CAST(column_default AS CHAR), \
-           CAST(extra AS CHAR), CAST(COALESCE(numeric_scale, 0) AS SIGNED), CAST(column_key AS CHAR) \
+           CAST(extra AS CHAR), CAST(COALESCE(numeric_scale, 0) AS SIGNED), CAST(column_key AS CHAR), \
+           CAST(collation_name AS CHAR) \
     FROM information_schema.columns \
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position";
 
@@ -126,6 +129,7 @@ fn column(row: &MySqlRow) -> sqlx::Result<Column> {
         name: row.try_get(1)?,
         kind: kind(&data_type.to_ascii_lowercase(), u32::try_from(scale).unwrap_or(0)),
         type_name: row.try_get(3)?,
+        collation: row.try_get(9)?,
         nullable: row.try_get::<String, _>(4)? == "YES",
         has_default: default.is_some() || auto_increment,
         auto_increment,

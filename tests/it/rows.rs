@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod events;
+mod exact;
 mod ids;
 mod keys;
 mod node;

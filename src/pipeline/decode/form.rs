@@ -1,35 +1,63 @@
-//! Values in the form in which their column gives them back, so that an event says the same live and read back.
+//! How a column keeps the values of its kind, as far as its type says more than the kind. Pure.
+//!
+//! The servers change some values without a word, in strict mode too. What a column would keep otherwise than it was
+//! sent is either sent as the column keeps it, so that an event says the same live and read back, or refused.
 
-use std::borrow::Cow;
+mod address;
+mod members;
+mod real;
+mod text;
 
-use super::Target;
+pub(super) use address::Address;
+pub(super) use members::Members;
+pub(super) use real::Real;
+pub(super) use text::Room;
 
-/// A CHAR column gives no spaces back at the end, whoever put them there.
-pub(super) fn unpadded(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => text.trim_end_matches(' ').into(),
-        Cow::Owned(mut text) => {
-            text.truncate(text.trim_end_matches(' ').len());
-            text.into()
+use crate::store::{Column, ColumnKind};
+
+/// How a column keeps values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As they are.
+    Plain,
+    /// CHAR, VARCHAR and TEXT: so much of them.
+    Text(Room),
+    /// MariaDB's UUID, INET4 and INET6: in their one spelling.
+    Address(Address),
+    /// ENUM and SET: in the spelling of the table.
+    Members(Members),
+    /// DATETIME, TIMESTAMP and TIME: with so many digits of a second's fraction.
+    Fraction(usize),
+    /// BIT: without a sign.
+    Bit,
+    /// YEAR: with all its digits.
+    Year,
+    /// FLOAT and DOUBLE: as near as they come.
+    Real(Real),
+    /// BINARY: filled up with zeros to so many bytes.
+    Filled(usize),
+}
+
+impl Form {
+    pub(super) fn of(column: &Column) -> Self {
+        let type_name = column.type_name.as_str();
+        let name = type_name.split(['(', ' ']).next().unwrap_or(type_name);
+        let size = type_name.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(size, _)| size);
+        let length = || size.and_then(|size| size.parse().ok());
+        match (column.kind, name) {
+            (ColumnKind::Text, "uuid") => Self::Address(Address::Uuid),
+            (ColumnKind::Text, "inet4") => Self::Address(Address::Inet4),
+            (ColumnKind::Text, "inet6") => Self::Address(Address::Inet6),
+            (ColumnKind::Text, _) => Self::Text(Room::of(name, length(), column.collation.as_deref())),
+            (ColumnKind::Member, _) => Self::Members(Members::of(type_name, column.collation.as_deref())),
+            (ColumnKind::DateTime | ColumnKind::Time, _) => Self::Fraction(length().unwrap_or(0)),
+            (ColumnKind::Int, "bit") => Self::Bit,
+            (ColumnKind::Int, "year") => Self::Year,
+            (ColumnKind::Float, _) => Self::Real(Real::of(name, size)),
+            (ColumnKind::Binary, "binary") => Self::Filled(length().unwrap_or(0)),
+            _ => Self::Plain,
         }
     }
-}
-
-/// A BINARY column fills up with zeros what is shorter than it.
-pub(super) fn filled(target: &Target, mut bytes: Vec<u8>) -> Vec<u8> {
-    let length =
-        target.type_name.strip_prefix("binary(").and_then(|rest| rest.strip_suffix(')')?.parse().ok());
-    bytes.resize(length.unwrap_or(0).max(bytes.len()), 0);
-    bytes
-}
-
-/// A FLOAT column keeps single precision: the number that it gives back, which is the one that the events say.
-pub(super) fn as_kept(target: &Target, value: f64) -> f64 {
-    let single = value as f32;
-    if !target.type_name.starts_with("float") || !single.is_finite() {
-        return value;
-    }
-    single.to_string().parse().unwrap_or(value)
 }
 
 /// Digits with as many after the point as the column has; there are not more.

@@ -1,6 +1,6 @@
 //! A column that rows give: what it holds, and what becomes of a row that has no value for it.
 
-use super::{Code, Rejection};
+use super::{Code, Rejection, form::Form};
 use crate::{
     route::Conversion,
     store::{Column, ColumnKind},
@@ -15,6 +15,8 @@ pub struct Target {
     pub kind: ColumnKind,
     /// Its type in the server's words.
     pub type_name: String,
+    /// How it keeps values.
+    pub(super) form: Form,
     /// A conversion that the route names.
     pub conversion: Option<Conversion>,
     /// What becomes of a row that has no value for it.
@@ -49,6 +51,7 @@ impl Target {
             column: column.name.clone(),
             kind: column.kind,
             type_name: column.type_name.clone(),
+            form: Form::of(column),
             conversion,
             absent: Absent::of(column),
         }

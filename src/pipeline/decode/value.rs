@@ -8,8 +8,9 @@ use time::OffsetDateTime;
 
 use super::{
     Code, Rejection, Target,
-    date::{rfc3339, utc_text},
-    form::{as_kept, filled, padded, unpadded},
+    clock::clock,
+    date::{instant, utc_text},
+    form::{Form, padded},
     number::Plain,
 };
 use crate::{
@@ -48,27 +49,23 @@ fn boolean(target: &Target, value: i64) -> Result<Value<'static>, Rejection> {
         ColumnKind::DateTime | ColumnKind::Date | ColumnKind::Time | ColumnKind::Member => {
             Err(wrong_type(target, "a boolean"))
         }
+        // 1 is the year 2001 to the servers.
+        ColumnKind::Int if target.form == Form::Year => Err(wrong_type(target, "a boolean")),
         // In the form that the column gives back.
-        ColumnKind::Text => Ok(Value::Text(value.to_string().into())),
+        ColumnKind::Text => text(target, value.to_string().into()),
         ColumnKind::Decimal { .. } | ColumnKind::Float => number(target, if value == 0 { "0" } else { "1" }),
         _ => Ok(Value::Int(value)),
     }
 }
 
-fn string<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejection> {
+fn string<'a>(target: &Target, string: Cow<'a, str>) -> Result<Value<'a>, Rejection> {
     match target.kind {
-        ColumnKind::Text if target.type_name.starts_with("char(") => Ok(Value::Text(unpadded(text))),
-        ColumnKind::Text | ColumnKind::Member | ColumnKind::Time => Ok(Value::Text(text)),
-        ColumnKind::Binary => match BASE64.decode(text.as_bytes()) {
-            Ok(bytes) => Ok(Value::Bytes(filled(target, bytes))),
-            Err(error) => Err(not_base64(target, &text, &error)),
-        },
-        ColumnKind::DateTime => Ok(rfc3339(&text).map_or(Value::Text(text), Value::DateTime)),
-        ColumnKind::Date => {
-            Ok(rfc3339(&text).map_or(Value::Text(text), |at| Value::Text(at[..10].to_owned().into())))
-        }
+        ColumnKind::Text => text(target, string),
+        ColumnKind::Member => member(target, string),
+        ColumnKind::Binary => base64(target, &string),
+        ColumnKind::DateTime | ColumnKind::Date | ColumnKind::Time => time(target, &string),
         ColumnKind::Int | ColumnKind::Decimal { .. } | ColumnKind::Float => {
-            let digits = text.trim();
+            let digits = string.trim();
             if serde_json::from_str::<serde_json::Number>(digits).is_err() {
                 return Err(wrong_type(target, "a string that is not a number"));
             }
@@ -79,18 +76,88 @@ fn string<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejectio
     }
 }
 
+fn text<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejection> {
+    match &target.form {
+        Form::Text(room) => room.kept(text).map(Value::Text).ok_or_else(|| {
+            let problem = format!(
+                "ends in white space that a {} has no room for and would cut off; send it without",
+                target.type_name
+            );
+            target.reject(Code::NotExact, problem)
+        }),
+        Form::Address(address) => {
+            let kept = address.kept(&text).map(|kept| Value::Text(kept.into()));
+            let problem = || format!("{:?} is no {}", brief(&text), target.type_name);
+            kept.ok_or_else(|| target.reject(Code::BadValue, problem()))
+        }
+        _ => Ok(Value::Text(text)),
+    }
+}
+
+/// A member in the table's spelling.
+fn member<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejection> {
+    let Form::Members(members) = &target.form else { return Ok(Value::Text(text)) };
+    members.kept(&text).map(|kept| Value::Text(kept.into())).ok_or_else(|| {
+        let problem = format!("{:?} names no member of {}", brief(&text), brief(&target.type_name));
+        target.reject(Code::BadValue, problem)
+    })
+}
+
+/// A date, a time, or both, as the column gives it back.
+fn time(target: &Target, text: &str) -> Result<Value<'static>, Rejection> {
+    let digits = if let Form::Fraction(digits) = target.form { digits } else { 0 };
+    let utc = || utc_text(instant(text)?, digits);
+    let (value, example) = match target.kind {
+        ColumnKind::Time => (clock(text, digits).map(|time| Value::Text(time.into())), "23:59:59"),
+        ColumnKind::Date => (utc().map(day), "2026-01-31"),
+        _ => (utc().map(Value::DateTime), "2026-01-31T23:59:59Z"),
+    };
+    let problem =
+        || format!("{:?} cannot be read as a {}; send it like {example}", brief(text), target.type_name);
+    value.ok_or_else(|| target.reject(Code::BadValue, problem()))
+}
+
+fn day(utc: String) -> Value<'static> {
+    Value::Text(utc[..10].to_owned().into())
+}
+
+fn base64(target: &Target, text: &str) -> Result<Value<'static>, Rejection> {
+    match BASE64.decode(text.as_bytes()) {
+        Ok(decoded) => bytes(target, decoded),
+        Err(error) => Err(not_base64(target, text, &error)),
+    }
+}
+
+/// Bytes; those that go into a text column as its text, where that is known.
+fn bytes(target: &Target, mut bytes: Vec<u8>) -> Result<Value<'static>, Rejection> {
+    match &target.form {
+        Form::Filled(length) => {
+            bytes.resize(bytes.len().max(*length), 0);
+            Ok(Value::Bytes(bytes))
+        }
+        Form::Text(room) => match room.text_of(bytes) {
+            Ok(decoded) => text(target, decoded.into()),
+            Err(bytes) => Ok(Value::Bytes(bytes)),
+        },
+        _ => Ok(Value::Bytes(bytes)),
+    }
+}
+
 fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     match target.kind {
         ColumnKind::Int => integer(target, text),
         ColumnKind::Decimal { scale } => decimal(target, text, scale),
         ColumnKind::Float => match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Value::Float(as_kept(target, value))),
+            Ok(value) if value.is_finite() => Ok(Value::Float(match &target.form {
+                Form::Real(real) => real.kept(value),
+                _ => value,
+            })),
             _ => Err(target.reject(
                 Code::OutOfRange,
                 format!("{} is beyond what a {} holds", brief(text), target.type_name),
             )),
         },
-        ColumnKind::Text => Ok(Value::Text(text.into())),
+        ColumnKind::Text => self::text(target, text.into()),
         ColumnKind::DateTime | ColumnKind::Date => Err(wrong_type(
             target,
             "a number; name its unit with as = \"unix_s\", \"unix_ms\" or \"unix_us\"",
@@ -101,7 +168,7 @@ fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
 
 fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     if let Ok(value) = text.parse::<i64>() {
-        return Ok(Value::Int(value));
+        return signed(target, value);
     }
     if let Ok(value) = text.parse::<u64>() {
         return Ok(Value::UInt(value));
@@ -114,9 +181,23 @@ fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     }
     let digits = number.to_string();
     match digits.parse::<i64>() {
-        Ok(value) => Ok(Value::Int(value)),
+        Ok(value) => signed(target, value),
         // Too large for any integer: the server says so in its own words.
         Err(_) => Ok(digits.parse().map_or(Value::Digits(digits.into()), Value::UInt)),
+    }
+}
+
+/// A whole number, but for those that the servers take for others.
+fn signed(target: &Target, value: i64) -> Result<Value<'static>, Rejection> {
+    match (&target.form, value) {
+        (Form::Year, 1..=99) => {
+            let problem = format!("{value} is a year of two digits at most; send all four");
+            Err(target.reject(Code::BadValue, problem))
+        }
+        (Form::Bit, ..0) => {
+            Err(target.reject(Code::OutOfRange, format!("{value} is negative, and a BIT is not")))
+        }
+        _ => Ok(Value::Int(value)),
     }
 }
 
@@ -162,17 +243,11 @@ fn named<'a>(target: &Target, conversion: Conversion, text: &'a str) -> Result<V
             (Value::Json(text), ColumnKind::Text) => Value::Text(text),
             (value, _) => value,
         }),
-        Conversion::Base64 => {
-            let text = unquote(target, text)?;
-            let bytes = BASE64.decode(text.as_bytes());
-            let bytes = bytes.map(|bytes| Value::Bytes(filled(target, bytes)));
-            bytes.map_err(|error| not_base64(target, &text, &error))
-        }
-        Conversion::Hex => {
-            let bytes = unhex(&unquote(target, text)?);
-            let bytes = bytes.map(|bytes| Value::Bytes(filled(target, bytes)));
-            bytes.ok_or_else(|| target.reject(Code::BadValue, "is not hexadecimal".into()))
-        }
+        Conversion::Base64 => base64(target, &unquote(target, text)?),
+        Conversion::Hex => match unhex(&unquote(target, text)?) {
+            Some(decoded) => bytes(target, decoded),
+            None => Err(target.reject(Code::BadValue, "is not hexadecimal".into())),
+        },
     }
 }
 
@@ -182,11 +257,9 @@ fn unix(target: &Target, text: &str, digits: usize) -> Result<Value<'static>, Re
     let number = Plain::parse(text.trim_matches('"')).ok_or_else(bad)?;
     let nanoseconds = number.scaled(9 - digits).ok_or_else(bad)?;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| bad())?;
-    let text = utc_text(at).ok_or_else(bad)?;
-    Ok(match target.kind {
-        ColumnKind::Date => Value::Text(text[..10].to_owned().into()),
-        _ => Value::DateTime(text),
-    })
+    let text =
+        utc_text(at, if let Form::Fraction(digits) = target.form { digits } else { 0 }).ok_or_else(bad)?;
+    Ok(if target.kind == ColumnKind::Date { day(text) } else { Value::DateTime(text) })
 }
 
 /// In the words of whoever has written it; the library's tell a letter by its number.

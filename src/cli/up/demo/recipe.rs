@@ -187,6 +187,7 @@ mod tests {
             name: name.into(),
             kind,
             type_name: type_name.into(),
+            collation: None,
             nullable: false,
             has_default: name == "id",
             auto_increment: name == "id",

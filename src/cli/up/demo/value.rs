@@ -89,18 +89,24 @@ fn first_member(kind: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::decode::Absent;
+    use crate::store::Column;
 
     const N: u64 = 1_700_000_000_123;
 
     fn of(kind: ColumnKind, type_name: &str, conversion: Option<Conversion>) -> Option<Value> {
-        let target = Target {
-            column: "c".into(),
+        let column = Column {
+            name: "c".into(),
             kind,
             type_name: type_name.into(),
-            conversion,
-            absent: Absent::Rejected,
+            collation: None,
+            nullable: false,
+            has_default: false,
+            auto_increment: false,
+            generated: false,
+            unique: false,
+            primary: false,
         };
+        let target = Target::new(&column, conversion);
         value(&target, N)
     }
 

@@ -2,20 +2,37 @@
 
 use proptest::prelude::*;
 
-use super::{super::Absent, *};
+use super::*;
+use crate::store::Column;
 
-fn target(kind: ColumnKind) -> Target {
-    Target { column: "c".into(), kind, type_name: "type".into(), conversion: None, absent: Absent::LeftOut }
+fn target(kind: ColumnKind, type_name: &str, conversion: Option<Conversion>) -> Target {
+    let column = Column {
+        name: "c".into(),
+        kind,
+        type_name: type_name.into(),
+        collation: Some("utf8mb4_general_ci".into()),
+        nullable: true,
+        has_default: false,
+        auto_increment: false,
+        generated: false,
+        unique: false,
+        primary: false,
+    };
+    Target::new(&column, conversion)
+}
+
+fn of_type(kind: ColumnKind, type_name: &str, json: &str) -> Result<Value<'static>, Rejection> {
+    let raw = RawValue::from_string(json.to_owned()).unwrap();
+    convert(&target(kind, type_name, None), &raw).map(Value::into_owned)
 }
 
 fn read(kind: ColumnKind, json: &str) -> Result<Value<'static>, Rejection> {
-    let raw = RawValue::from_string(json.to_owned()).unwrap();
-    convert(&target(kind), &raw).map(Value::into_owned)
+    of_type(kind, if kind == ColumnKind::DateTime { "datetime(6)" } else { "type" }, json)
 }
 
 fn read_as(kind: ColumnKind, conversion: Conversion, json: &str) -> Result<Value<'static>, Rejection> {
     let raw = RawValue::from_string(json.to_owned()).unwrap();
-    convert(&Target { conversion: Some(conversion), ..target(kind) }, &raw).map(Value::into_owned)
+    convert(&target(kind, "datetime(6)", Some(conversion)), &raw).map(Value::into_owned)
 }
 
 #[test]
@@ -58,10 +75,6 @@ fn a_value_has_the_form_that_its_column_gives_back() {
     assert_eq!(read(ColumnKind::Decimal { scale: 0 }, "12"), Ok(Value::Digits("12".into())));
     assert_eq!(read(ColumnKind::Text, "false"), Ok(Value::Text("0".into())));
     assert_eq!(read(ColumnKind::Float, "true"), Ok(Value::Float(1.0)));
-    let of_type = |kind, type_name: &str, json: &str| {
-        let raw = RawValue::from_string(json.to_owned()).unwrap();
-        convert(&Target { type_name: type_name.into(), ..target(kind) }, &raw).map(Value::into_owned)
-    };
     assert_eq!(of_type(ColumnKind::Float, "float", "16777217.25"), Ok(Value::Float(16_777_218.0)));
     assert_eq!(of_type(ColumnKind::Float, "float", "0.1"), Ok(Value::Float(0.1)));
     assert_eq!(of_type(ColumnKind::Float, "float", "1e39"), Ok(Value::Float(1e39)));
@@ -75,12 +88,71 @@ fn a_value_has_the_form_that_its_column_gives_back() {
 }
 
 #[test]
-fn a_date_that_no_calendar_holds_in_utc_is_left_to_the_server() {
-    for text in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
-        for kind in [ColumnKind::DateTime, ColumnKind::Date] {
-            assert_eq!(read(kind, &format!("\"{text}\"")), Ok(Value::Text(text.into())));
-        }
+fn what_a_server_would_change_without_a_word_is_refused_with_what_to_send() {
+    use ColumnKind::{Date, DateTime, Int, Member, Text, Time};
+    let cases = [
+        (Text, "varchar(3)", r#""abc ""#, "not_exact", "a varchar(3) has no room for"),
+        (Text, "varchar(3)", r#""日本語\t""#, "not_exact", "white space"),
+        (Text, "char(3)", r#""abc\n ""#, "not_exact", "a char(3) has no room for"),
+        (Text, "inet4", r#""001.2.3.4""#, "bad_value", "\"001.2.3.4\" is no inet4"),
+        (Text, "uuid", "true", "bad_value", "\"1\" is no uuid"),
+        (Member, "enum('a','b')", r#""1""#, "bad_value", "\"1\" names no member of enum('a','b')"),
+        (Member, "set('a','b')", r#""3""#, "bad_value", "names no member of set("),
+        (Date, "date", r#""10:11:12""#, "bad_value", "send it like 2026-01-31"),
+        (DateTime, "datetime(3)", r#""24-01-02""#, "bad_value", "cannot be read as a datetime(3)"),
+        (DateTime, "datetime", r#""9999-12-31T23:59:59-01:00""#, "bad_value", "send it like"),
+        (Date, "date", r#""0000-01-01T00:00:00+01:00""#, "bad_value", "send it like"),
+        (Time, "time", r#""1112""#, "bad_value", "send it like 23:59:59"),
+        (Int, "year", "1", "bad_value", "send all four"),
+        (Int, "year(4)", r#""99.0""#, "bad_value", "send all four"),
+        (Int, "year", "true", "wrong_type", "cannot take a boolean"),
+        (Int, "bit(64)", "-1", "out_of_range", "a BIT is not"),
+    ];
+    for (kind, type_name, json, code, told) in cases {
+        let rejection = of_type(kind, type_name, json).unwrap_err();
+        assert_eq!((rejection.code.as_str(), rejection.column.as_deref()), (code, Some("c")), "{json}");
+        assert!(rejection.reason.contains(told), "{json}: {}", rejection.reason);
     }
+}
+
+#[test]
+fn what_a_column_holds_exactly_goes_in_as_the_column_gives_it_back() {
+    use ColumnKind::{Date, DateTime, Float, Int, Member, Text, Time};
+    let text = |text: &str| Value::Text(text.to_owned().into());
+    let long = format!("{}  ", "é".repeat(127));
+    for (kind, type_name, json, kept) in [
+        (Text, "varchar(3)", r#""ab ""#, text("ab ")),
+        // The server refuses what is more than white space.
+        (Text, "varchar(3)", r#""abcd""#, text("abcd")),
+        (Text, "varchar(5)", "\"日本語 \"", text("日本語 ")),
+        (Text, "tinytext", r#""a  ""#, text("a  ")),
+        (Text, "uuid", r#""550E8400E29B41D4A716446655440000""#, text("550e8400-e29b-41d4-a716-446655440000")),
+        (Member, "enum('a','1')", r#""1""#, text("1")),
+        (Member, "enum('a','b')", r#""B""#, text("b")),
+        (Member, "set('a','b')", r#""b,a,b""#, text("a,b")),
+        (Date, "date", r#""2024-01-02 10:11:12""#, text("2024-01-02")),
+        (DateTime, "datetime", r#""2024-01-02""#, Value::DateTime("2024-01-02T00:00:00Z".into())),
+        (
+            DateTime,
+            "timestamp(1)",
+            r#""2024-01-02 10:11:12.59""#,
+            Value::DateTime("2024-01-02T10:11:12.5Z".into()),
+        ),
+        (Time, "time(3)", r#""9:05""#, text("09:05:00.000")),
+        (Int, "year", r#""2024""#, Value::Int(2024)),
+        (Int, "year", "0", Value::Int(0)),
+        (Int, "bit(1)", "true", Value::Int(1)),
+        (Float, "float(7,2) unsigned", "12345.678", Value::Float(12_345.68)),
+        (Float, "double(7,2)", "1.006", Value::Float(1.01)),
+    ] {
+        assert_eq!(of_type(kind, type_name, json), Ok(kept), "{type_name} {json}");
+    }
+    assert_eq!(of_type(Text, "tinytext", &format!("{long:?}")).unwrap_err().code, "not_exact");
+    let raw = RawValue::from_string("\"YWIgIA==\"".into()).unwrap();
+    let as_text = |type_name| convert(&target(Text, type_name, Some(Conversion::Base64)), &raw);
+    assert_eq!(as_text("varchar(4)"), Ok(text("ab  ")));
+    assert_eq!(as_text("char(2)"), Ok(text("ab")));
+    assert_eq!(as_text("varchar(2)").unwrap_err().code, "not_exact");
 }
 
 #[test]
