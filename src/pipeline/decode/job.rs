@@ -191,7 +191,7 @@ impl<'a> RowSeed<'_, '_, 'a> {
                 others.push_str(&serde_json::to_string(key).map_err(de::Error::custom)?);
                 others.push(':');
                 others.push_str(raw.get());
-                Ok(value::check_json(raw.get())
+                Ok(value::json::check(raw.get())
                     .map_err(|problem| self.plan.targets[target].reject(Code::BadValue, problem)))
             }
         }

@@ -1,8 +1,11 @@
 //! One JSON value into one column, exactly or not at all.
 
+mod bytes;
+mod digits;
+pub(super) mod json;
+
 use std::borrow::Cow;
 
-use base64::{DecodeError, Engine, alphabet, engine};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -10,22 +13,13 @@ use super::{
     Code, Rejection, Target,
     clock::clock,
     date::{instant, utc_text},
-    form::{Form, padded},
+    form::Form,
     number::Plain,
 };
 use crate::{
     route::Conversion,
     store::{ColumnKind, Value},
 };
-
-/// How deep JSON for a JSON column may nest; MySQL's own limit. MariaDB's is 32, and it says so itself.
-const DEPTH: usize = 100;
-
-/// Base64 with or without padding.
-const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
-    &alphabet::STANDARD,
-    engine::GeneralPurposeConfig::new().with_decode_padding_mode(engine::DecodePaddingMode::Indifferent),
-);
 
 /// Converts the raw text of a JSON value into a column's value.
 pub(super) fn convert<'a>(target: &Target, raw: &'a RawValue) -> Result<Value<'a>, Rejection> {
@@ -62,7 +56,7 @@ fn string<'a>(target: &Target, string: Cow<'a, str>) -> Result<Value<'a>, Reject
     match target.kind {
         ColumnKind::Text => text(target, string),
         ColumnKind::Member => member(target, string),
-        ColumnKind::Binary => base64(target, &string),
+        ColumnKind::Binary => bytes::base64(target, &string),
         ColumnKind::DateTime | ColumnKind::Date | ColumnKind::Time => time(target, &string),
         ColumnKind::Int | ColumnKind::Decimal { .. } | ColumnKind::Float => {
             let digits = string.trim();
@@ -121,32 +115,10 @@ fn day(utc: String) -> Value<'static> {
     Value::Text(utc[..10].to_owned().into())
 }
 
-fn base64(target: &Target, text: &str) -> Result<Value<'static>, Rejection> {
-    match BASE64.decode(text.as_bytes()) {
-        Ok(decoded) => bytes(target, decoded),
-        Err(error) => Err(not_base64(target, text, &error)),
-    }
-}
-
-/// Bytes; those that go into a text column as its text, where that is known.
-fn bytes(target: &Target, mut bytes: Vec<u8>) -> Result<Value<'static>, Rejection> {
-    match &target.form {
-        Form::Filled(length) => {
-            bytes.resize(bytes.len().max(*length), 0);
-            Ok(Value::Bytes(bytes))
-        }
-        Form::Text(room) => match room.text_of(bytes) {
-            Ok(decoded) => text(target, decoded.into()),
-            Err(bytes) => Ok(Value::Bytes(bytes)),
-        },
-        _ => Ok(Value::Bytes(bytes)),
-    }
-}
-
 fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     match target.kind {
-        ColumnKind::Int => integer(target, text),
-        ColumnKind::Decimal { scale } => decimal(target, text, scale),
+        ColumnKind::Int => digits::integer(target, text),
+        ColumnKind::Decimal { scale } => digits::decimal(target, text, scale),
         ColumnKind::Float => match text.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Value::Float(match &target.form {
                 Form::Real(real) => real.kept(value),
@@ -166,65 +138,8 @@ fn number<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
     }
 }
 
-fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
-    if let Ok(value) = text.parse::<i64>() {
-        return signed(target, value);
-    }
-    if let Ok(value) = text.parse::<u64>() {
-        return Ok(Value::UInt(value));
-    }
-    let Some(number) = Plain::parse(text) else {
-        return Err(target.reject(Code::OutOfRange, format!("{} is beyond every whole number", brief(text))));
-    };
-    if number.scale() > 0 {
-        return Err(target.reject(Code::NotExact, format!("{} is not a whole number", brief(text))));
-    }
-    let digits = number.to_string();
-    match digits.parse::<i64>() {
-        Ok(value) => signed(target, value),
-        // Too large for any integer: the server says so in its own words.
-        Err(_) => Ok(digits.parse().map_or(Value::Digits(digits.into()), Value::UInt)),
-    }
-}
-
-/// A whole number, but for those that the servers take for others.
-fn signed(target: &Target, value: i64) -> Result<Value<'static>, Rejection> {
-    match (&target.form, value) {
-        (Form::Year, 1..=99) => {
-            let problem = format!("{value} is a year of two digits at most; send all four");
-            Err(target.reject(Code::BadValue, problem))
-        }
-        (Form::Bit, ..0) => {
-            Err(target.reject(Code::OutOfRange, format!("{value} is negative, and a BIT is not")))
-        }
-        _ => Ok(Value::Int(value)),
-    }
-}
-
-/// In the form that the column gives back, with all its digits after the point: that is what events say, and rooms.
-fn decimal<'a>(target: &Target, text: &'a str, scale: u32) -> Result<Value<'a>, Rejection> {
-    // Most numbers have that form.
-    let fraction = text.bytes().rev().position(|byte| byte == b'.').unwrap_or(0);
-    let plain = text.len() <= 64 && !text.contains(['e', 'E']) && !text.starts_with("-0");
-    if plain && fraction <= scale as usize {
-        let is_whole = fraction == scale as usize;
-        return Ok(Value::Digits(if is_whole { text.into() } else { padded(text.to_owned(), scale).into() }));
-    }
-    let Some(number) = Plain::parse(text) else {
-        return Err(target.reject(
-            Code::OutOfRange,
-            format!("{} is beyond what a {} holds", brief(text), target.type_name),
-        ));
-    };
-    if number.scale() > scale as usize {
-        let problem = format!("{} has more digits after the point than {}", brief(text), target.type_name);
-        return Err(target.reject(Code::NotExact, problem));
-    }
-    Ok(Value::Digits(padded(number.to_string(), scale).into()))
-}
-
 fn json<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, Rejection> {
-    match check_json(text) {
+    match json::check(text) {
         Ok(()) => Ok(Value::Json(text.into())),
         Err(problem) => Err(target.reject(Code::BadValue, problem)),
     }
@@ -243,11 +158,8 @@ fn named<'a>(target: &Target, conversion: Conversion, text: &'a str) -> Result<V
             (Value::Json(text), ColumnKind::Text) => Value::Text(text),
             (value, _) => value,
         }),
-        Conversion::Base64 => base64(target, &unquote(target, text)?),
-        Conversion::Hex => match unhex(&unquote(target, text)?) {
-            Some(decoded) => bytes(target, decoded),
-            None => Err(target.reject(Code::BadValue, "is not hexadecimal".into())),
-        },
+        Conversion::Base64 => bytes::base64(target, &unquote(target, text)?),
+        Conversion::Hex => bytes::hex(target, &unquote(target, text)?),
     }
 }
 
@@ -262,32 +174,6 @@ fn unix(target: &Target, text: &str, digits: usize) -> Result<Value<'static>, Re
     Ok(if target.kind == ColumnKind::Date { day(text) } else { Value::DateTime(text) })
 }
 
-/// In the words of whoever has written it; the library's tell a letter by its number.
-fn not_base64(target: &Target, text: &str, error: &DecodeError) -> Rejection {
-    let problem = match *error {
-        DecodeError::InvalidByte(_, b'-' | b'_') => {
-            "is base64 of the kind for URLs; send + for - and / for _".to_owned()
-        }
-        DecodeError::InvalidByte(_, b'=') => "is not base64: = stands before its end".to_owned(),
-        DecodeError::InvalidByte(at, _) => {
-            let letter = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
-            format!("is not base64: '{}' is none of its characters", letter.escape_debug())
-        }
-        DecodeError::InvalidLength(_) | DecodeError::InvalidLastSymbol(..) | DecodeError::InvalidPadding => {
-            "is not base64: its end is missing or was changed".to_owned()
-        }
-    };
-    target.reject(Code::BadValue, problem)
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-    digits
-        .len()
-        .is_multiple_of(2)
-        .then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-}
-
 /// The text of a JSON string: borrowed when nothing in it is escaped.
 fn unquote<'a>(target: &Target, text: &'a str) -> Result<Cow<'a, str>, Rejection> {
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
@@ -297,39 +183,6 @@ fn unquote<'a>(target: &Target, text: &'a str) -> Result<Cow<'a, str>, Rejection
         Some(_) => serde_json::from_str::<String>(text).map(Cow::Owned).map_err(|_| {
             target.reject(Code::BadValue, "holds an escape that is no character (a lone surrogate)".into())
         }),
-    }
-}
-
-/// Checks what the parser lets pass unread: nesting, and escapes that are no characters.
-pub(super) fn check_json(text: &str) -> Result<(), String> {
-    let bytes = text.as_bytes();
-    let (mut depth, mut quoted, mut at) = (0usize, false, 0);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if quoted => at += escape_length(&text[at..])? - 1,
-            b'"' => quoted = !quoted,
-            b'[' | b'{' if !quoted => depth += 1,
-            b']' | b'}' if !quoted => depth -= 1,
-            _ => {}
-        }
-        if depth > DEPTH {
-            return Err(format!("nests deeper than {DEPTH} levels"));
-        }
-        at += 1;
-    }
-    Ok(())
-}
-
-/// The length of the escape at the beginning, both halves of a surrogate pair together.
-fn escape_length(text: &str) -> Result<usize, String> {
-    let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    if text.as_bytes().get(1) != Some(&b'u') {
-        return Ok(2);
-    }
-    match (unit(2), text.get(6..8), unit(8)) {
-        (Some(0xD800..=0xDBFF), Some("\\u"), Some(0xDC00..=0xDFFF)) => Ok(12),
-        (Some(0xD800..=0xDFFF), ..) => Err("holds a lone surrogate".into()),
-        _ => Ok(6),
     }
 }
 
