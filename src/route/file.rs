@@ -1,12 +1,14 @@
 //! The routes file: TOML, one `[[route]]` table for each route.
 
 mod slips;
+mod text_or;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use slips::{EACH_ROUTE, in_words};
+use text_or::{Expected, TextOr};
 
 use super::{Conversion, Mapping, OnDuplicate, RoomTemplate, Route, Source, Table, Unknown};
 
@@ -43,36 +45,37 @@ struct File {
 struct Entry {
     queue: String,
     table: String,
-    columns: Option<BTreeMap<String, Column>>,
+    columns: Option<BTreeMap<String, TextOr<Column>>>,
     rooms: Option<Vec<String>>,
     event: Option<String>,
     namespace: Option<String>,
     publish: Option<bool>,
     dedupe: Option<String>,
     on_duplicate: Option<OnDuplicate>,
-    unknown: Option<UnknownEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a key, or { from = \"/pointer\", as = \"conversion\" }")]
-enum Column {
-    Plain(String),
-    Full(FullColumn),
+    unknown: Option<TextOr<Others>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FullColumn {
+struct Column {
     from: String,
     #[serde(rename = "as")]
     conversion: Option<String>,
 }
 
+impl Expected for Column {
+    const EXPECTED: &'static str = "a key, or { from = \"/pointer\", as = \"conversion\" }";
+}
+
+/// Where the keys go that no column takes.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected \"ignore\", \"reject\" or { column = \"name\" }")]
-enum UnknownEntry {
-    Word(String),
-    Column { column: String },
+#[serde(deny_unknown_fields)]
+struct Others {
+    column: String,
+}
+
+impl Expected for Others {
+    const EXPECTED: &'static str = "\"ignore\", \"reject\" or { column = \"name\" }";
 }
 
 impl Entry {
@@ -91,7 +94,7 @@ impl Entry {
         route.publish = self.publish.unwrap_or(true);
         route.dedupe = self.dedupe;
         route.on_duplicate = self.on_duplicate.unwrap_or_else(|| default_on_duplicate(&route));
-        route.unknown = self.unknown.map(UnknownEntry::into_unknown).transpose()?.unwrap_or_default();
+        route.unknown = self.unknown.map(unknown).transpose()?.unwrap_or_default();
         route.check().map_err(|(_, problem)| problem)?;
         Ok(route)
     }
@@ -102,13 +105,13 @@ pub(crate) fn default_on_duplicate(route: &Route) -> OnDuplicate {
     if route.dedupe.is_some() { OnDuplicate::Ignore } else { OnDuplicate::Reject }
 }
 
-fn mappings(columns: BTreeMap<String, Column>) -> Result<Vec<Mapping>, String> {
+fn mappings(columns: BTreeMap<String, TextOr<Column>>) -> Result<Vec<Mapping>, String> {
     columns
         .into_iter()
         .map(|(column, entry)| {
             let (from, conversion) = match entry {
-                Column::Plain(from) => (from, None),
-                Column::Full(full) => (full.from, full.conversion),
+                TextOr::Text(from) => (from, None),
+                TextOr::Table(full) => (full.from, full.conversion),
             };
             let wrong = |e: String| format!("column {column:?}: {e}");
             Ok(Mapping {
@@ -120,12 +123,10 @@ fn mappings(columns: BTreeMap<String, Column>) -> Result<Vec<Mapping>, String> {
         .collect()
 }
 
-impl UnknownEntry {
-    fn into_unknown(self) -> Result<Unknown, String> {
-        match self {
-            Self::Column { column } => Ok(Unknown::Column(column)),
-            Self::Word(word) => Unknown::parse_word(&word),
-        }
+fn unknown(entry: TextOr<Others>) -> Result<Unknown, String> {
+    match entry {
+        TextOr::Table(Others { column }) => Ok(Unknown::Column(column)),
+        TextOr::Text(word) => Unknown::parse_word(&word),
     }
 }
 
@@ -209,6 +210,16 @@ mod tests {
             ("[[routes]]\nqueue = \"q\"", "did you mean route?"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nevent = \"disconnect\"", "reserved"),
             ("[[route]]\nqueue = \"q\"\ntable = \"t\"\nunknown = \"drop\"", "ignore, reject"),
+            ("[[route]]\nqueue = 'q'\ntable = 't'\nunknown = 1", "): expected \"ignore\", \"reject\" or {"),
+            (
+                "[[route]]\nqueue = 'q'\ntable = 't'\nunknown = { column = 'x', b = 1 }",
+                "line 4, column 27 (unknown = { column = 'x', b = 1 }): unknown field `b`",
+            ),
+            ("[[route]]\nqueue = 'q'\ntable = 't'\nunknown = { colum = 'x' }", "did you mean column?"),
+            ("[[route]]\nqueue = 'q'\ntable = 't'\nunknown = {}", "`column` is missing"),
+            ("[[route]]\nqueue = 'q'\ntable = 't'\ncolumns = { a = { form = 'x' } }", "did you mean from?"),
+            ("[[route]]\nqueue = 'q'\ntable = 't'\ncolumns.a = { as = 'hex' }", "): `from` is missing"),
+            ("[[route]]\nqueue = 'q'\ntable = 't'\ncolumns.a = 2026-01-31", "): expected text in quotes"),
             (
                 "[[route]]\nqueue = \"q\"\ntable = \"t\"\ncolumns = { a = { from = \"b\", as = \"days\" } }",
                 "unix_ms",

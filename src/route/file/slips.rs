@@ -35,8 +35,8 @@ fn plain(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown variant ") {
         return rest.replacen(", expected one of ", " is not known; there are ", 1);
     }
-    // The library's words for a value that should be one of several words.
-    if message == "wanted string or table" {
+    // The library's words for a value that should be one of several words, and for a date that should be text.
+    if message == "wanted string or table" || message.contains("$__toml_private") {
         return "expected text in quotes".to_owned();
     }
     message
@@ -73,9 +73,8 @@ fn hint(text: &str, error: &toml::de::Error) -> Option<String> {
     match key.as_str() {
         "columns" if is_top => Some("it belongs to a route: write [route.columns] below that route".into()),
         "queue" | "table" | "rooms" | "event" if is_top => Some(EACH_ROUTE.into()),
-        // It is one, and what is wrong is inside it.
-        "columns" if error.message().starts_with("expected a key") => None,
-        "columns" | "route.columns" => Some(
+        // Otherwise it is one, and what is wrong is inside it.
+        "columns" | "route.columns" if error.message().ends_with("expected a map") => Some(
             "columns is one table: [route.columns], and below it lines like accountid = \"time\"; \
              accountid=time,openid=stamp is the form of ROWCAST_COLUMNS"
                 .into(),
