@@ -2,26 +2,33 @@
 
 use std::{
     fmt::Display,
-    ops::{Bound, RangeBounds},
+    ops::{RangeBounds, RangeFrom, RangeInclusive},
     str::FromStr,
 };
 
-/// Reads a number within bounds, whose lower one is a number.
+/// Reads a number within bounds.
 pub(super) fn within<N, R>(range: R) -> impl Fn(&str) -> Result<N, String> + Clone
 where
-    N: FromStr + PartialOrd + Display,
-    R: RangeBounds<N> + Clone,
+    N: FromStr + PartialOrd,
+    R: Bounds<N> + Clone,
 {
-    move |text| text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| expected(&range))
+    move |text| text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| range.expected())
 }
 
-fn expected<N: Display>(range: &impl RangeBounds<N>) -> String {
-    match (range.start_bound(), range.end_bound()) {
-        (Bound::Included(least), Bound::Included(most)) => {
-            format!("expected a number from {least} to {most}")
-        }
-        (Bound::Included(least), _) => format!("expected a number, {least} or more"),
-        _ => "expected a number".to_owned(),
+/// Bounds, of which the lower one is always a number.
+pub(super) trait Bounds<N>: RangeBounds<N> {
+    fn expected(&self) -> String;
+}
+
+impl<N: Display> Bounds<N> for RangeInclusive<N> {
+    fn expected(&self) -> String {
+        format!("expected a number from {} to {}", self.start(), self.end())
+    }
+}
+
+impl<N: Display> Bounds<N> for RangeFrom<N> {
+    fn expected(&self) -> String {
+        format!("expected a number, {} or more", self.start)
     }
 }
 
