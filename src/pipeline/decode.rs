@@ -23,7 +23,7 @@ pub use misfit::{Lack, Misfit};
 pub use plan::{Plan, RowId};
 pub use target::{Absent, Target};
 
-use crate::store::Value;
+use crate::store::{MAX_PLACEHOLDERS, Value};
 
 /// The jobs of one claim, decoded: rows in a flat vector, [`Plan::width`] values for each.
 #[derive(Debug, Default)]
@@ -136,10 +136,30 @@ impl Rejection {
         Self { code: code.to_owned(), column, reason: message.to_owned() }
     }
 
-    /// An array with more rows than one statement takes.
-    pub fn too_many_rows(rows: usize, fit: usize) -> Self {
+    /// An array with more values than one statement takes.
+    pub fn too_many_values(rows: usize, columns: usize) -> Self {
+        let fit = MAX_PLACEHOLDERS / columns.max(1);
         let reason = format!(
-            "its {rows} rows go in whole or not at all, and one statement takes {fit} of them; send fewer"
+            "its {rows} rows go in whole or not at all, with one statement, which takes {MAX_PLACEHOLDERS} values: \
+             {fit} rows of {columns} each; send fewer"
+        );
+        Self::new(Code::TooLarge, reason)
+    }
+
+    /// An array with more rows than are held in memory.
+    pub fn beyond_memory(rows: usize, fit: usize) -> Self {
+        let reason = format!(
+            "its {rows} rows go in whole or not at all, and {fit} of a table with so many columns are held in \
+             memory; send fewer"
+        );
+        Self::new(Code::TooLarge, reason)
+    }
+
+    /// An array with more bytes than one statement takes.
+    pub fn beyond_packet_together(rows: usize, fit: usize, packet: usize) -> Self {
+        let reason = format!(
+            "its {rows} rows go in whole or not at all, and {fit} of them are what the database takes at once \
+             (max_allowed_packet is {packet}); send fewer"
         );
         Self::new(Code::TooLarge, reason)
     }
@@ -309,10 +329,35 @@ mod tests {
     }
 
     #[test]
-    fn an_array_with_more_values_than_a_statement_takes_is_rejected_before_it_is_decoded() {
-        let plan = plan(|_| ());
-        let array = format!("[{}{{}}]", "{},".repeat(40_000));
-        assert_eq!(code_of(&plan, array.as_bytes()), "too_large");
+    fn an_array_takes_as_many_rows_as_a_statement_takes_of_the_columns_that_it_gives() {
+        let by_name = |columns: usize| {
+            let defaulted =
+                |n: usize| Column { name: format!("c{n}"), has_default: true, ..schema().columns[2].clone() };
+            let columns = (0..columns).map(defaulted).collect();
+            Plan::new(
+                &Route::new("q", Table::parse("t").unwrap()),
+                &TableSchema { columns, ..schema() },
+                1 << 24,
+            )
+            .unwrap()
+        };
+        let array = |rows: usize, row: &str| format!("[{}{row}]", format!("{row},").repeat(rows - 1));
+        let told = |plan: &Plan, rows: usize, row: &str| {
+            let jobs = [array(rows, row).into_bytes()];
+            Batch::decode(plan, &jobs).jobs[0].clone().map_err(|rejection| rejection.reason)
+        };
+        // What it leaves out takes no place of the statement.
+        let plan = by_name(16);
+        let (one, two) = (r#"{"c3":"x"}"#, r#"{"c3":"x","c9":"y"}"#);
+        assert_eq!(told(&plan, 65_535, one).unwrap().count, 65_535);
+        assert!(told(&plan, 65_536, one).unwrap_err().contains("65535 rows of 1 each"));
+        assert_eq!(told(&plan, 32_767, two).unwrap().count, 32_767);
+        assert!(told(&plan, 32_768, two).unwrap_err().contains("65535 values: 32767 rows of 2 each"));
+        // Memory holds a place for each.
+        let wide = by_name(1_024);
+        assert_eq!(told(&wide, 1_024, one).unwrap().count, 1_024);
+        assert!(told(&wide, 1_025, one).unwrap_err().contains("and 1024 of a table with so many columns"));
+        assert_eq!(code_of(&plan, array(65_537, "{}").as_bytes()), "too_large");
     }
 
     #[test]

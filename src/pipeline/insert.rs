@@ -162,7 +162,7 @@ impl<'w, 'b> Insertion<'w, 'b> {
     async fn write_all(&mut self, write: Write, present: &[u16], jobs: &[usize]) -> Result<(), Fault> {
         let rows: Vec<&[Value<'b>]> = jobs.iter().flat_map(|&job| self.rows(job)).collect();
         let counts: Vec<usize> = jobs.iter().map(|&job| self.count(job)).collect();
-        let fit = |first: usize, enough| self.store.fit(present.len(), &rows[first..], enough);
+        let fit = |first: usize, enough| self.store.fit(&self.shape, present, &rows[first..], enough);
         for part in cut(&counts, self.store.best_rows(), fit) {
             let (job, rejection) = match part {
                 Part::Statement(range) => {
@@ -170,7 +170,9 @@ impl<'w, 'b> Insertion<'w, 'b> {
                     continue;
                 }
                 Part::BeyondPacket { job } => (job, Rejection::beyond_packet(self.store.packet())),
-                Part::TooManyRows { job, rows, fit } => (job, Rejection::too_many_rows(rows, fit)),
+                Part::TooManyRows { job, rows, fit } => {
+                    (job, Rejection::beyond_packet_together(rows, fit, self.store.packet()))
+                }
             };
             self.outcomes[jobs[job]] = Some(JobOutcome::Rejected(rejection));
         }

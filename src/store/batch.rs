@@ -59,7 +59,7 @@ pub(super) enum Kind {
     KnownNow,
 }
 
-/// More than what stands before the values in a statement's packet.
+/// More than what stands before the values in a statement's packet, and the byte by which it must be smaller.
 const PACKET_HEAD: usize = 64;
 /// The most that a server's text takes in a dead letter.
 const MESSAGE: usize = 500;
@@ -197,26 +197,21 @@ impl Store {
         self.best_rows
     }
 
-    /// How many rows of these sizes fit one statement; 0 when not even the first one does. No more are looked at than
-    /// would be enough.
-    pub fn fit(&self, present: usize, rows: &[&[Value<'_>]], enough: usize) -> usize {
-        let most = (MAX_PLACEHOLDERS / present.max(1)).min(enough).max(1);
-        let packet = self.packet;
-        // Beside the values stand types, the statement's head and room for what `size` does not see.
-        let mut room = packet.saturating_sub(packet / 8 + 1024);
-        let mut fit = 0;
-        for row in rows.iter().take(most) {
-            let size: usize = row.iter().map(|value| value.size() + 3).sum();
-            if fit == 0 && size + PACKET_HEAD > packet {
-                return 0;
-            }
-            if size > room {
-                break;
-            }
-            room -= size;
-            fit += 1;
-        }
-        fit.max(1)
+    /// How many rows, of which these columns are given, fit one statement; 0 when not even the first one does. No more
+    /// are looked at than would be enough.
+    pub fn fit(&self, shape: &Shape, present: &[u16], rows: &[&[Value<'_>]], enough: usize) -> usize {
+        let places = present.len();
+        let most = (MAX_PLACEHOLDERS / places.max(1)).min(enough);
+        // The text is sent before the values, in a packet of its own: `(?,?),` for each row.
+        let head = text(Kind::Upsert, shape, present, 0).len() + PACKET_HEAD;
+        let most = most.min(self.packet.saturating_sub(head) / (2 * places + 3));
+        // In bits: each value has one that says whether it is NULL.
+        let mut room = 8 * self.packet.saturating_sub(PACKET_HEAD);
+        let fits = |row: &&&[Value<'_>]| {
+            let size = row.iter().filter(|value| !value.is_absent()).map(|value| 8 * value.sent() + 1).sum();
+            room.checked_sub(size).inspect(|&left| room = left).is_some()
+        };
+        rows.iter().take(most).take_while(fits).count()
     }
 
     async fn write(

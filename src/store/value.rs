@@ -60,6 +60,24 @@ impl Value<'_> {
         }
     }
 
+    /// How many bytes of a statement's packet the value takes with its type, beside its bit among the NULLs.
+    pub(super) fn sent(&self) -> usize {
+        // The length stands before text and bytes.
+        let counted = |length: usize| match length {
+            0..251 => length + 1,
+            251..0x1_0000 => length + 3,
+            0x1_0000..0x100_0000 => length + 4,
+            _ => length + 9,
+        };
+        2 + match self {
+            Self::Absent | Self::Null => 0,
+            Self::Int(_) | Self::UInt(_) | Self::Float(_) => 8,
+            Self::Text(text) | Self::Digits(text) | Self::Json(text) => counted(text.len()),
+            Self::Bytes(bytes) => counted(bytes.len()),
+            Self::DateTime(text) => counted(text.len()),
+        }
+    }
+
     /// The value's text as the server would write it, to tell equal keys; `None` for NULL.
     pub fn key_text(&self) -> Option<Cow<'_, [u8]>> {
         match self {

@@ -11,6 +11,9 @@ use crate::{
     store::{MAX_PLACEHOLDERS, Value},
 };
 
+/// The most values of one array, given or left out: some tens of megabytes.
+const MOST_HELD: usize = 1 << 20;
+
 /// Appends a job's rows and returns how many there are. On an error the caller cuts off what was appended.
 pub(super) fn decode<'a>(
     plan: &Plan,
@@ -43,15 +46,23 @@ fn array<'a>(plan: &Plan, text: &'a str, values: &mut Vec<Value<'a>>) -> Result<
         return Err(Rejection::new(Code::NotAnObject, "the array is empty; there is no row in it"));
     }
     // Before they are decoded: a short job can name millions of values.
-    let fit = MAX_PLACEHOLDERS / plan.width().max(1);
-    if elements.len() > fit {
-        return Err(Rejection::too_many_rows(elements.len(), fit));
+    let held = MOST_HELD / plan.width().max(1);
+    if elements.len() > held {
+        return Err(Rejection::beyond_memory(elements.len(), held));
     }
+    let start = values.len();
     for (at, element) in elements.iter().enumerate() {
         if !element.get().starts_with('{') {
             return Err(Rejection::new(Code::NotAnObject, format!("element {at} of the array is no object")));
         }
         object(plan, element.get(), values)?;
+        if at == 0 {
+            // All others must give the same columns.
+            let given = values[start..].iter().filter(|value| !value.is_absent()).count();
+            if elements.len() * given > MAX_PLACEHOLDERS {
+                return Err(Rejection::too_many_values(elements.len(), given));
+            }
+        }
     }
     Ok(elements.len())
 }

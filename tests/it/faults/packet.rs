@@ -37,6 +37,26 @@ async fn claims_jobs_and_outcomes_larger_than_a_packet_hold_up_nobody() {
 }
 
 #[tokio::test]
+async fn an_array_goes_in_up_to_what_a_packet_holds_and_one_row_more_is_told_with_what_does() {
+    let env = Env::own_servers().await;
+    env.execute("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, s LONGTEXT, v VARCHAR(100))").await;
+    env.execute("SET GLOBAL max_allowed_packet = 1048576").await;
+    env.migrate().await;
+    let worker = Running::worker(&env, &[("ROWCAST_TABLE", "n"), ("ROWCAST_MAX_JOB_BYTES", "2000000")]);
+    let row = |length: usize| format!(r#"{{"s":"{}"}}"#, "x".repeat(length));
+    let array = |rows: usize| format!("[{}]", vec![row(1_000); rows].join(","));
+    // A row of the array takes 1,007 bytes and two bits.
+    let jobs = [array(1_040), array(1_041), row(1_048_503), row(1_048_504)];
+    let letters = env.run(&jobs.each_ref().map(String::as_str)).await;
+    assert_eq!(env.lines("SELECT COUNT(*), MAX(LENGTH(s)) FROM n").await, ["1041|1048503"]);
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons[0].contains("its 1041 rows") && reasons[0].contains("1040 of them"), "{reasons:?}");
+    assert!(reasons.iter().all(|reason| reason.contains("max_allowed_packet is 1048576")), "{reasons:?}");
+    assert!(said(&worker.stop().await, "waiting for").is_empty());
+}
+
+#[tokio::test]
 async fn a_binary_log_of_statements_changes_nothing() {
     let env = Env::own_servers_with(&["--log-bin=log", "--server-id=1", "--binlog-format=STATEMENT"]).await;
     env.migrate().await;
