@@ -11,10 +11,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::Variables;
-
-/// What is said where there is nothing to show, to retry or to delete.
-const NONE: &str = "No dead letters.";
+use super::{Variables, show::named};
+use crate::queue::Admin;
 
 /// Look at dead letters, retry them, or delete them
 ///
@@ -46,4 +44,13 @@ pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
         Action::Retry(args) => act::retry(args, variables),
         Action::Purge(args) => act::purge(args, variables),
     }
+}
+
+/// What is said where there is nothing to show, to retry or to delete: of which queues that holds.
+fn none(queues: &[(String, Admin)]) -> String {
+    format!("No dead letters in {}.", names(queues))
+}
+
+fn names(queues: &[(String, Admin)]) -> String {
+    named("queue", queues.iter().map(|(queue, _)| queue.as_str()))
 }

@@ -75,6 +75,13 @@ pub(super) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// Things by their names: `queue "message"`, `queues "message", "orders"`.
+pub(super) fn named<'a>(thing: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("{name:?}")).collect();
+    let more = if names.len() == 1 { "" } else { "s" };
+    format!("{thing}{more} {}", names.join(", "))
+}
+
 /// A word for the shell.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
@@ -117,6 +124,8 @@ mod tests {
         let said = ["0.3 ms", "13 ms", "2.3 s", "45 s", "119 s", "2 min", "3 min", "3 min"];
         assert_eq!(delays.map(took), said);
         assert_eq!([count(1, "job"), count(0, "job")], ["1 job", "0 jobs"]);
+        assert_eq!(named("queue", ["a"]), "queue \"a\"");
+        assert_eq!(named("queue", ["a", "b\n"]), "queues \"a\", \"b\\n\"");
     }
 
     #[test]

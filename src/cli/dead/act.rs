@@ -17,7 +17,7 @@ use super::{
         reach::{self, InWords as _},
         show::{count, say, shown},
     },
-    NONE,
+    names, none,
     selection::Selection,
 };
 use crate::{
@@ -122,24 +122,25 @@ fn act(
         }
         ensure!(
             done >= which.ids.len() as u64,
-            "{} not found; `rowcast dead list --all` shows those that there are",
-            count(which.ids.len() as u64 - done, "id")
+            "{} not found in {}; `rowcast dead list --all` shows those that there are",
+            count(which.ids.len() as u64 - done, "id"),
+            names(&queues)
         );
         if done == 0 {
-            say(nothing_done(which, &codes))?;
+            say(nothing_done(which, &codes, &queues))?;
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
 /// Why there was nothing to do, with the codes that there are.
-fn nothing_done(which: &Selection, codes: &BTreeSet<String>) -> String {
+fn nothing_done(which: &Selection, codes: &BTreeSet<String>, queues: &[(String, Admin)]) -> String {
     match &which.code {
         Some(code) if !codes.is_empty() => {
             let codes = codes.iter().map(|code| shown(code, 60)).collect::<Vec<_>>().join(", ");
-            format!("No dead letter has the code {code}. There are {codes}.")
+            format!("No dead letter in {} has the code {code}. There are {codes}.", names(queues))
         }
-        _ => NONE.to_owned(),
+        _ => none(queues),
     }
 }
 
@@ -149,12 +150,11 @@ async fn confirm(fate: Fate, which: &Selection, queues: &[(String, Admin)]) -> a
     for (queue, admin) in queues {
         letters += admin.audit().await.in_words(|| format!("cannot read queue {queue:?}"))?.dead_letters;
     }
-    let names: Vec<&str> = queues.iter().map(|(queue, _)| queue.as_str()).collect();
     let subject = match &which.code {
         Some(code) => format!("those with code {code} of {}", count(letters, "dead letter")),
         None => format!("all {}", count(letters, "dead letter")),
     };
-    eprint!("{} {subject} of {}? [y/N] ", verb(fate), names.join(", "));
+    eprint!("{} {subject} of {}? [y/N] ", verb(fate), names(queues));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

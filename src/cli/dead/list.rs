@@ -13,7 +13,7 @@ use super::{
         reach::{self, InWords as _},
         show::{say, say_json, shown, table},
     },
-    NONE,
+    names, none,
 };
 use crate::{
     config::QueueSettings,
@@ -76,18 +76,19 @@ pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<Exi
     let settings = QueueSettings::from_vars(variables)?;
     reach::block_on(async {
         let (mut groups, mut any) = (Groups::default(), false);
-        for (queue, admin) in reach::queues(&settings).await? {
+        let queues = reach::queues(&settings).await?;
+        for (queue, admin) in &queues {
             let failed = || format!("cannot read the dead letters of {queue:?}");
-            let mut cursor = Cursor::start(&admin).await.in_words(failed)?;
+            let mut cursor = Cursor::start(admin).await.in_words(failed)?;
             let (most, form) = if args.all { (PAGE, Form::Whole) } else { (MANY, Form::Facts) };
             loop {
-                let page = cursor.next(&admin, most, form).await.in_words(failed)?;
+                let page = cursor.next(admin, most, form).await.in_words(failed)?;
                 if page.is_empty() {
                     break;
                 }
                 for entry in &page {
                     if !args.all {
-                        groups.add(&queue, entry);
+                        groups.add(queue, entry);
                         continue;
                     }
                     if !any && !args.json {
@@ -99,20 +100,22 @@ pub(super) fn list(args: &ListArgs, variables: &Variables) -> anyhow::Result<Exi
             }
         }
         if !args.all {
-            say_groups(&groups.into_sorted(), args.json)?;
-        } else if !any && !args.json {
-            say(NONE)?;
+            any = say_groups(&groups.into_sorted(), args.json)?;
+        }
+        if !any && !args.json {
+            say(none(&queues))?;
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn say_groups(counted: &[Counted], json: bool) -> anyhow::Result<()> {
+/// Returns whether there are any.
+fn say_groups(counted: &[Counted], json: bool) -> anyhow::Result<bool> {
     if json {
-        return say_json(&counted);
+        say_json(&counted)?;
     }
-    if counted.is_empty() {
-        return Ok(say(NONE)?);
+    if json || counted.is_empty() {
+        return Ok(!counted.is_empty());
     }
     let mut rows =
         vec![["letters", "queue", "code", "column", "oldest", "reason"].map(str::to_owned).to_vec()];
@@ -131,7 +134,7 @@ fn say_groups(counted: &[Counted], json: bool) -> anyhow::Result<()> {
             "\n... stands for what differs from letter to letter, or is too long; `rowcast dead show ID` shows it whole.",
         )?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn say_entry(entry: &Entry, json: bool) -> anyhow::Result<()> {
@@ -157,12 +160,17 @@ fn line([id, at, code, column, job]: [&str; 5]) -> String {
 pub(super) fn show(args: &ShowArgs, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
     reach::block_on(async {
-        for (queue, admin) in reach::queues(&settings).await? {
-            if let Some(letter) = letter(&queue, &admin, &args.id).await? {
+        let queues = reach::queues(&settings).await?;
+        for (queue, admin) in &queues {
+            if let Some(letter) = letter(queue, admin, &args.id).await? {
                 return say_letter(&letter, args);
             }
         }
-        bail!("there is no dead letter {:?}; `rowcast dead list --all` shows those that there are", args.id)
+        bail!(
+            "there is no dead letter {:?} in {}; `rowcast dead list --all` shows those that there are",
+            args.id,
+            names(&queues)
+        )
     })
 }
 

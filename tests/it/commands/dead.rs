@@ -50,7 +50,8 @@ async fn three(env: &Env) -> [DeadLetter; 3] {
 async fn letters_are_counted_by_what_they_died_of() {
     let env = Env::new().await;
     for arguments in [&["dead", "list"][..], &["dead", "list", "--all"]] {
-        rowcast(&env, arguments).await.ended(0).says("No dead letters.");
+        let said = format!("No dead letters in queue {:?}.\n", env.queue);
+        assert_eq!(rowcast(&env, arguments).await.ended(0).out, said);
     }
     three(&env).await;
     let groups = rowcast(&env, &["dead", "list", "--json"]).await.ended(0).json();
@@ -101,7 +102,10 @@ async fn a_letter_is_shown_whole_and_its_job_byte_for_byte() {
     let mut command = on(&env);
     let output = command.args(["dead", "show", "--raw", "01W:7:2"]).output().unwrap();
     assert_eq!(output.stdout, letters[2].raw_bytes());
-    rowcast(&env, &["dead", "show", "01W:7:9"]).await.ended(1).complains("no dead letter \"01W:7:9\"");
+    rowcast(&env, &["dead", "show", "01W:7:9"])
+        .await
+        .ended(1)
+        .complains("no dead letter \"01W:7:9\" in queue ");
 }
 
 #[tokio::test]
@@ -110,7 +114,7 @@ async fn a_retried_job_is_back_in_its_queue_byte_for_byte_and_its_letter_is_gone
     let letters = three(&env).await;
     rowcast(&env, &["dead", "retry", "01W:7:2"]).await.ended(0).says("1 dead letter sent back");
     assert_eq!(list(&env, &env.queue).await, [letters[2].raw_bytes()]);
-    rowcast(&env, &["dead", "retry", "01W:7:2"]).await.ended(1).complains("1 id not found");
+    rowcast(&env, &["dead", "retry", "01W:7:2"]).await.ended(1).complains("1 id not found in queue ");
     rowcast(&env, &["dead", "retry", "--code", "1406"]).await.ended(0).says("2 dead letters sent back");
     // Oldest first, behind what waits already.
     let expected = [1, 0, 2].map(|at: usize| letters[at].raw_bytes());
@@ -118,7 +122,7 @@ async fn a_retried_job_is_back_in_its_queue_byte_for_byte_and_its_letter_is_gone
     assert!(list(&env, &dead_key(&env)).await.is_empty());
     for which in [&["--all"][..], &["--code", "1406"]] {
         let ran = rowcast(&env, &[&["dead", "retry"], which].concat()).await.ended(0);
-        assert_eq!(ran.out, "No dead letters.\n");
+        assert_eq!(ran.out, format!("No dead letters in queue {:?}.\n", env.queue));
     }
 }
 
@@ -126,9 +130,10 @@ async fn a_retried_job_is_back_in_its_queue_byte_for_byte_and_its_letter_is_gone
 async fn a_code_that_no_letter_has_is_told_with_those_that_there_are() {
     let env = Env::new().await;
     three(&env).await;
-    let told = "No dead letter has the code 1407. There are 1406, not_json.";
-    rowcast(&env, &["dead", "retry", "--code", "1407"]).await.ended(0).says(told);
-    rowcast(&env, &["dead", "purge", "--code", "1407", "--yes"]).await.ended(0).says(told);
+    let told =
+        format!("No dead letter in queue {:?} has the code 1407. There are 1406, not_json.", env.queue);
+    rowcast(&env, &["dead", "retry", "--code", "1407"]).await.ended(0).says(&told);
+    rowcast(&env, &["dead", "purge", "--code", "1407", "--yes"]).await.ended(0).says(&told);
     assert_eq!(list(&env, &dead_key(&env)).await.len(), 3);
 }
 
