@@ -184,8 +184,16 @@ fn is_only_the_query(url: &SecretUrl) -> bool {
     before.parse::<sqlx::mysql::MySqlConnectOptions>().is_ok_and(|options| options.get_database().is_some())
 }
 
+/// The variables that say what the routes are, as far as they are set, for whoever is to use the same. The file's name
+/// is whole, so that it is found from any folder.
+pub fn route_variables(vars: &dyn Vars) -> Vec<(&'static str, String)> {
+    let whole =
+        |path: String| std::path::absolute(&path).map_or(path, |path| path.to_string_lossy().into_owned());
+    let file = vars.get(FILE).map(|path| (FILE, whole(path)));
+    file.into_iter().chain(SINGLE.iter().filter_map(|name| Some((*name, vars.get(name)?)))).collect()
+}
+
 pub(super) fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
-    const FILE: &str = "ROWCAST_ROUTES";
     let Some(path) = vars.get(FILE) else { return Ok(vec![single_route(vars)?]) };
     if let Some(name) = SINGLE.iter().find(|name| vars.get(name).is_some()) {
         return Err(ConfigError::new(
@@ -197,6 +205,9 @@ pub(super) fn routes(vars: &dyn Vars) -> Result<Vec<Route>, ConfigError> {
     let text = text_of(&path).map_err(|e| ConfigError::new(FILE, Some(&path), e))?;
     route::parse_file(&text).map_err(|e| ConfigError::new(FILE, Some(&path), e))
 }
+
+/// The variable that names a file of routes.
+const FILE: &str = "ROWCAST_ROUTES";
 
 /// The variables that describe one route.
 const SINGLE: [&str; 10] = [

@@ -20,7 +20,7 @@ use super::{
     demo::Recipe,
 };
 use crate::{
-    config::{Address, SecretUrl, Settings, Vars as _, gateway_addresses},
+    config::{Address, SecretUrl, Settings, Vars as _, gateway_addresses, route_variables},
     emitter::Target,
     route::Route,
     sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted, free_ports},
@@ -96,6 +96,21 @@ async fn sample(route: &Route, settings: &Settings) -> Result<(String, String), 
     Ok(recipe.map_err(|fault| fault.to_string())?.sample())
 }
 
+/// What makes `rowcast status` look at the queues of these variables.
+fn as_flags(routes: &[(&str, String)]) -> String {
+    let flag = |(name, value): &(&str, String)| match *name {
+        "ROWCAST_ROUTES" => Some(format!(" --routes {}", quoted(value))),
+        "ROWCAST_QUEUE" => Some(format!(" --queue {}", quoted(value))),
+        _ => None,
+    };
+    routes.iter().filter_map(flag).collect()
+}
+
+/// What makes every command use the routes of these variables.
+fn as_exports(routes: &[(&str, String)]) -> String {
+    routes.iter().map(|(name, value)| format!(" {name}={}", quoted(value))).collect()
+}
+
 impl Private {
     /// Starts both servers and brings the database up to date.
     pub(super) async fn start(args: &Args, variables: Variables) -> anyhow::Result<Self> {
@@ -131,17 +146,20 @@ impl Private {
             Err(reason) => format!("nothing would go in yet: {reason}"),
         };
         let gateways = for_browsers(&gateway_addresses(&self.variables)?);
+        let routes = route_variables(&self.variables);
         Ok(format!(
             "\n  Push a job:    {first}\
              \n  Hear events:   {redis} PSUBSCRIBE {}{gateways}\
-             \n  Who works:     {} status --redis-url {redis_url}\
-             \n  Settings:      export REDIS_URL={} DATABASE_URL={}\
+             \n  Who works:     {} status --redis-url {redis_url}{}\
+             \n  Settings:      export REDIS_URL={} DATABASE_URL={}{}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
             quoted(&Target::new().with_key(&settings.publish.key).of(&route.namespace).pattern()),
             quoted(&program.to_string_lossy()),
+            as_flags(&routes),
             quoted(&redis_url),
             quoted(&self.sandbox.sql.url(DATABASE)),
+            as_exports(&routes),
             quoted(&self.folder.to_string_lossy()),
         ))
     }

@@ -213,13 +213,14 @@ async fn the_demo_pushes_what_the_table_of_an_own_route_takes_and_nothing_before
     assert!(up.line("Push a job:").await.contains("nothing would go in yet: table orders does not exist"));
     up.up.says("the demo pushes nothing to queue \"orders\": table orders does not exist", 1).await;
     let settings = up.line("Settings:").await;
-    let (status, dead) = ("status --queue orders --json", "dead list --queue orders --json");
+    assert!(up.line("Who works:").await.ends_with(" --queue orders"));
+    let (status, dead) = ("status --json", "dead list --json");
     let rowcast =
         async |line: &str| shell(&format!("{settings}; {} {line}", env!("CARGO_BIN_EXE_rowcast"))).await;
     let queue = async || serde_json::from_str::<Value>(&rowcast(status).await).unwrap()["queues"][0].clone();
     assert_eq!(queue().await["waiting"], 0);
 
-    let url = settings.split_once("DATABASE_URL=").unwrap().1.trim_matches('\'');
+    let url = settings.split_once("DATABASE_URL=").unwrap().1.split(' ').next().unwrap().trim_matches('\'');
     let table = "CREATE TABLE orders (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
                  order_no VARCHAR(40) NOT NULL UNIQUE, customer BIGINT NOT NULL, total DECIMAL(12,2) NOT NULL, \
                  placed_at DATETIME(3) NOT NULL, details JSON NULL)";
