@@ -7,7 +7,7 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 
 /// The known name that the fewest slips lead to, when they are few for its length: letters that are missing, too many,
 /// others or swapped. Upper and lower case are the same.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = essence(name);
     let slips = |other: &str| strsim::osa_distance(&name, &essence(other));
     let bearable = match name.chars().count() {

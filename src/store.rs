@@ -35,7 +35,8 @@ pub use value::Value;
 use crate::{
     config::SecretUrl,
     progress::{Peer, Progress},
-    route::Table,
+    route::{Route, Table},
+    spelling::nearest,
 };
 
 /// One route's connection to its database.
@@ -165,8 +166,19 @@ impl Store {
     /// [`Fault::Route`] when the table is not there or may not be seen, otherwise as the server says.
     pub async fn schema(&mut self, table: &Table) -> Result<TableSchema, Fault> {
         self.statements.clear();
-        let read = self.run(async |connection| TableSchema::read(connection, table).await).await?;
-        read.ok_or_else(|| Fault::missing(table))
+        match self.run(async |connection| TableSchema::read(connection, table).await).await? {
+            Some(schema) => Ok(schema),
+            None => Err(Fault::missing(table, self.meant(table).await?.as_deref())),
+        }
+    }
+
+    /// The table that was probably meant by one that is not there.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn meant(&mut self, table: &Table) -> Result<Option<String>, Fault> {
+        let names = self.run(async |connection| TableSchema::names(connection, table).await).await?;
+        Ok(meant(table, &names))
     }
 
     /// Keeps a connection that has been idle for some time from being closed by the server. One that was lost while
@@ -273,12 +285,23 @@ async fn execute(connection: &mut MySqlConnection, sql: &'static str) -> sqlx::R
 }
 
 impl Fault {
-    fn missing(table: &Table) -> Self {
-        Self::Route(format!(
-            "table {table} does not exist, or the user in DATABASE_URL has no right to it; \
-             create it, or run `rowcast migrate` for the default one"
-        ))
+    fn missing(table: &Table, meant: Option<&str>) -> Self {
+        let what_to_do = match meant {
+            Some(meant) => format!("did you mean {meant}?"),
+            None if *table == Route::original().table => {
+                "create it; `rowcast migrate` does, unless it has done so before".to_owned()
+            }
+            None => "create it".to_owned(),
+        };
+        let what = format!("table {table} does not exist, or the user in DATABASE_URL has no right to it");
+        Self::Route(format!("{what}; {what_to_do}"))
     }
+}
+
+/// The one of these tables that was probably meant.
+fn meant(table: &Table, names: &[String]) -> Option<String> {
+    let name = nearest(&table.name, names.iter().map(String::as_str))?.to_owned();
+    Some(Table { name, ..table.clone() }.to_string())
 }
 
 impl From<sqlx::Error> for Fault {
@@ -310,5 +333,21 @@ mod tests {
     #[test]
     fn an_identifier_is_quoted_whatever_it_holds() {
         assert_eq!(quote("a`; DROP TABLE x"), "`a``; DROP TABLE x`");
+    }
+
+    #[test]
+    fn of_a_table_that_is_not_there_it_is_said_what_helps_with_this_one() {
+        let said = |name: &str| {
+            let table = Table::parse(name).unwrap();
+            let meant = meant(&table, &["orders".to_owned(), "logs".to_owned()]);
+            Fault::missing(&table, meant.as_deref()).to_string()
+        };
+        assert!(
+            said("pre_qqaccount")
+                .ends_with("; create it; `rowcast migrate` does, unless it has done so before")
+        );
+        assert!(said("customers").ends_with(" no right to it; create it"));
+        assert!(said("Ordres").ends_with("; did you mean orders?"));
+        assert!(said("shop.order").ends_with("; did you mean shop.orders?"));
     }
 }

@@ -13,7 +13,7 @@ use sqlx::{
 };
 use tokio::sync::Semaphore;
 
-use super::{CONNECT, Column, ColumnKind, Fault, STATEMENT, TableSchema, Value, quote, session};
+use super::{CONNECT, Column, ColumnKind, Fault, STATEMENT, TableSchema, Value, meant, quote, session};
 use crate::{config::SecretUrl, route::Table};
 
 /// Reads pages; a few at the same time.
@@ -119,15 +119,17 @@ impl Pages {
         let _turn = self.turns.acquire().await;
         let read = async {
             let mut connection = self.pool.acquire().await?;
-            let Some(schema) = TableSchema::read(&mut connection, table).await? else { return Ok(None) };
+            let Some(schema) = TableSchema::read(&mut connection, table).await? else {
+                return Ok(Err(TableSchema::names(&mut connection, table).await?));
+            };
             let indexes = sqlx::query_as(INDEXES)
                 .bind(&schema.database)
                 .bind(&schema.name)
                 .fetch_all(&mut *connection)
                 .await?;
-            Ok(Some((schema, indexes)))
+            Ok(Ok((schema, indexes)))
         };
-        in_time(read).await?.ok_or_else(|| Fault::missing(table))
+        in_time(read).await?.map_err(|names| Fault::missing(table, meant(table, &names).as_deref()))
     }
 
     /// How far the ids of a selection's table are counted.

@@ -96,6 +96,11 @@ impl TableSchema {
         Ok(Some(Self { database, name: table.name.clone(), columns, not_transactional }))
     }
 
+    /// The tables of a database, ours aside: what a name that leads to none may have been meant for.
+    pub(super) async fn names(connection: &mut MySqlConnection, table: &Table) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar(TABLES).bind(table.database.as_deref()).fetch_all(connection).await
+    }
+
     /// A column by its name; case does not matter, as for the server.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
@@ -110,6 +115,10 @@ const COLUMNS: &str = "\
            CAST(collation_name AS CHAR) \
     FROM information_schema.columns \
     WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? ORDER BY ordinal_position";
+
+const TABLES: &str = "\
+    SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
+    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name NOT IN ('rowcast_checkpoints', '_sqlx_migrations')";
 
 const ENGINE: &str = "\
     SELECT CAST(t.engine AS CHAR) FROM information_schema.tables t \

@@ -22,7 +22,10 @@ pub(super) async fn check(
     let schema = match store.schema(&route.table).await {
         Ok(schema) => schema,
         Err(Fault::Route(text)) => {
+            // Whoever meant another table is not to be led to create this one.
+            let is_slip = store.meant(&route.table).await.is_ok_and(|meant| meant.is_some());
             match ddl::create_table(route, sample.as_ref()) {
+                _ if is_slip => found.problem(about, text),
                 Some(fix) => found.fixable(about, text, fix),
                 None => found.problem(about, format!("{text} (with a --sample its columns can be guessed)")),
             }

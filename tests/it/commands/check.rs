@@ -295,3 +295,19 @@ async fn a_misspelt_column_is_told_with_the_one_that_was_meant() {
     let ran = ran.says("has no column \"acountid\"; it has id, accountid, openid; did you mean accountid?");
     assert!(!ran.out.contains("ADD COLUMN"), "what was meant is there: {ran:?}");
 }
+
+#[tokio::test]
+async fn a_misspelt_table_is_told_with_the_one_that_was_meant_and_another_with_what_creates_it() {
+    let env = migrated().await;
+    env.execute("CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, a INT)").await;
+    let sample = ["--sample", r#"{"a":1}"#];
+    let check = async |table: &str| {
+        rowcast(&env, &[&["check", "--table", table], &sample[..]].concat()).await.ended(1)
+    };
+    let ran = check("ordres").await.says("table ordres does not exist").says("; did you mean orders?");
+    assert!(!ran.out.contains("CREATE TABLE"), "what was meant is there: {ran:?}");
+    let ran = check("customers").await.says("no right to it; create it\n").says("CREATE TABLE `customers`");
+    assert!(!ran.out.contains("rowcast migrate"), "it creates no such table: {ran:?}");
+    env.execute("DROP TABLE orders, pre_qqaccount").await;
+    rowcast(&env, &["check"]).await.ended(1).says("; create it; `rowcast migrate` does, unless it has");
+}
