@@ -7,7 +7,7 @@ use sqlx::mysql::MySqlConnectOptions;
 use super::{
     advice,
     errors::{self, Refusal},
-    session::{database_error, describe},
+    session::{database_error, describe, is_end},
 };
 
 /// An error of connecting, in words for whoever must act on it.
@@ -40,6 +40,10 @@ fn what_to_do(error: &sqlx::Error, options: &MySqlConnectOptions) -> Option<Stri
         (_, Some(Refusal::Host)) => {
             format!("the user {user:?} may not connect from this machine: CREATE USER for its address")
         }
+        (sqlx::Error::Io(io), _) if is_end(io) => format!(
+            "something at {place} takes connections and ends them before a session has begun: the server is starting \
+             or ending, or a proxy is there with no server behind it"
+        ),
         (sqlx::Error::Io(_), _) => {
             format!("does a server run at {place}? Host and port come from DATABASE_URL")
         }
@@ -91,12 +95,16 @@ mod tests {
         let options: MySqlConnectOptions = "mysql://app:hunter2@db:3307/shop".parse().unwrap();
         let cases = [
             (sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into()), "does a server run at db:3307?"),
+            (
+                sqlx::Error::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "expected to read 4 bytes")),
+                "the server closed the connection: something at db:3307 takes connections and ends them",
+            ),
             (sqlx::Error::Tls("bad certificate".into()), "ssl-mode"),
             (sqlx::Error::Protocol("unknown authentication plugin: x".into()), "ALTER USER \"app\""),
         ];
         for (error, advice) in cases {
             let text = in_words(&error, &options);
-            assert!(text.contains(advice) && !text.contains("hunter2"), "{text}");
+            assert!(text.contains(advice) && !text.contains("hunter2") && !text.contains("bytes"), "{text}");
         }
         assert_eq!(in_words(&sqlx::Error::RowNotFound, &options), sqlx::Error::RowNotFound.to_string());
     }

@@ -1,6 +1,9 @@
 //! A connection and its session: strict, in UTC, with utf8mb4, and never idle in a transaction for long.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     ConnectOptions, Row,
@@ -67,10 +70,17 @@ pub(super) fn database_error(error: &sqlx::Error) -> Option<&MySqlDatabaseError>
     }
 }
 
+/// Whether the other side has closed the connection, rather than never answered.
+pub(super) fn is_end(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
 /// What is wrong, in words for whoever must act on it. The address is not among them: it may hold a password.
 pub(super) fn describe(error: &sqlx::Error) -> String {
     match (error, database_error(error)) {
         (_, Some(database)) => format!("{} ({})", database.message(), database.number()),
+        // The library speaks of bytes that it expected.
+        (sqlx::Error::Io(io), _) if is_end(io) => "the server closed the connection".to_owned(),
         (sqlx::Error::Io(io), _) => format!("the server cannot be reached ({io})"),
         (other, _) => other.to_string(),
     }
