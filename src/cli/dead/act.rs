@@ -31,6 +31,9 @@ use crate::{
 /// Each job goes back whole, to the end where new jobs arrive, in one atomic step with the removal of its letter: it
 /// is never in both places, nor in none. Interrupted, it can simply be run again. Mend what was wrong first (the
 /// table, the route): a job that fails again becomes a dead letter again.
+///
+/// At a terminal you are asked before all letters, or all of a code, are sent back. Without one (in a script, or where
+/// input comes from a pipe) it is done unasked.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -46,7 +49,7 @@ pub(super) struct RetryArgs {
     #[arg(long, value_name = "JOBS", default_value_t = dead::PER_SECOND,
           value_parser = within(1_u32..), allow_negative_numbers = true)]
     per_second: u32,
-    /// Do not ask
+    /// Do not ask at a terminal
     #[arg(long)]
     yes: bool,
 }
