@@ -46,8 +46,15 @@ pub enum Unheard {
     #[error("{0}")]
     Nobody(String),
     /// Several do, and none was named.
-    #[error("{0}")]
-    Several(String),
+    #[error(
+        "several supervisors could be meant: {all}; name one by its host, or by its id where a host has several"
+    )]
+    Several {
+        /// All of them, with their hosts.
+        all: String,
+        /// What each can be named by.
+        names: Vec<String>,
+    },
     /// It was there, and did not take the order in time. It will not be carried out.
     #[error("{0}")]
     NotTaken(String),
@@ -155,10 +162,17 @@ fn choose(all: &[Supervisor], name: Option<&str>) -> Result<Supervisor, Unheard>
             name.unwrap_or_default(),
             listed(all)
         ))),
-        (several, _) => Err(Unheard::Several(format!(
-            "several supervisors could be meant; name one by its host, or by its id where a host has several: {}",
-            listed(several)
-        ))),
+        (several, _) => {
+            Err(Unheard::Several { all: listed(several), names: several.iter().map(|one| one.name(all)).collect() })
+        }
+    }
+}
+
+impl Supervisor {
+    /// What tells it from all others: its host, or its id where the host has several.
+    fn name(&self, all: &[Self]) -> String {
+        let is_alone = all.iter().filter(|one| one.host == self.host).count() == 1;
+        if is_alone && !self.host.is_empty() { self.host.clone() } else { self.id.clone() }
     }
 }
 
@@ -214,12 +228,17 @@ mod tests {
         assert_eq!(chosen(&all, Some("a")), Ok("1".to_owned()));
         assert_eq!(chosen(&all, Some("2")), Ok("2".to_owned()));
         assert_eq!(chosen(&all[..1], None), Ok("1".to_owned()));
-        assert!(chosen(&all, None).unwrap_err().ends_with("has several: 1 on a, 2 on b"));
+        assert!(chosen(&all, None).unwrap_err().contains("could be meant: 1 on a, 2 on b; name one by"));
         assert!(chosen(&all, Some("x")).unwrap_err().ends_with("by the name \"x\"; there is 1 on a, 2 on b"));
         assert!(
             chosen(&[], Some("a")).unwrap_err().starts_with("no supervisor is there to take the order: ")
         );
         let twins = of(&[member("1", "a"), member("2", "a")]);
-        assert!(chosen(&twins, Some("a")).unwrap_err().ends_with("1 on a, 2 on a"));
+        assert!(chosen(&twins, Some("a")).unwrap_err().contains("1 on a, 2 on a"));
+        let names = |members: &[Member]| match choose(&of(members), None) {
+            Err(Unheard::Several { names, .. }) => names,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(names(&[member("1", "a"), member("2", "a"), member("3", "b")]), ["1", "2", "b"]);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Variables,
     number::within,
     reach,
-    show::{say, say_json, shown},
+    show::{quoted, say, say_json, shown},
 };
 use crate::{
     config::redis_url,
@@ -47,7 +47,7 @@ pub(super) fn give(command: Command, to: &To, variables: &Variables) -> anyhow::
         if to.json {
             return in_json(&told);
         }
-        let told = told?;
+        let told = told.map_err(in_words)?;
         // A host's name and a supervisor's words come from elsewhere.
         let (host, message) = (shown(&told.host, 60), shown(&told.message, 1_000));
         if !told.ok {
@@ -56,6 +56,18 @@ pub(super) fn give(command: Command, to: &To, variables: &Variables) -> anyhow::
         say(format!("{host}: {message}"))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// A refusal with the flag that helps.
+fn in_words(unheard: Unheard) -> anyhow::Error {
+    match &unheard {
+        Unheard::Several { names, .. } => {
+            let flags: Vec<String> =
+                names.iter().map(|name| format!("--host {}", quoted(&shown(name, 200)))).collect();
+            anyhow!("{unheard}: {}", flags.join(", or "))
+        }
+        _ => unheard.into(),
+    }
 }
 
 fn in_json(told: &Result<orders::Told, Unheard>) -> anyhow::Result<ExitCode> {

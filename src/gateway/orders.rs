@@ -84,7 +84,7 @@ pub(super) async fn give(
 fn named(unheard: &Unheard) -> (StatusCode, &'static str) {
     match unheard {
         Unheard::Nobody(_) => (StatusCode::NOT_FOUND, "no_supervisor"),
-        Unheard::Several(_) => (StatusCode::CONFLICT, "several_supervisors"),
+        Unheard::Several { .. } => (StatusCode::CONFLICT, "several_supervisors"),
         Unheard::NotTaken(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_taken"),
         Unheard::NoAnswer(_) => (StatusCode::GATEWAY_TIMEOUT, "no_answer"),
         Unheard::Redis(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

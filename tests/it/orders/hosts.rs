@@ -10,7 +10,8 @@ async fn an_order_reaches_the_supervisor_that_is_named_and_without_a_name_all_ar
     let (one, other) = (start(&env, 1, &[]).await, start(&env, 1, &[]).await);
     let (its_id, other_id) = (reachable(&env, &one, 1).await, reachable(&env, &other, 1).await);
     let said = order(&env, "scale 2").await.ended(1).complains("several supervisors could be meant");
-    said.complains(&format!("{its_id} on ")).complains(&format!("{other_id} on "));
+    let said = said.complains(&format!("{its_id} on ")).complains(&format!("{other_id} on "));
+    said.complains(&format!("--host {its_id}")).complains(&format!("--host {other_id}"));
     // Both are on this machine, so its name says no more.
     let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
     order(&env, &format!("scale 2 --host {host}")).await.ended(1).complains("several supervisors");
