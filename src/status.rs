@@ -11,7 +11,7 @@ mod queue;
 mod trouble;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::anyhow;
 use redis::{RedisError, RedisResult};
@@ -26,7 +26,7 @@ use crate::{
 
 pub use gateway::Gateway;
 pub use life::Life;
-pub use queue::Queue;
+pub use queue::{Lane, Queue};
 pub use trouble::{Trouble, WaitedFor, jobs_wait, thousands};
 pub use worker::Worker;
 
@@ -37,10 +37,20 @@ pub struct Cluster {
     pub workers: Vec<Member>,
     /// The gateways.
     pub gateways: Vec<Member>,
-    /// The queue of each route: its numbers, or why its lists cannot be read.
-    pub queues: Vec<(Route, Result<Audit, String>)>,
+    /// The queues: the numbers of each, or why its lists cannot be read.
+    pub queues: Vec<(Lane, Result<Audit, String>)>,
     /// How long each queue's jobs took in the last minute, where its lists can be read.
     pub windows: BTreeMap<String, Window>,
+}
+
+/// Which queues are looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// Those of these routes, and then all others that a worker on this Redis takes jobs from, or has left some in.
+    /// Whoever looks after the cluster looks after what other supervisors do as well.
+    All(&'a [Route]),
+    /// Those of these routes.
+    Only(&'a [Route]),
 }
 
 /// How the cluster stands.
@@ -50,7 +60,7 @@ pub struct Status {
     pub workers: Vec<Worker>,
     /// The gateways of all hosts, by host and slot.
     pub gateways: Vec<Gateway>,
-    /// The queues of the routes.
+    /// The queues.
     pub queues: Vec<Queue>,
     /// How long the jobs of all these queues took from their claim to COMMIT, in the last minute; `None` when none has
     /// come so far.
@@ -64,30 +74,54 @@ impl Cluster {
     ///
     /// # Errors
     /// Redis is away, or refuses: a sentence that says what could not be read, and why.
-    pub async fn read(routes: &[Route], link: &Link) -> anyhow::Result<Self> {
+    pub async fn read(scope: Scope<'_>, link: &Link) -> anyhow::Result<Self> {
         let words = |what: &str, error: &RedisError| format!("cannot read {what}: {}", describe(error));
         let failed = |what: &str| {
             let what = what.to_owned();
             move |error: RedisError| anyhow!(words(&what, &error))
         };
-        let workers = Registry::new(link.clone()).members().await.map_err(failed("the workers"))?;
+        let registry = Registry::new(link.clone());
+        let workers = registry.members().await.map_err(failed("the workers"))?;
         let gateways = Registry::of_gateways(link.clone()).members().await.map_err(failed("the gateways"))?;
+        let others = match scope {
+            Scope::All(_) => registry.queues().await.map_err(failed("the names of queues"))?,
+            Scope::Only(_) => BTreeMap::new(),
+        };
         let (mut queues, mut windows) = (Vec::new(), BTreeMap::new());
-        for route in routes {
-            let name = format!("queue {:?}", route.queue);
-            let audit = match read(&route.queue, link).await {
+        for (lane, is_ours) in scope.lanes(others) {
+            let name = format!("queue {:?}", lane.queue);
+            let audit = match read(&lane.queue, link).await {
                 Ok((audit, window)) => {
-                    windows.insert(route.queue.clone(), window);
+                    windows.insert(lane.queue.clone(), window);
                     Ok(audit)
                 }
                 // Of this queue alone: the others, and the workers, are what is asked for at such a time.
                 Err(error) if has_code(&error, "WRONGTYPE") => Err(words(&name, &error)),
                 Err(error) => return Err(failed(&name)(error)),
             };
-            queues.push((route.clone(), audit));
+            // What was a queue once, and holds nothing any more, is nobody's.
+            if is_ours || is_taken(&lane.queue, &workers) || audit.as_ref().is_ok_and(Audit::holds_jobs) {
+                queues.push((lane, audit));
+            }
         }
         Ok(Self { workers, gateways, queues, windows })
     }
+}
+
+impl Scope<'_> {
+    /// The queues, each with whether it is one of the routes'.
+    fn lanes(self, mut others: BTreeMap<String, String>) -> Vec<(Lane, bool)> {
+        let (Self::All(routes) | Self::Only(routes)) = self;
+        let mut lanes: Vec<(Lane, bool)> = routes.iter().map(|route| (Lane::from(route), true)).collect();
+        lanes.iter().for_each(|(lane, _)| drop(others.remove(&lane.queue)));
+        lanes.extend(others.into_iter().map(|(queue, table)| (Lane { queue, table }, false)));
+        lanes
+    }
+}
+
+/// Whether a worker that holds its lease takes jobs from this queue.
+fn is_taken(queue: &str, workers: &[Member]) -> bool {
+    workers.iter().any(|member| Worker::new(member, 0).takes(queue))
 }
 
 async fn read(queue: &str, link: &Link) -> RedisResult<(Audit, Window)> {
@@ -105,8 +139,23 @@ impl Status {
     ///
     /// # Errors
     /// As [`Cluster::read`].
-    pub async fn read(routes: &[Route], link: &Link) -> anyhow::Result<Self> {
-        Ok(Self::now(&Cluster::read(routes, link).await?))
+    pub async fn read(scope: Scope<'_>, link: &Link) -> anyhow::Result<Self> {
+        Ok(Self::now(&Cluster::read(scope, link).await?))
+    }
+
+    /// Counts the rows of each queue since an earlier look. Nothing is known of a queue that could not be read then or
+    /// now.
+    pub fn rates_since(&mut self, before: &Self, elapsed: Duration) {
+        for now in self.queues.iter_mut().filter(|queue| queue.problem.is_none()) {
+            if let Some(before) = before.queue(&now.queue).filter(|queue| queue.problem.is_none()) {
+                now.rate_since(before, elapsed);
+            }
+        }
+    }
+
+    /// A queue by its name. From one look to the next there may be more of them, or fewer.
+    pub fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.queue == name)
     }
 
     /// What was read just now.
@@ -122,13 +171,13 @@ impl Status {
         let mut gateways: Vec<Gateway> =
             cluster.gateways.iter().map(|member| Gateway::new(member, now)).collect();
         gateways.sort_by(|one, other| by_place(&one.life, &other.life));
-        let queue = |route: &Route, audit: &Result<Audit, String>| {
-            let window = cluster.windows.get(&route.queue).copied().unwrap_or_default();
-            Queue::new(route, audit, &workers).over(&window)
+        let queue = |lane: &Lane, audit: &Result<Audit, String>| {
+            let window = cluster.windows.get(&lane.queue).copied().unwrap_or_default();
+            Queue::new(lane, audit, &workers).over(&window)
         };
         Self {
             gateways,
-            queues: cluster.queues.iter().map(|(route, audit)| queue(route, audit)).collect(),
+            queues: cluster.queues.iter().map(|(lane, audit)| queue(lane, audit)).collect(),
             workers,
             commit_delay: all.delay(Until::Commit),
             publish_delay: all.delay(Until::Publish),
@@ -138,9 +187,18 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn the_queues_of_others_come_after_those_of_the_routes_and_none_comes_twice() {
+        let others =
+            || [("a", "t"), ("message", "of another")].map(|(one, other)| (one.into(), other.into()));
+        let routes = [Route::original()];
+        let lanes = Scope::All(&routes).lanes(others().into());
+        let told: Vec<(&str, &str, bool)> =
+            lanes.iter().map(|(lane, ours)| (&*lane.queue, &*lane.table, *ours)).collect();
+        assert_eq!(told, [("message", "pre_qqaccount", true), ("a", "t", false)]);
+    }
 
     #[test]
     fn processes_stand_by_host_and_then_by_the_number_of_their_slot() {

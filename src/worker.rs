@@ -63,7 +63,7 @@ pub async fn run(
         .map(|(supervisor, talk)| Liaison::new(supervisor, talk, beside.clone(), &settings.publish.key));
     let worker = identity.id.to_string();
     let vitals = Rc::new(Vitals::new(reports, settings.routes.len(), settings.lease));
-    let queues = settings.routes.iter().map(|route| route.queue.clone()).collect();
+    let queues = settings.routes.iter().map(|route| (route.queue.clone(), route.table.to_string())).collect();
     let mut pipelines = Vec::with_capacity(settings.routes.len());
     for route in &settings.routes {
         pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone(), outbox.clone())?);

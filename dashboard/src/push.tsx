@@ -5,7 +5,8 @@ import type { Queue } from "./types";
 
 interface Props {
   queue: Queue;
-  sample: string;
+  /** A job to begin with; none where this gateway has no route with the queue. */
+  sample: string | undefined;
   close: () => void;
   /** After each that was pushed, or was not. */
   after: () => void;
@@ -22,7 +23,7 @@ export function Push({ queue, sample, close, after }: Props) {
     <Editor
       title={`Push a job to ${queue.queue}`}
       label="The job"
-      job={sample}
+      job={sample ?? "{}"}
       hint={`A JSON object, or an array of objects. It becomes a row like any other job, and browsers hear of it.${sample === "{}" ? " Its keys are matched to columns of the same name." : ""}`}
       verb="Push"
       words={`push the job to ${queue.queue}`}

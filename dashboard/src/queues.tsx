@@ -41,7 +41,7 @@ export function Queues({ queues: read, routes, action, again }: Props) {
   const known = useKnown();
   const [pushed, setPushed] = useState<Queue>();
   const queues = read.map((queue) => ({ ...queue, paused: known.of(queue) }));
-  // A text that is being written outlives its queue, which a gateway with other routes may not know.
+  // A text that is being written outlives its queue, which another gateway may not show.
   const push = pushed && (queues.find(({ queue }) => queue === pushed.queue) ?? pushed);
   const turn = (queue: Queue): Doable => {
     const deed = turned(queue);
@@ -73,7 +73,7 @@ export function Queues({ queues: read, routes, action, again }: Props) {
         id={({ queue }) => queue}
         empty="Redis has not been asked yet."
       />
-      {push && <Push queue={push} sample={routes.find(({ queue }) => queue === push.queue)?.sample ?? "{}"} close={() => setPushed(undefined)} after={again} />}
+      {push && <Push queue={push} sample={routes.find(({ queue }) => queue === push.queue)?.sample} close={() => setPushed(undefined)} after={again} />}
     </section>
   );
 }

@@ -9,7 +9,7 @@ use redis::{RedisError, RedisResult};
 use crate::{
     config::{QueueSettings, SecretUrl},
     queue::{Admin, Link, describe, silence},
-    status::Status,
+    status::{Scope, Status},
 };
 
 /// How long a person waits for a server's first word.
@@ -44,7 +44,7 @@ pub(super) async fn queues(settings: &QueueSettings) -> anyhow::Result<Vec<(Stri
     for queue in settings.routes.iter().map(|route| route.queue.clone()) {
         let admin = Admin::new(&queue, link.clone());
         if !admin.is_known().await.in_words(|| format!("cannot look for queue {queue:?}"))? {
-            let status = Status::read(&settings.routes, &link).await?;
+            let status = Status::read(Scope::Only(&settings.routes), &link).await?;
             let note = status.queues.into_iter().find(|line| line.queue == queue).and_then(|line| line.note);
             note.into_iter().for_each(|note| eprintln!("rowcast: {note}"));
         }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::QueueSettings,
     queue::Link,
-    status::{Life, Status},
+    status::{Life, Scope, Status},
 };
 
 /// Show the workers, the gateways and the queues
@@ -32,10 +32,12 @@ use crate::{
 /// Redis, or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
 /// finish its claims.
 /// Gateways show where they listen, and how many connections they hold open.
-/// Queues show how many jobs wait, are in flight, are suspects (a worker crashed while it held them; they are
-/// tried apart from other jobs), are dead letters, and how old the oldest open claim is; and how long the jobs of
-/// the last minute took, from the moment a worker had claimed them until COMMIT and until they were published:
-/// half of them no longer than p50, 99 of 100 no longer than p99. One that no worker takes jobs from is told below them, and so is one that Redis knows nothing of.
+/// Queues are those that are configured, and then all others that a worker on this Redis takes jobs from, or has left
+/// some in, whoever configured them; with --queue, that one alone. They show how many jobs wait, are in flight, are
+/// suspects (a worker crashed while it held them; they are tried apart from other jobs), are dead letters, and how old
+/// the oldest open claim is; and how long the jobs of the last minute took, from the moment a worker had claimed them
+/// until COMMIT and until they were published: half of them no longer than p50, 99 of 100 no longer than p99.
+/// One that no worker takes jobs from is told below them, and so is one that Redis knows nothing of.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -60,29 +62,30 @@ pub struct Args {
 /// A variable that cannot be used, or a Redis that is away.
 pub fn run(args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let settings = QueueSettings::from_vars(variables)?;
+    // What is configured says where to look for jobs; what the command line names is what is to be seen.
+    let is_chosen = variables.is_flag("ROWCAST_QUEUE");
+    let scope = if is_chosen { Scope::Only(&settings.routes) } else { Scope::All(&settings.routes) };
     reach::block_on(async {
         let link = reach::redis(&settings.redis_url).await?;
         match args.watch.map(Duration::from_secs) {
             None => {
-                let status = Status::read(&settings.routes, &link).await?;
+                let status = Status::read(scope, &link).await?;
                 if args.json { say_json(&status)? } else { say(text(&status))? }
             }
-            Some(every) => watch(&settings, &link, every, args.json).await?,
+            Some(every) => watch(scope, &link, every, args.json).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
 /// Until nobody reads any more. A Redis that goes away is shown in the place of the numbers, and asked again.
-async fn watch(settings: &QueueSettings, link: &Link, every: Duration, json: bool) -> anyhow::Result<()> {
+async fn watch(scope: Scope<'_>, link: &Link, every: Duration, json: bool) -> anyhow::Result<()> {
     let in_place = !json && io::stdout().is_terminal();
     let mut before: Option<Status> = None;
     loop {
-        let mut status = Status::read(&settings.routes, link).await;
+        let mut status = Status::read(scope, link).await;
         if let (Ok(status), Some(before)) = (&mut status, &before) {
-            for (now, before) in status.queues.iter_mut().zip(&before.queues) {
-                now.rate_since(before, every);
-            }
+            status.rates_since(before, every);
         }
         let shown = match &status {
             Ok(status) if json => serde_json::to_string(status)?,

@@ -32,7 +32,7 @@ use crate::{
     config::Operators,
     queue::{History, Link},
     route::Route,
-    status::{Cluster, Status},
+    status::{Cluster, Scope, Status},
 };
 use body::{OF_ANYBODY, bounded, watch};
 use emit::emit;
@@ -86,7 +86,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 impl Api {
     /// What Redis tells, within seconds.
     pub(super) async fn cluster(&self) -> Result<Cluster, String> {
-        match timeout(PATIENCE, Cluster::read(&self.routes, &self.redis)).await {
+        match timeout(PATIENCE, Cluster::read(Scope::All(&self.routes), &self.redis)).await {
             Ok(cluster) => cluster.map_err(|error| format!("{error:#}")),
             Err(_) => Err("Redis does not answer".to_owned()),
         }

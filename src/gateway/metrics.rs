@@ -120,7 +120,7 @@ impl Collector for Numbers {
         let Some(cluster) = &self.cluster else { return Ok(()) };
         // One whose lists cannot be read has no numbers.
         let read =
-            cluster.queues.iter().filter_map(|(route, audit)| Some((&*route.queue, audit.as_ref().ok()?)));
+            cluster.queues.iter().filter_map(|(lane, audit)| Some((&*lane.queue, audit.as_ref().ok()?)));
         encode_queues(&mut encoder, &read.collect::<Vec<_>>())?;
         encode_waiting(&mut encoder, &self.waiting)?;
         encode_workers(&mut encoder, &cluster.workers)?;

@@ -2,7 +2,7 @@
 //!
 //! Nothing depends on the registry: a gateway holds no claims, and without Redis it is only not listed.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -64,7 +64,7 @@ impl Presence {
         loop {
             let mut fields = same.clone();
             fields.extend(self.now());
-            match self.registry.renew(&self.identity.id.to_string(), &fields, LEASE).await {
+            match self.registry.renew(&self.identity.id.to_string(), &fields, &BTreeMap::new(), LEASE).await {
                 Ok(()) => {
                     self.bury_predecessors().await;
                     self.registry.forget_the_dead().await;

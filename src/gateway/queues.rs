@@ -26,14 +26,16 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(6);
 
 impl Api {
-    /// Does something with a queue of ours, in time; or says why not.
+    /// Does something with a queue of a route here, or one that the page shows, in time; or says why not. No other key of
+    /// Redis is touched.
     pub(super) async fn of_queue<T>(
         &self,
         queue: &str,
         work: impl AsyncFnOnce(Admin) -> RedisResult<T>,
     ) -> Result<T, No> {
-        if self.routes.iter().all(|route| route.queue != queue) {
-            let message = format!("this gateway has no route with the queue {queue:?}");
+        if self.routes.iter().all(|route| route.queue != queue) && !self.series.shows(queue) {
+            let message =
+                format!("this gateway has no route with the queue {queue:?}, and no worker knows it");
             return Err(No { status: StatusCode::NOT_FOUND, code: "no_queue", message });
         }
         let unavailable =

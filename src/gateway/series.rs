@@ -97,10 +97,16 @@ impl Series {
     pub(super) fn tell_waiting(&self, status: &mut Status) {
         let ring = self.lock();
         let Some((_, _, newest)) = &ring.newest else { return };
-        for (now, known) in status.queues.iter_mut().zip(&newest.queues) {
+        for now in &mut status.queues {
             let waits = now.audit.waiting + now.audit.suspects > 0;
-            now.waiting_since = known.waiting_since.filter(|_| waits);
+            let known = newest.queue(&now.queue).and_then(|queue| queue.waiting_since);
+            now.waiting_since = known.filter(|_| waits);
         }
+    }
+
+    /// Whether this queue is one of those that the page shows.
+    pub(super) fn shows(&self, queue: &str) -> bool {
+        self.lock().newest.as_ref().is_some_and(|(_, _, status)| status.queue(queue).is_some())
     }
 
     /// For how long each queue has not been seen empty, in milliseconds, by the newest answer; 0 when it was.
@@ -182,16 +188,10 @@ impl Ring {
         self.sight.clone()
     }
 
-    /// Puts into each queue its rows a second since the last answer, and returns their sum. Nothing is known of a queue
-    /// whose lists could not be read then or now.
+    /// Puts into each queue its rows a second since the last answer, and returns their sum.
     fn rates(&self, status: &mut Status, asked: Instant) -> Option<f64> {
         let (before_at, _, before) = self.newest.as_ref()?;
-        let elapsed = asked.saturating_duration_since(*before_at);
-        for (now, before) in status.queues.iter_mut().zip(&before.queues) {
-            if now.problem.is_none() && before.problem.is_none() {
-                now.rate_since(before, elapsed);
-            }
-        }
+        status.rates_since(before, asked.saturating_duration_since(*before_at));
         Some(status.queues.iter().filter_map(|queue| queue.rows_per_second).sum())
     }
 
@@ -226,7 +226,7 @@ mod tests {
     /// A queue of which so many rows are known, and in which so many jobs wait.
     fn status(rows: Option<u64>, waiting: u64) -> Result<Status, String> {
         let audit = rows.map(|rows| Audit { rows, waiting, claimed: 1, ..Audit::default() });
-        let queues = vec![(Route::original(), audit.ok_or_else(|| "unreadable".to_owned()))];
+        let queues = vec![((&Route::original()).into(), audit.ok_or_else(|| "unreadable".to_owned()))];
         Ok(Status::now(&Cluster {
             workers: Vec::new(),
             gateways: Vec::new(),

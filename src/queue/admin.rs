@@ -92,6 +92,11 @@ impl Audit {
         let became = [self.inserted, self.duplicate, self.dead, self.handed_back, self.in_flight];
         i128::from(self.claimed) - became.into_iter().map(i128::from).sum::<i128>()
     }
+
+    /// Whether there is a job in any of its lists, a dead letter included.
+    pub fn holds_jobs(&self) -> bool {
+        self.waiting + self.suspects + self.in_flight + self.dead_letters > 0
+    }
 }
 
 impl Admin {

@@ -186,6 +186,8 @@ impl Admin {
             ("end a blocking move (CLIENT UNBLOCK)", cmd(&["CLIENT", "UNBLOCK", "0"])),
             ("read the registry of workers", cmd(&["SMEMBERS", "rowcast:workers"])),
             ("keep a lease", cmd(&["PEXPIRE", "rowcast:worker:rowcast-check", "1"])),
+            // No queue has this name.
+            ("write down the names of queues", cmd(&["HDEL", "rowcast:queues", ""])),
         ];
         let mut tried = Vec::new();
         for (what, command) in commands {

@@ -1,4 +1,5 @@
-//! The registries of workers and of gateways: a lease with a time to live for each, and a set of their names.
+//! The registries of workers and of gateways: a lease with a time to live for each, and a set of their names; and the
+//! queues that workers have known, which stay: jobs wait in a queue when all its workers have left.
 
 use std::{
     collections::BTreeMap,
@@ -9,6 +10,9 @@ use redis::RedisResult;
 use ulid::Ulid;
 
 use super::{Link, script::Script};
+
+/// The queues that any worker has known, each with the table that its rows go into.
+const QUEUES: &str = "rowcast:queues";
 
 /// A registry, as one process sees it. What is said here of workers goes for gateways.
 #[derive(Debug, Clone)]
@@ -40,17 +44,26 @@ impl Registry {
         Self { link, names: "rowcast:gateways", leases: "rowcast:gateway:" }
     }
 
-    /// Takes or renews a worker's lease, with what it says of itself.
+    /// Takes or renews a worker's lease, with what it says of itself, and writes down its queues with their tables.
     ///
     /// # Errors
     /// Any error of Redis.
-    pub async fn renew(&self, worker: &str, fields: &[(&str, String)], lease: Duration) -> RedisResult<()> {
+    pub async fn renew(
+        &self,
+        worker: &str,
+        fields: &[(&str, String)],
+        queues: &BTreeMap<String, String>,
+        lease: Duration,
+    ) -> RedisResult<()> {
         static SCRIPT: Script = Script::new(include_str!("renew.lua"));
         let milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        let mut call = SCRIPT.on(&self.link, &[&self.key(worker), self.names]).await?;
-        call.arg(worker).arg(milliseconds);
+        let mut call = SCRIPT.on(&self.link, &[&self.key(worker), self.names, QUEUES]).await?;
+        call.arg(worker).arg(milliseconds).arg(2 * fields.len());
         for (field, value) in fields {
             call.arg(field).arg(value);
+        }
+        for (queue, table) in queues {
+            call.arg(queue).arg(table);
         }
         call.send().await
     }
@@ -106,6 +119,14 @@ impl Registry {
             });
         }
         Ok(members)
+    }
+
+    /// The queues that any worker has known, each with its table. They stay when nobody works on them any more.
+    ///
+    /// # Errors
+    /// Any error of Redis.
+    pub async fn queues(&self) -> RedisResult<BTreeMap<String, String>> {
+        self.link.query(redis::cmd("HGETALL").arg(QUEUES)).await
     }
 
     /// Takes a worker out: it has left in order, or its claims are all rescued.

@@ -12,6 +12,21 @@ use crate::{
     spelling::did_you_mean,
 };
 
+/// A queue by its name, and the table that its rows go into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// The queue.
+    pub queue: String,
+    /// The table.
+    pub table: String,
+}
+
+impl From<&Route> for Lane {
+    fn from(route: &Route) -> Self {
+        Self { queue: route.queue.clone(), table: route.table.to_string() }
+    }
+}
+
 /// A queue.
 #[derive(Debug, Serialize)]
 pub struct Queue {
@@ -63,13 +78,13 @@ impl Serialize for Note {
 }
 
 impl Queue {
-    /// A route's queue with its numbers, or with the reason why it has none, and who takes its jobs.
-    pub fn new(route: &Route, audit: &Result<Audit, String>, workers: &[Worker]) -> Self {
+    /// A queue with its numbers, or with the reason why it has none, and who takes its jobs.
+    pub fn new(Lane { queue, table }: &Lane, audit: &Result<Audit, String>, workers: &[Worker]) -> Self {
         Self {
-            workers: workers.iter().filter(|worker| worker.takes(&route.queue)).count(),
-            note: audit.as_ref().ok().and_then(|audit| note(&route.queue, audit, workers)),
-            queue: route.queue.clone(),
-            table: route.table.to_string(),
+            workers: workers.iter().filter(|worker| worker.takes(queue)).count(),
+            note: audit.as_ref().ok().and_then(|audit| note(queue, audit, workers)),
+            queue: queue.clone(),
+            table: table.clone(),
             audit: audit.clone().unwrap_or_default(),
             problem: audit.as_ref().err().cloned(),
             commit_delay: None,
@@ -87,7 +102,7 @@ impl Queue {
     }
 
     /// Counts the rows since an earlier look.
-    pub fn rate_since(&mut self, before: &Self, elapsed: Duration) {
+    pub(super) fn rate_since(&mut self, before: &Self, elapsed: Duration) {
         let rows = self.audit.rows.saturating_sub(before.audit.rows);
         self.rows_per_second = Some(rows as f64 / elapsed.as_secs_f64());
     }

@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn troubles(workers: Vec<Member>, audit: Audit) -> Vec<Trouble> {
-        let queues = vec![(Route::original(), Ok(audit))];
+        let queues = vec![((&Route::original()).into(), Ok(audit))];
         Status::now(&Cluster { workers, gateways: Vec::new(), queues, windows: BTreeMap::new() }).troubles()
     }
 

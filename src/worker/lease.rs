@@ -1,6 +1,7 @@
 //! The lease: a sign of life in Redis, renewed three times before it runs out, with what the worker says of itself.
 
 use std::{
+    collections::BTreeMap,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -22,10 +23,16 @@ const SOON: Duration = Duration::from_secs(1);
 /// claim nothing, so nobody else might notice.
 const LEASE: &str = "";
 
-/// Keeps the lease, without end. What fails is tried again every second; what the worker waits for is told at once.
-pub(super) async fn keep(registry: Registry, identity: Identity, queues: Vec<String>, vitals: Rc<Vitals>) {
+/// Keeps the lease, without end, and has it known which queues there are, each with its table. What fails is tried again
+/// every second; what the worker waits for is told at once.
+pub(super) async fn keep(
+    registry: Registry,
+    identity: Identity,
+    queues: BTreeMap<String, String>,
+    vitals: Rc<Vitals>,
+) {
     let every = vitals.lease_length() / 3;
-    let mut lease = Lease::new(registry, &identity, &queues, vitals.lease_length());
+    let mut lease = Lease::new(registry, &identity, queues, vitals.lease_length());
     let mut reports = vitals.reports();
     // What was told last, while Redis takes it.
     let (mut due, mut told) = (Instant::now(), None);
@@ -59,6 +66,7 @@ struct Lease {
     length: Duration,
     /// What stays the same as long as the worker lives.
     identity: Vec<(&'static str, String)>,
+    queues: BTreeMap<String, String>,
     rate: Rate,
 }
 
@@ -85,11 +93,16 @@ impl Rate {
 }
 
 impl Lease {
-    fn new(registry: Registry, identity: &Identity, queues: &[String], length: Duration) -> Self {
+    fn new(
+        registry: Registry,
+        identity: &Identity,
+        queues: BTreeMap<String, String>,
+        length: Duration,
+    ) -> Self {
         let mut fields = about(identity.supervisor, identity.slot, identity.restarts, length);
-        fields.push(("queues", serde_json::json!(queues).to_string()));
+        fields.push(("queues", serde_json::json!(queues.keys().collect::<Vec<_>>()).to_string()));
         let rate = Rate { from: (Instant::now(), 0), per_second: 0.0 };
-        Self { registry, worker: identity.id.to_string(), length, identity: fields, rate }
+        Self { registry, worker: identity.id.to_string(), length, identity: fields, queues, rate }
     }
 
     async fn renew(&mut self, report: &Report, vitals: &Vitals) -> RedisResult<()> {
@@ -112,11 +125,10 @@ impl Lease {
             ("commit_seconds", vitals.times(Until::Commit).to_string()),
             ("publish_seconds", vitals.times(Until::Publish).to_string()),
         ]);
-        match self.registry.renew(&self.worker, &fields, self.length).await {
+        let renew = async || self.registry.renew(&self.worker, &fields, &self.queues, self.length).await;
+        match renew().await {
             // The connection may have died long before, when nobody needed it: that is no outage.
-            Err(error) if !error.is_timeout() => {
-                self.registry.renew(&self.worker, &fields, self.length).await
-            }
+            Err(error) if !error.is_timeout() => renew().await,
             renewed => renewed,
         }
     }

@@ -15,7 +15,7 @@ fn worker(fields: &[(&str, &str)]) -> Member {
 }
 
 fn status(workers: Vec<Member>, audit: Result<Audit, String>) -> Status {
-    let queues = vec![(Route::original(), audit)];
+    let queues = vec![((&Route::original()).into(), audit)];
     Status::now(&Cluster { workers, gateways: Vec::new(), queues, windows: BTreeMap::new() })
 }
 

@@ -162,7 +162,7 @@ async fn check_workers(route: &Route, audit: Audit, link: &Link, found: &mut Fin
     let members = Registry::new(link.clone()).members().await.unwrap_or_default();
     let workers: Vec<Worker> = members.iter().map(|member| Worker::new(member, 0)).collect();
     let is_new = audit == Audit::default() && !workers.iter().any(|worker| worker.life.alive);
-    if let Some(note) = status::Queue::new(route, &Ok(audit), &workers).note.filter(|_| !is_new) {
+    if let Some(note) = status::Queue::new(&route.into(), &Ok(audit), &workers).note.filter(|_| !is_new) {
         found.warning(&route.queue, note.to_string());
     }
 }

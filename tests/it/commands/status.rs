@@ -1,6 +1,6 @@
 //! `rowcast status`: what workers wrote about themselves, and the queues.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use rowcast::queue::Registry;
 use serde_json::Value;
@@ -28,8 +28,8 @@ async fn status_shows_workers_and_queues_as_a_table_and_as_json() {
         ("memory", (3 << 20).to_string()),
         ("waiting", "waiting for MySQL since 12:00:00".to_owned()),
     ];
-    registry.renew("01ALIVE", &fields, Duration::from_secs(60)).await.unwrap();
-    registry.renew("01GONE", &fields, Duration::from_millis(1)).await.unwrap();
+    registry.renew("01ALIVE", &fields, &BTreeMap::new(), Duration::from_secs(60)).await.unwrap();
+    registry.renew("01GONE", &fields, &BTreeMap::new(), Duration::from_millis(1)).await.unwrap();
     env.push(&["a", "b"]).await;
 
     let wait = async || registry.without_lease(&["01GONE".to_owned()]).await.unwrap().pop().ok_or("leased");
@@ -54,7 +54,7 @@ async fn why_workers_wait_stands_whole_below_them_once_for_each_reason() {
             ("state", "waiting".to_owned()),
             ("waiting", format!("waiting for MySQL since {since}, {reason}")),
         ];
-        registry.renew(id, &fields, Duration::from_secs(60)).await.unwrap();
+        registry.renew(id, &fields, &BTreeMap::new(), Duration::from_secs(60)).await.unwrap();
     }
     let text = rowcast(&env, &["status"]).await.ended(0).says("waiting for MySQL since 12:00:01\n").out;
     let below: Vec<&str> = text.lines().skip(3).take_while(|line| !line.is_empty()).collect();
@@ -116,6 +116,30 @@ async fn a_queue_that_no_worker_takes_is_told_by_status_and_check_with_what_to_d
     assert_eq!(json["queues"][0]["workers"], 0, "{json}");
     rowcast(&env, &["check", "--queue", &other]).await.ended(0).says(&format!("warning  {other}: {told}"));
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn queues_of_others_are_shown_as_long_as_somebody_works_on_them_or_something_is_in_them() {
+    let env = Env::new().await;
+    let registry = Registry::new(link(&env));
+    let queues = BTreeMap::from([("elsewhere".to_owned(), "shop.orders".to_owned())]);
+    let fields = [("state", "working".to_owned()), ("queues", r#"["elsewhere"]"#.to_owned())];
+    registry.renew("01ELSEWHERE", &fields, &queues, Duration::from_secs(60)).await.unwrap();
+    let shown = async |arguments: &[&str]| -> Vec<Value> {
+        let json = rowcast(&env, &[&["status", "--json"], arguments].concat()).await.ended(0).json();
+        json["queues"].as_array().unwrap().clone()
+    };
+    let all = shown(&[]).await;
+    assert_eq!((&all[0]["queue"], &all[1]["queue"]), (&env.queue.as_str().into(), &"elsewhere".into()));
+    assert_eq!((&all[1]["table"], &all[1]["workers"]), (&"shop.orders".into(), &1.into()));
+    assert_eq!(shown(&["--queue", &env.queue]).await.len(), 1, "only what is asked for");
+    let mut redis = env.redis_connection().await;
+    redis::cmd("LPUSH").arg("elsewhere").arg("{}").exec_async(&mut redis).await.unwrap();
+    registry.remove("01ELSEWHERE").await.unwrap();
+    let told = "queue \"elsewhere\": 1 job waits and no worker takes it; start `rowcast up` with its route";
+    rowcast(&env, &["status"]).await.ended(0).says(told);
+    redis::cmd("DEL").arg("elsewhere").exec_async(&mut redis).await.unwrap();
+    assert_eq!(shown(&[]).await.len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a person orders from the page.
 
+use std::collections::BTreeMap;
+
 use nix::sys::signal::Signal;
 use rowcast::{
     config::SecretUrl,
@@ -121,7 +123,7 @@ async fn a_slot_whose_process_is_being_replaced_is_one_worker_with_two_processes
         let fields = [("supervisor", "01S"), ("host", "db-1"), ("pid", "7"), ("state", "working")];
         let mut fields = fields.map(|(name, value)| (name, value.to_owned())).to_vec();
         fields.push(("slot", slot.to_string()));
-        registry.renew(id, &fields, 10 * PATIENCE).await.unwrap();
+        registry.renew(id, &fields, &BTreeMap::new(), 10 * PATIENCE).await.unwrap();
     }
     let gateway = Gateway::start(&env, &[]).await;
     let mut page = Page::open(&gateway, json!({})).await;
@@ -137,7 +139,7 @@ async fn a_sentence_about_workers_leads_to_the_supervisor_that_can_be_told_to_ha
     let link = Link::new(&SecretUrl::new(&env.redis_url)).unwrap();
     let fields = [("supervisor", "01S"), ("host", "db-1"), ("slot", "1")];
     let fields = fields.map(|(name, value)| (name, value.to_owned()));
-    Registry::of_gateways(link).renew("01G", &fields, 10 * PATIENCE).await.unwrap();
+    Registry::of_gateways(link).renew("01G", &fields, &BTreeMap::new(), 10 * PATIENCE).await.unwrap();
     let gateway = Gateway::start(&env, &[]).await;
     let mut page = Page::open(&gateway, json!({})).await;
     page.sees("No worker runs: ").await;

@@ -1,5 +1,11 @@
 //! Queues in the page: pause, resume, push.
 
+use std::collections::BTreeMap;
+
+use rowcast::{
+    config::SecretUrl,
+    queue::{Link, Registry},
+};
 use serde_json::json;
 
 use super::{Page, with_worker};
@@ -57,5 +63,23 @@ async fn a_queue_is_paused_and_resumed_and_a_job_pushed_from_the_page() {
         );
     }
     assert_eq!(page.complaints("status of 422").await, [""; 0]);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_only_workers_of_another_supervisor_know_is_shown_and_acted_on() {
+    let env = Env::new().await;
+    let (gateway, worker) = with_worker(&env, &[]).await;
+    let queues = BTreeMap::from([("elsewhere".to_owned(), "shop.orders".to_owned())]);
+    let registry = Registry::new(Link::new(&SecretUrl::new(&env.redis_url)).unwrap());
+    let fields = [("state", "working".to_owned()), ("queues", r#"["elsewhere"]"#.to_owned())];
+    registry.renew("01ELSEWHERE", &fields, &queues, 10 * PATIENCE).await.unwrap();
+    let mut page = Page::open(&gateway, json!({})).await;
+    page.press("Push a job to elsewhere").await;
+    page.press("Push").await;
+    page.sees("The job is in elsewhere.").await;
+    page.press("Close").await;
+    page.press("Pause elsewhere").await;
+    page.sees("Queue \"elsewhere\" is paused: 1 job waits.").await;
     worker.stop().await;
 }
