@@ -109,22 +109,22 @@ fn text(status: &Status) -> String {
         workers => titled(worker::TITLES, workers.iter().map(worker::cells)),
     };
     let gateways = match status.gateways.as_slice() {
+    let workers = workers + &reasons(status.workers.iter().map(|worker| &worker.life));
         [] => String::new(),
         gateways => format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(gateway::cells))),
     };
     let queues = titled(queue::TITLES, status.queues.iter().map(queue::cells));
+    let gateways = gateways + &reasons(status.gateways.iter().map(|gateway| &gateway.life));
     let problems = status
         .queues
         .iter()
         .filter_map(|queue| queue.problem.clone().or_else(|| queue.note.as_ref().map(ToString::to_string)));
     let problems: String = problems.map(|text| format!("\n{text}")).collect();
-    format!("{workers}{gateways}{}\n\n{queues}{problems}", reasons(status))
+    format!("{workers}{gateways}\n\n{queues}{problems}")
 }
 
-/// Why workers and gateways wait, whole: a terminal breaks long lines by itself. Many wait for the same reason.
-fn reasons(status: &Status) -> String {
-    let workers = status.workers.iter().map(|worker| &worker.life);
-    let lives = workers.chain(status.gateways.iter().map(|gateway| &gateway.life));
+/// Why they wait, whole, for below their table: a terminal breaks long lines by itself. Many wait for the same reason.
+fn reasons<'a>(lives: impl Iterator<Item = &'a Life>) -> String {
     let mut reasons: BTreeMap<String, Vec<&Life>> = BTreeMap::new();
     for life in lives {
         if let Some(reason) = life::reason(life) {

@@ -56,9 +56,15 @@ async fn why_workers_wait_stands_whole_below_them_once_for_each_reason() {
         ];
         registry.renew(id, &fields, &BTreeMap::new(), Duration::from_secs(60)).await.unwrap();
     }
+    let fields = [("state", "waiting"), ("waiting", "waiting for Redis since 12:00:02, it is silent")];
+    let fields = fields.map(|(name, value)| (name, value.to_owned()));
+    let gateways = Registry::of_gateways(link(&env));
+    gateways.renew("01G", &fields, &BTreeMap::new(), Duration::from_secs(60)).await.unwrap();
     let text = rowcast(&env, &["status"]).await.ended(0).says("waiting for MySQL since 12:00:01\n").out;
-    let below: Vec<&str> = text.lines().skip(3).take_while(|line| !line.is_empty()).collect();
-    assert_eq!(below, [format!("01A and 1 more: {reason}")], "{text}");
+    let tables: Vec<&str> = text.split("\n\n").collect();
+    let below = |table: usize, lines: usize| tables[table].lines().skip(lines).collect::<Vec<_>>();
+    assert_eq!(below(0, 3), [format!("01A and 1 more: {reason}")], "{text}");
+    assert_eq!(below(1, 2), ["01G: it is silent"], "{text}");
     assert!(text.lines().take(3).all(|line| line.chars().count() < 120), "{text}");
 }
 
