@@ -37,6 +37,7 @@ use crate::{
 /// suspects (a worker crashed while it held them; they are tried apart from other jobs), are dead letters, and how old
 /// the oldest open claim is; and how long the jobs of the last minute took, from the moment a worker had claimed them
 /// until COMMIT and until they were published: half of them no longer than p50, 99 of 100 no longer than p99.
+/// Rows a second of a queue are what came in between two looks, so --watch alone shows them, from its second look on.
 /// One that no worker takes jobs from is told below them, and so is one that Redis knows nothing of.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
