@@ -109,6 +109,13 @@ impl Outage {
         let Current { since, reason, .. } = self.current.as_ref()?;
         Some(format!("waiting for {} since {}, {reason}", self.server, clock(*since)))
     }
+
+    /// The same with what it is about, where that is one of many: `waiting for the route since 12:03:04, queue "a": no
+    /// table`.
+    pub fn waiting_of(&self, what: &str) -> Option<String> {
+        let Current { since, reason, .. } = self.current.as_ref()?;
+        Some(format!("waiting for {} since {}, {what}: {reason}", self.server, clock(*since)))
+    }
 }
 
 /// The time of a day, as people are told it: `12:03:04`.
@@ -132,6 +139,7 @@ mod tests {
         assert_eq!(outage.since(), since);
         let waiting = outage.waiting().unwrap();
         assert!(waiting.starts_with("waiting for MySQL since ") && waiting.ends_with(", access denied"));
+        assert!(outage.waiting_of("queue \"a\"").unwrap().ends_with(", queue \"a\": access denied"));
         assert!(outage.up().unwrap() >= Duration::from_secs(100));
         assert_eq!((outage.since(), outage.up()), (None, None));
     }

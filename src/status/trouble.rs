@@ -1,11 +1,11 @@
 //! What is wrong, in sentences for whoever must act. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Life, Queue, Status, advice, queue::Note};
+use super::{Life, Queue, Status, Worker, advice, queue::Note};
 use crate::telemetry::clock;
 
 /// Something that is wrong, or that a person should know.
@@ -74,31 +74,27 @@ impl Status {
         self.workers.iter().any(|worker| goes_on(&worker.life))
     }
 
-    /// Jobs that are in Redis and nowhere else yet.
-    fn jobs(&self) -> u64 {
+    /// Jobs that are in Redis and nowhere else yet, of these queues.
+    fn jobs(&self, is_meant: impl Fn(&str) -> bool) -> u64 {
         let jobs = |queue: &Queue| queue.audit.waiting + queue.audit.suspects + queue.audit.in_flight;
-        self.queues.iter().map(jobs).sum()
+        self.queues.iter().filter(|queue| is_meant(&queue.queue)).map(jobs).sum()
     }
 
     /// Servers and routes that workers wait for: once each, since the first of them does.
     pub fn waited_for(&self) -> Vec<WaitedFor> {
-        let alive =
-            || self.workers.iter().map(|worker| &worker.life).filter(|life| life.alive && !life.silent);
-        let mut waits: BTreeMap<&str, (&str, &str, usize)> = BTreeMap::new();
-        for (server, since, why) in alive().filter_map(|life| life.waiting.as_deref()).map(parts) {
-            let (first, _, workers) = waits.entry(server).or_insert((since, why, 0));
+        let alive = || self.workers.iter().filter(|worker| worker.life.alive && !worker.life.silent);
+        let mut waits: BTreeMap<&str, (&str, &str, Vec<&Worker>)> = BTreeMap::new();
+        for worker in alive() {
+            let Some((server, since, why)) = worker.life.waiting.as_deref().map(parts) else { continue };
+            let (first, _, workers) = waits.entry(server).or_insert((since, why, Vec::new()));
             *first = since.min(first);
-            *workers += 1;
+            workers.push(worker);
         }
         let all = alive().count();
-        let safe = match self.jobs() {
-            0 => "no job waits".to_owned(),
-            1 => "1 job is safe in Redis".to_owned(),
-            jobs => format!("{} jobs are safe in Redis", thousands(jobs)),
-        };
-        let trouble = |(server, (since, why, workers)): (&str, (&str, &str, usize))| {
-            let who = if workers < all { format!(" ({workers} of {all} workers)") } else { String::new() };
-            let what = format!("Waiting for {server} since {since} UTC{who}: {safe}.");
+        let trouble = |(server, (since, why, workers)): (&str, (&str, &str, Vec<&Worker>))| {
+            let some = workers.len();
+            let who = if some < all { format!(" ({some} of {all} workers)") } else { String::new() };
+            let what = format!("Waiting for {server} since {since} UTC{who}: {}.", self.safe(&workers));
             let trouble =
                 Trouble { why: Some(sentence(why)), ..Trouble::new(true, what, advice::waited_for(server)) };
             WaitedFor { server: server.to_owned(), since: since.to_owned(), trouble }
@@ -106,8 +102,19 @@ impl Status {
         waits.into_iter().map(trouble).collect()
     }
 
+    /// How many jobs are safe of the queues that these workers take jobs from.
+    fn safe(&self, workers: &[&Worker]) -> String {
+        let is_meant = |queue: &str| workers.iter().any(|worker| worker.takes(queue));
+        let of = named(workers.iter().flat_map(|worker| worker.queues.iter().flatten()));
+        match self.jobs(is_meant) {
+            0 => format!("no job{of} waits"),
+            1 => format!("1 job{of} is safe in Redis"),
+            jobs => format!("{} jobs{of} are safe in Redis", thousands(jobs)),
+        }
+    }
+
     fn nobody_works(&self) -> Option<Trouble> {
-        let jobs = match self.jobs() {
+        let jobs = match self.jobs(|_| true) {
             0 => "jobs that are pushed will wait in Redis".to_owned(),
             1 => "1 job waits in Redis".to_owned(),
             jobs => format!("{} jobs wait in Redis", thousands(jobs)),
@@ -168,6 +175,19 @@ fn unheard(role: &str, life: &Life) -> Option<Trouble> {
     let silent = life.silent_ms.filter(|_| life.silent)?;
     let advice = format!("It is stopped or cut off from Redis. When its lease has run out, {others}.");
     Some(Trouble::new(false, at(&format!("has been silent for {} s", silent / 1_000)), advice))
+}
+
+/// ` of queue "message"`, ` of queues "a", "b" and 2 more`; nothing where no name is known.
+fn named<'a>(queues: impl Iterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 3;
+    let names: BTreeSet<&String> = queues.collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    match (names.len(), shown.join(", ")) {
+        (0, _) => String::new(),
+        (1, shown) => format!(" of queue {shown}"),
+        (..=SHOWN, shown) => format!(" of queues {shown}"),
+        (all, shown) => format!(" of queues {shown} and {} more", all - SHOWN),
+    }
 }
 
 /// Server, time and reason of what [`crate::telemetry::Outage::waiting`] says.
@@ -250,6 +270,25 @@ mod tests {
             some,
             ["Waiting for MySQL since 12:03:09 UTC (1 of 2 workers): 41,220 jobs are safe in Redis."]
         );
+    }
+
+    #[test]
+    fn the_queues_of_those_who_wait_are_named_and_no_others_jobs_are_counted() {
+        let waits = |queues: &str| {
+            worker(&[("waiting", "waiting for MySQL since 12:03:09, refused"), ("queues", queues)])
+        };
+        let audit = || Audit { waiting: 7, ..Audit::default() };
+        let told = whats(vec![waits(r#"["message"]"#)], audit());
+        assert_eq!(
+            told,
+            ["Waiting for MySQL since 12:03:09 UTC: 7 jobs of queue \"message\" are safe in Redis."]
+        );
+        let told = whats(vec![waits(r#"["b", "a"]"#), worker(WORKS)], audit());
+        let expected =
+            "Waiting for MySQL since 12:03:09 UTC (1 of 2 workers): no job of queues \"a\", \"b\" waits.";
+        assert_eq!(told, [expected]);
+        let many = ["d", "c", "b", "a", "a"].map(str::to_owned);
+        assert_eq!(named(many.iter()), " of queues \"a\", \"b\", \"c\" and 1 more");
     }
 
     #[test]

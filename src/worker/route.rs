@@ -224,7 +224,8 @@ impl Work {
         let lost_a_race = matches!(trouble, Trouble::Store(Fault::Retry(_)));
         if Vitals::is_route_fault(trouble) {
             self.outage.down(Instant::now(), trouble.to_string());
-            self.vitals.waits(self.pipeline.route(), trouble, self.outage.waiting());
+            let route = self.pipeline.route();
+            self.vitals.waits(route, trouble, self.outage.waiting_of(&format!("queue {route:?}")));
         } else if !lost_a_race || self.backoff.attempts() == RACES {
             let since = self.pipeline.progress().silent(peer(trouble)).unwrap_or_else(Instant::now);
             self.vitals.down(self.pipeline.route(), since, trouble);

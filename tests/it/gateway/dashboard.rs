@@ -141,7 +141,7 @@ async fn a_mysql_that_is_away_is_told_in_a_sentence_and_no_more_when_it_is_back(
     page.sees("Nothing is wrong.").await;
     env.sql().kill9().await.unwrap();
     env.push(&[r#"{"time":1,"stamp":"a"}"#]).await;
-    let shown = page.sees("UTC: 1 job is safe in Redis.").await;
+    let shown = page.sees(&format!("UTC: 1 job of queue {:?} is safe in Redis.", env.queue)).await;
     assert!(
         shown.contains("Waiting for MySQL since ") && shown.contains("do not restart rowcast"),
         "{shown}"
