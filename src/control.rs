@@ -12,6 +12,7 @@ mod end;
 mod hand_down;
 mod happening;
 mod order;
+mod unready;
 
 use std::{
     fs::File,
@@ -37,6 +38,7 @@ use end::End;
 pub(crate) use hand_down::hand_down;
 pub use happening::{Happening, Kind};
 pub use order::{Answer, Command, Order, machine_ms};
+pub use unready::Unready;
 
 /// Set for a child: its standard input is the control socket.
 pub const CONTROL: &str = "ROWCAST_CONTROL";
@@ -93,6 +95,11 @@ pub enum FromSupervisor {
     Happened {
         /// The events, in order and without a gap.
         events: Vec<Happening>,
+    },
+    /// The supervisor's slots in which nothing is ready, for the child to tell of beside itself, until it is told anew.
+    Unready {
+        /// All of them; none when all is well again.
+        slots: Vec<Unready>,
     },
 }
 

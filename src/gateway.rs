@@ -209,8 +209,9 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let sources = Sources { inbox, repaired };
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, sources, state)?;
     let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string())?;
+    let (told, unready) = watch::channel(String::new());
     let liaison = identity.supervisor.zip(talk).map(|(supervisor, talk)| {
-        Liaison::new(supervisor, talk, redis.clone(), &settings.publish.key).keep(stop.clone())
+        Liaison::new(supervisor, talk, redis.clone(), &settings.publish.key, told).keep(stop.clone())
     });
     let presence = Presence {
         identity,
@@ -218,6 +219,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
         reports,
         registry: Registry::of_gateways(redis),
         readiness,
+        unready,
         lines: lines.clone(),
         stop: stop.clone(),
     };

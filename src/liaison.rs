@@ -1,7 +1,7 @@
 //! Between the supervisor, which knows no server, and Redis: what each of its children does beside its work.
 //!
-//! It takes orders to the supervisor and answers back, and writes down what has happened to the children when the
-//! supervisor asks it to. Every child does, whatever its role, so a supervisor can be reached as long as one lives.
+//! It takes orders to the supervisor and answers back, writes down what has happened to the children when the
+//! supervisor asks it to, and hands on which slots are not ready to where the child tells of itself. Every child does, whatever its role, so a supervisor can be reached as long as one lives.
 //!
 //! Orders are asked for once a second. They are not waited for with a command that blocks, because Redis would hand an
 //! order to a process that is stopped; and not only when the lease is renewed, because that may be as seldom as people
@@ -14,7 +14,7 @@ use std::{convert::Infallible, time::Duration};
 
 use serde::Serialize;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,8 @@ pub struct Liaison {
     /// Whom the events of processes are published to.
     cluster: Target,
     talk: Talk,
+    /// The supervisor's slots in which nothing is ready, as JSON, for whoever tells of this child in the registry.
+    unready: watch::Sender<String>,
 }
 
 /// What has happened, with what its supervisor does not say of itself.
@@ -55,8 +57,9 @@ struct Told<'a> {
 }
 
 impl Liaison {
-    /// For a child of this supervisor, that publishes under this prefix of channels.
-    pub fn new(supervisor: Ulid, talk: Talk, link: Link, key: &str) -> Self {
+    /// For a child of this supervisor, that publishes under this prefix of channels, and tells in the registry what
+    /// `unready` says.
+    pub fn new(supervisor: Ulid, talk: Talk, link: Link, key: &str, unready: watch::Sender<String>) -> Self {
         Self {
             supervisor: supervisor.to_string(),
             orders: Orders::new(link.clone()),
@@ -64,14 +67,16 @@ impl Liaison {
             host: host(),
             cluster: Target::new().with_key(key).of(CLUSTER),
             talk,
+            unready,
         }
     }
 
     /// Does it for ever. A child that is to end takes no more orders: it might not live to bring back the answer.
     pub async fn keep(self, stop: CancellationToken) -> Infallible {
-        let Self { supervisor, orders, history, host, cluster, talk: Talk { heard, told } } = self;
+        let Self { supervisor, orders, history, host, cluster, talk: Talk { heard, told }, unready } = self;
         let bring = bring(&supervisor, &orders, told.clone(), stop);
-        let write = Scribe { supervisor: &supervisor, host: &host, cluster, orders: &orders, history };
+        let write =
+            Scribe { supervisor: &supervisor, host: &host, cluster, orders: &orders, history, unready };
         tokio::join!(bring, write.keep(heard, told)).1
     }
 }
@@ -106,6 +111,7 @@ struct Scribe<'a> {
     cluster: Target,
     orders: &'a Orders,
     history: History,
+    unready: watch::Sender<String>,
 }
 
 impl Scribe<'_> {
@@ -121,6 +127,9 @@ impl Scribe<'_> {
                     self.write(&events).await;
                     let upto = events.last().map_or(0, |last| last.seq);
                     told.send(FromChild::Written { upto }).await.ok();
+                }
+                FromSupervisor::Unready { slots } => {
+                    self.unready.send_replace(serde_json::json!(slots).to_string());
                 }
                 // That is for the thread that hears it.
                 FromSupervisor::Drain => {}

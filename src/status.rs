@@ -8,6 +8,7 @@ pub mod advice;
 mod gateway;
 mod life;
 mod queue;
+mod slot;
 mod trouble;
 mod worker;
 
@@ -27,6 +28,7 @@ use crate::{
 pub use gateway::Gateway;
 pub use life::Life;
 pub use queue::{Lane, Queue};
+pub use slot::Slot;
 pub use trouble::{Trouble, WaitedFor, jobs_wait, thousands};
 pub use worker::Worker;
 
@@ -60,6 +62,8 @@ pub struct Status {
     pub workers: Vec<Worker>,
     /// The gateways of all hosts, by host and slot.
     pub gateways: Vec<Gateway>,
+    /// The slots in which nothing is ready, as far as another child of their supervisor lives and tells of them.
+    pub unready: Vec<Slot>,
     /// The queues.
     pub queues: Vec<Queue>,
     /// How long the jobs of all these queues took from their claim to COMMIT, in the last minute; `None` when none has
@@ -177,6 +181,7 @@ impl Status {
         };
         Self {
             gateways,
+            unready: Slot::of(cluster.workers.iter().chain(&cluster.gateways)),
             queues: cluster.queues.iter().map(|(lane, audit)| queue(lane, audit)).collect(),
             workers,
             commit_delay: all.delay(Until::Commit),

@@ -21,10 +21,11 @@ mod requests;
 pub mod slot;
 mod status;
 pub mod troubles;
+mod unready;
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::mpsc;
@@ -42,7 +43,7 @@ pub use requests::Request;
 
 use crate::{
     config::{Address, ConfigError},
-    control::{FromSupervisor, Role},
+    control::{FromSupervisor, Role, Unready},
 };
 
 /// How the supervisor ended.
@@ -99,6 +100,10 @@ struct Supervisor {
     chronicle: Chronicle,
     events: mpsc::UnboundedSender<Event>,
     began: Instant,
+    /// The same by the clock, for those who look from elsewhere.
+    began_at: SystemTime,
+    /// The slots that are not ready, as the children were told of them.
+    unready: Vec<Unready>,
     /// When the end was asked for, and how many workers have ended unfinished since.
     stopping: Option<(Moment, usize)>,
 }
@@ -117,6 +122,8 @@ impl Supervisor {
             chronicle: Chronicle::default(),
             events,
             began: Instant::now(),
+            began_at: SystemTime::now(),
+            unready: Vec::new(),
             stopping: None,
         }
     }
@@ -142,6 +149,7 @@ impl Supervisor {
         let wake = [Role::Worker, Role::Gateway].into_iter().filter_map(|role| self.settle(role)).min();
         self.doors.tidy();
         self.tell_what_happened();
+        self.tell_what_is_not_ready();
         [wake, self.chronicle.wake()].into_iter().flatten().min()
     }
 

@@ -57,10 +57,10 @@ pub async fn run(
     let link = Link::new(&settings.redis_url)?;
     let beside = link.another();
     let registry = Registry::new(beside.clone());
-    let liaison = identity
-        .supervisor
-        .zip(talk)
-        .map(|(supervisor, talk)| Liaison::new(supervisor, talk, beside.clone(), &settings.publish.key));
+    let (told, unready) = watch::channel(String::new());
+    let liaison = identity.supervisor.zip(talk).map(|(supervisor, talk)| {
+        Liaison::new(supervisor, talk, beside.clone(), &settings.publish.key, told)
+    });
     let worker = identity.id.to_string();
     let vitals = Rc::new(Vitals::new(reports, settings.routes.len(), settings.lease));
     let queues = settings.routes.iter().map(|route| (route.queue.clone(), route.table.to_string())).collect();
@@ -76,6 +76,7 @@ pub async fn run(
                 registry.clone(),
                 identity.clone(),
                 queues,
+                unready,
                 vitals.clone(),
             ));
             let look = tokio::task::spawn_local(look::keep(vitals.clone()));

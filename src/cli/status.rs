@@ -16,12 +16,13 @@ use super::{
     Variables,
     number::within,
     reach,
-    show::{say, say_json, table},
+    show::{say, say_json, shown, table},
 };
 use crate::{
     config::QueueSettings,
+    control::Role,
     queue::Link,
-    status::{Life, Scope, Status},
+    status::{Life, Scope, Slot, Status},
 };
 
 /// Show the workers, the gateways and the queues
@@ -109,13 +110,16 @@ fn text(status: &Status) -> String {
         [] => "No worker runs. `rowcast up` starts some.".to_owned(),
         workers => titled(worker::TITLES, workers.iter().map(worker::cells)),
     };
+    let workers =
+        workers + &reasons(status.workers.iter().map(|worker| &worker.life)) + &unready(status, Role::Worker);
     let gateways = match status.gateways.as_slice() {
-    let workers = workers + &reasons(status.workers.iter().map(|worker| &worker.life));
         [] => String::new(),
         gateways => format!("\n\n{}", titled(gateway::TITLES, gateways.iter().map(gateway::cells))),
     };
+    let gateways = gateways
+        + &reasons(status.gateways.iter().map(|gateway| &gateway.life))
+        + &unready(status, Role::Gateway);
     let queues = titled(queue::TITLES, status.queues.iter().map(queue::cells));
-    let gateways = gateways + &reasons(status.gateways.iter().map(|gateway| &gateway.life));
     let problems = status
         .queues
         .iter()
@@ -137,6 +141,16 @@ fn reasons<'a>(lives: impl Iterator<Item = &'a Life>) -> String {
         lives => format!("{} and {} more", lives[0].id, lives.len() - 1),
     };
     reasons.iter().map(|(reason, lives)| format!("\n{}: {reason}", who(lives))).collect()
+}
+
+/// The slots of a role in which nothing is ready, for below the table of those that are.
+fn unready(status: &Status, role: Role) -> String {
+    let slots = status.unready.iter().filter(|slot| slot.is_of(role));
+    let line = |slot: &Slot| {
+        let (what, why) = (shown(&slot.what(), 200), shown(&slot.unready.why, 1_000));
+        format!("\n{what}: {why}; it is tried again by itself")
+    };
+    slots.map(line).collect()
 }
 
 fn titled<const COLUMNS: usize>(titles: [&str; COLUMNS], lines: impl Iterator<Item = Vec<String>>) -> String {

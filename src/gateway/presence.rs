@@ -30,6 +30,8 @@ pub(super) struct Presence {
     pub(super) reports: watch::Sender<Report>,
     pub(super) registry: Registry,
     pub(super) readiness: watch::Receiver<Readiness>,
+    /// The supervisor's slots in which nothing is ready.
+    pub(super) unready: watch::Receiver<String>,
     pub(super) lines: Arc<Lines>,
     pub(super) stop: CancellationToken,
 }
@@ -90,7 +92,7 @@ impl Presence {
         }
     }
 
-    fn now(&self) -> [(&'static str, String); 5] {
+    fn now(&self) -> [(&'static str, String); 6] {
         let report = self.reports.borrow();
         let state = match (&report.waiting, report.ready) {
             _ if self.stop.is_cancelled() => "closing",
@@ -104,6 +106,7 @@ impl Presence {
             ("connections", report.connections.to_string()),
             ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
+            ("unready", self.unready.borrow().clone()),
         ]
     }
 

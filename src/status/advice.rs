@@ -35,6 +35,16 @@ pub fn crash_loop(role: &str, slot: u64, host: Option<&str>) -> String {
     )
 }
 
+/// About a slot in which nothing is ready.
+pub(super) fn unready(role: &str, slot: u32, host: Option<&str>) -> String {
+    let gateway = if role == "gateway" { " --gateway" } else { "" };
+    let host = host.map(|host| format!(" --host {host}")).unwrap_or_default();
+    format!(
+        "Do what the reason says; where it is no more than an exit code, the lines of the slot in its supervisor's log \
+         say more. The supervisor tries again by itself, and at once after `rowcast restart {slot}{gateway}{host}`."
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

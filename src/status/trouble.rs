@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Life, Queue, Status, Worker, advice, queue::Note};
-use crate::telemetry::clock;
+use super::{Life, Queue, Slot, Status, Worker, advice, queue::Note};
+use crate::{control::Unready, telemetry::clock};
 
 /// Something that is wrong, or that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +53,7 @@ impl Status {
         troubles.extend(self.nobody_works());
         let of_queues = self.queues.iter().flat_map(|queue| queue.troubles(self.anybody_works()));
         troubles.extend(of_queues);
+        troubles.extend(self.unready.iter().map(Slot::trouble));
         troubles.extend(self.lives().filter_map(|(role, life)| unheard(role, life)));
         troubles.sort_by_key(|trouble| !trouble.grave);
         troubles
@@ -151,6 +152,28 @@ impl Queue {
         }
         troubles
     }
+}
+
+impl Slot {
+    /// Rows go in by other workers, if there are any; that none works is told by itself.
+    fn trouble(&self) -> Trouble {
+        let Unready { role, slot, why, .. } = &self.unready;
+        let advice = advice::unready(&role.to_string(), *slot, self.host.as_deref());
+        Trouble { why: Some(sentence(why)), ..Trouble::new(false, sentence(&self.what()), advice) }
+    }
+
+    /// `the gateway in slot 1 on db1 has not been ready since 12:03:04 UTC`.
+    pub fn what(&self) -> String {
+        let Unready { role, slot, since, .. } = &self.unready;
+        let host = self.host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default();
+        format!("the {role} in slot {slot}{host} has not been ready since {} UTC", clock(time_of(*since)))
+    }
+}
+
+/// A time in milliseconds since 1970.
+fn time_of(ms: u64) -> OffsetDateTime {
+    let seconds = i64::try_from(ms / 1_000).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 fn unheard(role: &str, life: &Life) -> Option<Trouble> {
@@ -289,6 +312,17 @@ mod tests {
         assert_eq!(told, [expected]);
         let many = ["d", "c", "b", "a", "a"].map(str::to_owned);
         assert_eq!(named(many.iter()), " of queues \"a\", \"b\", \"c\" and 1 more");
+    }
+
+    #[test]
+    fn a_slot_in_which_nothing_is_ready_is_told_with_why() {
+        let unready = r#"[{"role":"gateway","slot":1,"since":43384000,"why":"cannot listen on x"}]"#;
+        let fields = [WORKS, &[("supervisor", "1"), ("host", "db1"), ("unready", unready)]].concat();
+        let told = troubles(vec![worker(&fields), worker(&fields)], Audit::default());
+        assert_eq!(told.len(), 1, "it is one slot, whoever tells of it");
+        assert_eq!(told[0].what, "The gateway in slot 1 on db1 has not been ready since 12:03:04 UTC.");
+        assert_eq!(told[0].why.as_deref(), Some("Cannot listen on x."));
+        assert!(told[0].advice.contains("`rowcast restart 1 --gateway --host db1`") && !told[0].grave);
     }
 
     #[test]

@@ -41,6 +41,9 @@ impl Supervisor {
                     "fork"
                 );
                 self.note(who, Some(process.pid), Kind::Fork, None, None);
+                if !self.unready.is_empty() {
+                    process.say(self.what_is_not_ready());
+                }
                 self.processes.insert(id, process);
                 self.fleet(role).spawned(slot, id, now);
             }

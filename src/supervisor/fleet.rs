@@ -114,6 +114,7 @@ impl Fleet {
     pub fn not_spawned(&mut self, number: u32, reason: String, now: Moment, random: f64) -> (Setback, bool) {
         let slot = self.slots.entry(number).or_default();
         let news = slot.refusal.as_ref() != Some(&reason);
+        slot.fails(now, reason.clone());
         slot.refusal = Some(reason);
         (slot.troubles.add(now, false, random), news)
     }
@@ -132,7 +133,13 @@ impl Fleet {
                 slot.predecessors.retain(|dead| !report.rescued.contains(dead));
             }
         }
-        self.child(number, id).is_some_and(|child| child.heard(report, memory, now))
+        let Some(slot) = self.slots.get_mut(&number) else { return false };
+        let child = slot.children.iter_mut().find(|child| child.id == id);
+        let is_ready = child.is_some_and(|child| child.heard(report, memory, now));
+        if is_ready {
+            slot.failing = None;
+        }
+        is_ready
     }
 
     /// A worker exited; `None` for an unknown one.
@@ -141,7 +148,20 @@ impl Fleet {
         let (why, drained) = (child.why(), child.has_drained(exit));
         let slot = self.slots.get_mut(&number)?;
         let departure = slot.exited(id, exit, now, random)?;
+        if let Departure::Failed(_) = departure {
+            slot.fails(now, exit.reason(self.role, why));
+        }
         Some(Exited { why, drained, departure })
+    }
+
+    /// The slots in which one is wanted and nothing is ready, by their numbers, with since when and why. The first failure
+    /// of a slot that was well is none of them: it is tried again at once.
+    pub fn unready(&self) -> impl Iterator<Item = (u32, Moment, &str)> {
+        let lasting = |slot: &&Slot| slot.troubles.failures > 1;
+        self.slots.iter().filter(|(number, _)| self.wants(**number)).filter_map(move |(number, slot)| {
+            let (since, why) = Some(slot).filter(lasting)?.failing.as_ref()?;
+            Some((*number, *since, why.as_str()))
+        })
     }
 
     /// The supervisor itself was held up, and has heard nothing for a reason of its own: all silence counts from now.
@@ -157,5 +177,34 @@ impl Fleet {
     /// A worker by its slot and id.
     pub fn child(&mut self, number: u32, id: Ulid) -> Option<&mut Child> {
         self.slots.get_mut(&number)?.children.iter_mut().find(|child| child.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_that_has_failed_twice_is_unready_since_the_first_time_until_something_in_it_is_ready() {
+        let mut fleet = Fleet::new(Role::Gateway, 1);
+        let at = Moment::from_secs;
+        let unready = |fleet: &Fleet| -> Vec<(u32, Moment, String)> {
+            fleet.unready().map(|(slot, since, why)| (slot, since, why.to_owned())).collect()
+        };
+        fleet.not_spawned(1, "taken".into(), at(3), 0.5);
+        assert_eq!(unready(&fleet), [], "it is tried again at once");
+        fleet.not_spawned(1, "taken, still".into(), at(4), 0.5);
+        assert_eq!(unready(&fleet), [(1, at(3), "taken, still".to_owned())]);
+        let id = Ulid::generate();
+        fleet.spawned(1, id, at(5));
+        assert_eq!(unready(&fleet).len(), 1, "it may fail, too");
+        fleet.heard(1, id, Report { ready: true, ..Report::default() }, 0, at(6));
+        assert_eq!(unready(&fleet), []);
+        let exit = Exit { code: Some(64), signal: None };
+        fleet.exited(1, id, exit, at(7), 0.5);
+        let told = unready(&fleet);
+        assert!(told[0].1 == at(7) && told[0].2.starts_with("its configuration is refused"), "{told:?}");
+        fleet.resize(0);
+        assert_eq!(unready(&fleet), [], "none is wanted");
     }
 }

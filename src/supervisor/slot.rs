@@ -32,6 +32,8 @@ pub struct Slot {
     pub troubles: Troubles,
     /// Why the last one could not even be spawned.
     pub refusal: Option<String>,
+    /// Since when nothing in it is ready because what was tried has failed, and why the last of that has.
+    pub failing: Option<(Moment, String)>,
 }
 
 /// A process, as far as it is known.
@@ -119,6 +121,15 @@ impl Slot {
             predecessors: Vec::new(),
             troubles: Troubles::new(),
             refusal: None,
+            failing: None,
+        }
+    }
+
+    /// Writes down that what was tried in it has failed, unless another process in it is at work.
+    pub(super) fn fails(&mut self, now: Moment, why: String) {
+        if self.children.iter().all(|child| child.phase != Phase::Ready) {
+            let since = self.failing.take().map_or(now, |(since, _)| since);
+            self.failing = Some((since, why));
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use redis::RedisResult;
+use tokio::sync::watch;
 
 use super::Vitals;
 use crate::{
@@ -23,12 +24,13 @@ const SOON: Duration = Duration::from_secs(1);
 /// claim nothing, so nobody else might notice.
 const LEASE: &str = "";
 
-/// Keeps the lease, without end, and has it known which queues there are, each with its table. What fails is tried again
-/// every second; what the worker waits for is told at once.
+/// Keeps the lease, without end, and has it known which queues there are, each with its table, and which slots of its
+/// supervisor are not ready. What fails is tried again every second; what the worker waits for is told at once.
 pub(super) async fn keep(
     registry: Registry,
     identity: Identity,
     queues: BTreeMap<String, String>,
+    mut unready: watch::Receiver<String>,
     vitals: Rc<Vitals>,
 ) {
     let every = vitals.lease_length() / 3;
@@ -39,13 +41,14 @@ pub(super) async fn keep(
     let mut dead = identity.predecessors;
     loop {
         let report = reports.borrow_and_update().clone();
-        let is_news = told.as_ref().is_some_and(|told| *told != report.waiting);
+        let news = (report.waiting.clone(), unready.borrow_and_update().clone());
+        let is_news = told.as_ref().is_some_and(|told| *told != news);
         if Instant::now() >= due || is_news {
             let asked = Instant::now();
-            match vitals.lease_renewed_by(lease.renew(&report, &vitals)).await {
+            match vitals.lease_renewed_by(lease.renew(&report, &news.1, &vitals)).await {
                 Ok(()) => {
                     vitals.up(LEASE);
-                    (due, told) = (asked + every, Some(report.waiting));
+                    (due, told) = (asked + every, Some(news));
                     let buried = lease.registry.bury(&dead).await;
                     dead.retain(|one| !buried.contains(one));
                     lease.registry.forget_the_dead().await;
@@ -56,7 +59,14 @@ pub(super) async fn keep(
                 }
             }
         }
-        tokio::time::timeout_at(due.into(), reports.changed()).await.ok();
+        let changed = async {
+            tokio::select! {
+                _ = reports.changed() => {}
+                // Without a supervisor nobody tells of slots.
+                Ok(()) = unready.changed() => {}
+            }
+        };
+        tokio::time::timeout_at(due.into(), changed).await.ok();
     }
 }
 
@@ -105,7 +115,7 @@ impl Lease {
         Self { registry, worker: identity.id.to_string(), length, identity: fields, queues, rate }
     }
 
-    async fn renew(&mut self, report: &Report, vitals: &Vitals) -> RedisResult<()> {
+    async fn renew(&mut self, report: &Report, unready: &str, vitals: &Vitals) -> RedisResult<()> {
         let mut fields = self.identity.clone();
         // Half of the time between two reports: what comes on time always counts.
         let per_second = self.rate.at(Instant::now(), report.rows, self.length / 6);
@@ -121,6 +131,7 @@ impl Lease {
             ("rows_per_second", format!("{per_second:.1}")),
             ("memory", resident_bytes(std::process::id()).to_string()),
             ("waiting", report.waiting.clone().unwrap_or_default()),
+            ("unready", unready.to_owned()),
             ("claim_rows", vitals.sizes().to_string()),
             ("commit_seconds", vitals.times(Until::Commit).to_string()),
             ("publish_seconds", vitals.times(Until::Publish).to_string()),

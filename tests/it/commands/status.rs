@@ -1,8 +1,8 @@
 //! `rowcast status`: what workers wrote about themselves, and the queues.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, time::Duration};
 
-use rowcast::queue::Registry;
+use rowcast::queue::{Registry, host};
 use serde_json::Value;
 
 use super::{
@@ -146,6 +146,37 @@ async fn queues_of_others_are_shown_as_long_as_somebody_works_on_them_or_somethi
     rowcast(&env, &["status"]).await.ended(0).says(told);
     redis::cmd("DEL").arg("elsewhere").exec_async(&mut redis).await.unwrap();
     assert_eq!(shown(&[]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_start_is_told_with_the_reason_until_it_has_started() {
+    let env = Env::new().await;
+    env.migrate().await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let variables =
+        [("ROWCAST_WORKERS", "1"), ("ROWCAST_GATEWAYS", "1"), ("ROWCAST_LISTEN", address.as_str())];
+    let up = Running::on(&env, "up", "", &variables);
+    let shows = async |text: &str, is_there: bool| {
+        eventually(PATIENCE, text, async || {
+            let status = rowcast(&env, &["status"]).await.ended(0).out;
+            if status.contains(text) == is_there { Ok(status) } else { Err(status) }
+        })
+        .await
+    };
+    let told = format!("the gateway in slot 1 on {} has not been ready since ", host());
+    let status = shows(&told, true).await;
+    assert!(
+        status.contains(&format!("cannot listen on {address}, which ROWCAST_LISTEN leads to")),
+        "{status}"
+    );
+    let json = rowcast(&env, &["status", "--json"]).await.ended(0).json();
+    assert_eq!((&json["unready"][0]["role"], &json["unready"][0]["slot"]), (&"gateway".into(), &1.into()));
+    drop(taken);
+    rowcast(&env, &["restart", "1", "--gateway"]).await.ended(0);
+    shows("serving", true).await;
+    shows(&told, false).await;
+    up.stop().await;
 }
 
 #[tokio::test]
