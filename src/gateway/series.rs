@@ -175,8 +175,9 @@ impl Ring {
                 self.sight = Arc::new(Sight { at, redis: Facts::certain(None), cluster });
             }
             Err(why) => {
-                let (since, _) =
-                    self.away.take().unwrap_or_else(|| (OffsetDateTime::now_utc(), String::new()));
+                // Since the question that was not answered, as everybody counts.
+                let began = || (OffsetDateTime::now_utc() - asked.elapsed(), String::new());
+                let (since, _) = self.away.take().unwrap_or_else(began);
                 let trouble = Trouble::of_redis(since, &why, false);
                 let since_ms = milliseconds(since);
                 let redis = Facts::certain(self.watch.redis_away(at, since_ms, trouble));
@@ -298,6 +299,17 @@ mod tests {
         ring.take(start, 9_000_000, status(Some(1), 0));
         ring.take(start + EVERY, 2_000_000, status(Some(1), 0));
         assert_eq!(ring.points.iter().map(|point| point.0).collect::<Vec<_>>(), [2_000_000]);
+    }
+
+    #[test]
+    fn redis_is_away_since_the_question_that_was_not_answered() {
+        let asked = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let mut ring = Ring::default();
+        ring.take(asked, 2_000_000, Err("Redis does not answer".into()));
+        let (since, _) = ring.away.clone().unwrap();
+        assert!(since <= OffsetDateTime::now_utc() - Duration::from_secs(60), "{since}");
+        ring.take(Instant::now(), 2_002_000, Err("Redis does not answer".into()));
+        assert_eq!(ring.away.unwrap().0, since);
     }
 
     #[test]
