@@ -2,6 +2,7 @@
 
 use crate::{
     route::{Mapping, Part, Route, Source, Unknown},
+    spelling::did_you_mean,
     store::{Column, ColumnKind, TableSchema},
 };
 
@@ -209,8 +210,9 @@ impl Plan {
                 let mapped = route.columns.iter().flatten().any(|mapping| is_it(&mapping.column));
                 if self.target(name).is_none() && !counted && !mapped {
                     let room = room.to_string();
+                    let meant = did_you_mean(name, self.targets.iter().map(|target| &*target.column));
                     misfits.push(Misfit::of_route(format!(
-                        "room {room:?} is made of {name:?}, which no key feeds"
+                        "room {room:?} is made of {name:?}, which no key feeds{meant}"
                     )));
                 }
             }
