@@ -25,9 +25,7 @@ pub use limits::LimitSettings;
 pub use names::{EXAMPLE, unknown};
 pub use operators::{OperatorToken, Operators};
 pub use queues::QueueSettings;
-pub use settings::{
-    Fanout, MOST_WORKERS, Publish, Settings, SupervisorSettings, redis_url, route_variables,
-};
+pub use settings::{Fanout, MOST_WORKERS, Publish, Settings, SupervisorSettings, redis_url, route_variables};
 pub use tokens::{TokenKey, TokenSettings};
 pub use up::UpSettings;
 

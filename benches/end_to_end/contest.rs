@@ -14,7 +14,7 @@ use rowcast::{
 
 use crate::{
     figures::median,
-    processes::{Usage, Workers, usage},
+    processes::{Usage, Way, Workers, usage},
     rows,
     servers::{QUEUE, Servers},
 };
@@ -22,7 +22,7 @@ use crate::{
 /// What one contestant did in one round.
 struct Round {
     rows_per_second: f64,
-    /// CPU time for each row, in microseconds: of the workers together, Redis, and the SQL server.
+    /// CPU time for each row, in microseconds: of rowcast's processes together, Redis, and the SQL server.
     cpu: [f64; 3],
     memory: u64,
 }
@@ -30,14 +30,15 @@ struct Round {
 #[derive(Clone, Copy)]
 enum Contestant {
     LoadData(usize),
-    Rowcast { publish: bool },
+    Rowcast(Way),
 }
 
-const CONTESTANTS: [(&str, Contestant); 4] = [
+const CONTESTANTS: [(&str, Contestant); 5] = [
     ("LOAD DATA LOCAL INFILE, one connection", Contestant::LoadData(1)),
     ("LOAD DATA LOCAL INFILE, two connections", Contestant::LoadData(2)),
-    ("rowcast, two workers", Contestant::Rowcast { publish: false }),
-    ("rowcast, two workers, publishing", Contestant::Rowcast { publish: true }),
+    ("rowcast, two workers", Contestant::Rowcast(Way::Silent)),
+    ("rowcast, two workers, publishing", Contestant::Rowcast(Way::Redis)),
+    ("rowcast, two workers, to a gateway past Redis", Contestant::Rowcast(Way::Local)),
 ];
 
 pub(crate) async fn run(servers: &Servers) -> Result<()> {
@@ -50,7 +51,7 @@ pub(crate) async fn run(servers: &Servers) -> Result<()> {
             servers.empty_table().await?;
             let round = match *contestant {
                 Contestant::LoadData(connections) => load_data(servers, &file, rows, connections).await?,
-                Contestant::Rowcast { publish } => rowcast(servers, rows, publish).await?,
+                Contestant::Rowcast(way) => rowcast(servers, rows, way).await?,
             };
             results[at].push(round);
         }
@@ -111,11 +112,11 @@ fn split(file: &PathBuf, rows: u64, connections: usize) -> Result<Vec<PathBuf>> 
     parts.collect()
 }
 
-async fn rowcast(servers: &Servers, rows: u64, publish: bool) -> Result<Round> {
+async fn rowcast(servers: &Servers, rows: u64, way: Way) -> Result<Round> {
     let mut redis = servers.redis().await?;
     redis::cmd("DEL").arg(Keys::new(QUEUE).totals).exec_async(&mut redis).await?;
     rows::push(&mut redis, "staged", rows).await?;
-    let workers = Workers::start(servers, 2, publish, "info").await?;
+    let workers = Workers::start(servers, 2, way, "info").await?;
     let processes = [servers.redis.pid(), servers.sql.pid()].map(|pid| pid.context("a server"));
     let [redis_pid, sql_pid] = processes;
     let (redis_pid, sql_pid) = (redis_pid?, sql_pid?);
@@ -160,7 +161,7 @@ fn per_row(before: Usage, after: Usage, rows: u64) -> f64 {
 fn print(results: &[Vec<Round>], rows: u64, rounds: u64) {
     println!("{rows} rows, median of {rounds} alternating rounds; CPU in microseconds for each row.\n");
     println!(
-        "| contestant | rows/s | ratio | CPU workers | CPU Redis | CPU SQL server | peak memory of a worker |"
+        "| contestant | rows/s | ratio | CPU rowcast | CPU Redis | CPU SQL server | peak memory of a process |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let reference = median(results[0].iter().map(|round| round.rows_per_second));

@@ -12,7 +12,7 @@ use sqlx::{Executor, MySqlConnection};
 
 use crate::{
     figures::percentile,
-    processes::Workers,
+    processes::{Way, Workers},
     rows,
     servers::{QUEUE, Servers},
 };
@@ -83,7 +83,7 @@ async fn insert(connection: &mut MySqlConnection, n: u64) -> Result<()> {
 /// Latencies to commit and to publish. The commit's time is the worker's own log line for it.
 async fn rowcast(servers: &Servers, rate: u64) -> Result<(Vec<f64>, Vec<f64>)> {
     let jobs = rate * LENGTH.as_secs();
-    let workers = Workers::start(servers, 2, true, "info,rowcast::pipeline=debug").await?;
+    let workers = Workers::start(servers, 2, Way::Redis, "info,rowcast::pipeline=debug").await?;
     let mut pubsub = redis::Client::open(servers.redis.url())?.get_async_pubsub().await?;
     pubsub.psubscribe("socket.io#*").await?;
     let heard = tokio::spawn(async move {
@@ -144,7 +144,7 @@ fn row(payload: &[u8]) -> Result<(u64, u64)> {
 
 /// What two workers use while there is nothing to do.
 async fn idle(servers: &Servers) -> Result<()> {
-    let workers = Workers::start(servers, 2, true, "info").await?;
+    let workers = Workers::start(servers, 2, Way::Redis, "info").await?;
     let before = workers.usage()?;
     tokio::time::sleep(IDLE).await;
     let after = workers.usage()?;

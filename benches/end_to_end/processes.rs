@@ -1,6 +1,7 @@
 //! rowcast's workers as processes of their own.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -18,10 +19,23 @@ use crate::{
     servers::{QUEUE, Servers},
 };
 
-/// Workers that are ready; they end with the value.
+/// Workers that are ready, and what else it takes to tell of rows; they end with the value.
 pub(crate) struct Workers {
     children: Vec<Child>,
+    /// Of all these processes, those that the children have started among them.
+    pids: BTreeSet<i32>,
     log: PathBuf,
+}
+
+/// Whether rows are told of, and which way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Not at all.
+    Silent,
+    /// By workers, to Redis.
+    Redis,
+    /// By the workers of a supervisor, to a gateway of its.
+    Local,
 }
 
 /// What a process has used since it began.
@@ -32,25 +46,24 @@ pub(crate) struct Usage {
 }
 
 impl Workers {
-    pub(crate) async fn start(
-        servers: &Servers,
-        count: usize,
-        publish: bool,
-        log_level: &str,
-    ) -> Result<Self> {
+    pub(crate) async fn start(servers: &Servers, count: usize, way: Way, log_level: &str) -> Result<Self> {
         let log = std::env::temp_dir().join(format!("rowcast-bench-{}.log", std::process::id()));
         let file = fs::File::create(&log)?;
         let mut children = Vec::new();
-        for _ in 0..count {
+        let (role, processes) = if way == Way::Local { ("up", 1) } else { ("worker", count) };
+        for _ in 0..processes {
             let child = Command::new(env!("CARGO_BIN_EXE_rowcast"))
-                .arg("worker")
+                .arg(role)
                 .env("REDIS_URL", servers.redis.url())
                 .env("DATABASE_URL", servers.database_url())
                 .env("ROWCAST_QUEUE", QUEUE)
                 .env("ROWCAST_TABLE", "bench")
                 .env("ROWCAST_COLUMNS", "account=account,name=name,amount=amount,at=at,note=note,data=data")
                 .env("ROWCAST_ROOMS", "{table},account:{account}")
-                .env("ROWCAST_PUBLISH", publish.to_string())
+                .env("ROWCAST_PUBLISH", (way != Way::Silent).to_string())
+                .env("ROWCAST_FANOUT", if way == Way::Local { "local" } else { "redis" })
+                .env("ROWCAST_WORKERS", count.to_string())
+                .env("ROWCAST_LISTEN", "127.0.0.1:0")
                 .env("ROWCAST_LOG", "json")
                 .env("RUST_LOG", log_level)
                 .stdin(Stdio::null())
@@ -58,24 +71,29 @@ impl Workers {
                 .spawn()?;
             children.push(child);
         }
-        let workers = Self { children, log };
-        workers.wait_until_ready(servers).await?;
+        let pids = children.iter().map(|child| child.id() as i32).collect();
+        let mut workers = Self { children, pids, log };
+        let gateways = usize::from(way == Way::Local);
+        workers.wait_until_ready(servers, count, gateways).await?;
         Ok(workers)
     }
 
-    /// Each has a lease, and each blocks on the queue.
-    async fn wait_until_ready(&self, servers: &Servers) -> Result<()> {
-        let registry = Registry::new(Link::new(&SecretUrl::new(servers.redis.url()))?);
+    /// Each worker has a lease and blocks on the queue, and each gateway is there.
+    async fn wait_until_ready(&mut self, servers: &Servers, workers: usize, gateways: usize) -> Result<()> {
+        let link = Link::new(&SecretUrl::new(servers.redis.url()))?;
+        let registries = [(Registry::new(link.clone()), workers), (Registry::of_gateways(link), gateways)];
         let mut redis = servers.redis().await?;
         for _ in 0..2_000 {
-            let members = registry.members().await?;
-            let pids: Vec<String> =
-                members.iter().filter_map(|member| member.fields.get("pid").cloned()).collect();
+            let mut all = true;
+            for (registry, wanted) in &registries {
+                let members = registry.members().await?;
+                let pids = members.iter().filter_map(|member| member.fields.get("pid")?.parse::<i32>().ok());
+                self.pids.extend(pids);
+                all &= members.len() == *wanted;
+            }
             let clients: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut redis).await?;
             let blocked = clients.lines().filter(|line| line.contains("cmd=blmove")).count();
-            if self.children.iter().all(|child| pids.contains(&child.id().to_string()))
-                && blocked >= self.children.len()
-            {
+            if all && blocked >= workers {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -84,7 +102,7 @@ impl Workers {
     }
 
     pub(crate) fn usage(&self) -> Result<Vec<Usage>> {
-        self.children.iter().map(|child| usage(child.id() as i32)).collect()
+        self.pids.iter().map(|pid| usage(*pid)).collect()
     }
 
     pub(crate) fn log(&self) -> Result<String> {

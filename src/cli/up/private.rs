@@ -20,7 +20,7 @@ use super::{
     demo::Recipe,
 };
 use crate::{
-    config::{Address, SecretUrl, Settings, Vars as _, gateway_addresses, route_variables},
+    config::{Address, Fanout, SecretUrl, Settings, Vars as _, gateway_addresses, route_variables},
     emitter::Target,
     route::Route,
     sandbox::{RedisOptions, Sandbox, SqlBinary, SqlOptions, Wanted, free_ports},
@@ -146,15 +146,19 @@ impl Private {
             Err(reason) => format!("nothing would go in yet: {reason}"),
         };
         let gateways = for_browsers(&gateway_addresses(&self.variables)?);
+        let pattern = Target::new().with_key(&settings.publish.key).of(&route.namespace).pattern();
+        let hear = match settings.publish.fanout {
+            Fanout::Redis => format!("\n  Hear events:   {redis} PSUBSCRIBE {}", quoted(&pattern)),
+            // Redis has none of them.
+            Fanout::Local => String::new(),
+        };
         let routes = route_variables(&self.variables);
         Ok(format!(
-            "\n  Push a job:    {first}\
-             \n  Hear events:   {redis} PSUBSCRIBE {}{gateways}\
+            "\n  Push a job:    {first}{hear}{gateways}\
              \n  Who works:     {} status --redis-url {redis_url}{}\
              \n  Settings:      export REDIS_URL={} DATABASE_URL={}{}\
              \n  The data:      {}\
              \n\n  Ctrl-C stops all of it; started again, it goes on with its data.\n",
-            quoted(&Target::new().with_key(&settings.publish.key).of(&route.namespace).pattern()),
             quoted(&program.to_string_lossy()),
             as_flags(&routes),
             quoted(&redis_url),

@@ -63,7 +63,7 @@ fn all_that_does_not_fit_is_told_at_once_and_each_of_it_once() {
     assert!(slip.text.ends_with("did you mean name?") && slip.lacks == Lack::Nothing, "{slip:?}");
     route.columns = Some(vec![Mapping::plain("name", "name"), Mapping::plain("account", "account")]);
     route.rooms = vec![RoomTemplate::parse("of:{acount}").unwrap()];
-    let slip = &Plan::lay(&route, &schema(), 1 << 20).unwrap_err()[0];
+    let slip = &Plan::lay(&route, &super::super::tests::schema(), 1 << 20).unwrap_err()[0];
     assert!(slip.text.ends_with("which no key feeds; did you mean account?"), "{slip:?}");
 }
 
