@@ -35,6 +35,7 @@ mod vectors;
 
 pub use client::Emitter;
 pub use decode::decode;
+pub(crate) use decode::rooms_at_a_glance;
 pub use message::{Broadcast, Channel, ChannelKind, DecodeError, Flags, Message, Request};
 pub use room::{IntoRooms, Room};
 pub use rows::{ColumnName, RowEvents, Scalar};

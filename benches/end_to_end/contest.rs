@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use rowcast::{
-    config::SecretUrl,
+    config::{Fanout, SecretUrl},
     queue::{Admin, Keys, Link},
 };
 
@@ -33,12 +33,13 @@ enum Contestant {
     Rowcast(Way),
 }
 
-const CONTESTANTS: [(&str, Contestant); 5] = [
+const CONTESTANTS: [(&str, Contestant); 6] = [
     ("LOAD DATA LOCAL INFILE, one connection", Contestant::LoadData(1)),
     ("LOAD DATA LOCAL INFILE, two connections", Contestant::LoadData(2)),
     ("rowcast, two workers", Contestant::Rowcast(Way::Silent)),
     ("rowcast, two workers, publishing", Contestant::Rowcast(Way::Redis)),
-    ("rowcast, two workers, to a gateway past Redis", Contestant::Rowcast(Way::Local)),
+    ("rowcast, two workers, to a gateway through Redis", Contestant::Rowcast(Way::Gateway(Fanout::Redis))),
+    ("rowcast, two workers, to a gateway past Redis", Contestant::Rowcast(Way::Gateway(Fanout::Local))),
 ];
 
 pub(crate) async fn run(servers: &Servers) -> Result<()> {

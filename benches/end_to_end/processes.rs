@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use rowcast::{
-    config::SecretUrl,
+    config::{Fanout, SecretUrl},
     queue::{Link, Registry},
 };
 
@@ -34,8 +34,8 @@ pub(crate) enum Way {
     Silent,
     /// By workers, to Redis.
     Redis,
-    /// By the workers of a supervisor, to a gateway of its.
-    Local,
+    /// By the workers of a supervisor, to a gateway of its that has no clients.
+    Gateway(Fanout),
 }
 
 /// What a process has used since it began.
@@ -50,7 +50,11 @@ impl Workers {
         let log = std::env::temp_dir().join(format!("rowcast-bench-{}.log", std::process::id()));
         let file = fs::File::create(&log)?;
         let mut children = Vec::new();
-        let (role, processes) = if way == Way::Local { ("up", 1) } else { ("worker", count) };
+        let (role, processes, fanout) = match way {
+            Way::Silent | Way::Redis => ("worker", count, "redis"),
+            Way::Gateway(Fanout::Redis) => ("up", 1, "redis"),
+            Way::Gateway(Fanout::Local) => ("up", 1, "local"),
+        };
         for _ in 0..processes {
             let child = Command::new(env!("CARGO_BIN_EXE_rowcast"))
                 .arg(role)
@@ -61,7 +65,7 @@ impl Workers {
                 .env("ROWCAST_COLUMNS", "account=account,name=name,amount=amount,at=at,note=note,data=data")
                 .env("ROWCAST_ROOMS", "{table},account:{account}")
                 .env("ROWCAST_PUBLISH", (way != Way::Silent).to_string())
-                .env("ROWCAST_FANOUT", if way == Way::Local { "local" } else { "redis" })
+                .env("ROWCAST_FANOUT", fanout)
                 .env("ROWCAST_WORKERS", count.to_string())
                 .env("ROWCAST_LISTEN", "127.0.0.1:0")
                 .env("ROWCAST_LOG", "json")
@@ -73,7 +77,7 @@ impl Workers {
         }
         let pids = children.iter().map(|child| child.id() as i32).collect();
         let mut workers = Self { children, pids, log };
-        let gateways = usize::from(way == Way::Local);
+        let gateways = usize::from(matches!(way, Way::Gateway(_)));
         workers.wait_until_ready(servers, count, gateways).await?;
         Ok(workers)
     }

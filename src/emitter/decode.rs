@@ -30,6 +30,12 @@ pub fn decode(key: &str, channel: &str, payload: &[u8]) -> Result<Message, Decod
     }
 }
 
+/// The rooms that a broadcast is for, where they can be told without decoding all of it; they are those that
+/// [`decode`] finds, when it finds the message good.
+pub(crate) fn rooms_at_a_glance(payload: &[u8]) -> Option<Vec<&str>> {
+    unpack::rooms(payload)
+}
+
 /// JSON when it begins like it, as Node servers decide; in MessagePack these two bytes would be bare integers.
 fn read(payload: &[u8]) -> Result<Value, DecodeError> {
     let unreadable = |error: &dyn std::fmt::Display| DecodeError::Unreadable(error.to_string());

@@ -3,10 +3,13 @@
 //! Promises: malformed bytes are an error and never a panic, nothing is allocated that the bytes do not back,
 //! and the depth is limited. Dates become ISO strings, whichever extension carried them.
 
+mod glance;
+
 use rmp::Marker;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 use super::{MAX_DEPTH, Value};
+pub(super) use glance::rooms;
 
 /// A value of the deepest nesting that may be sent, inside the arrays and maps of the message around it.
 const MAX_MESSAGE_DEPTH: usize = MAX_DEPTH + 8;

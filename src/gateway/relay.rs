@@ -17,7 +17,7 @@ use super::{
     slow::Slow,
 };
 use crate::{
-    emitter::{Broadcast, Channel, ChannelKind, Message, decode},
+    emitter::{Broadcast, Channel, ChannelKind, Message, decode, rooms_at_a_glance},
     queue::Events,
 };
 
@@ -55,10 +55,17 @@ impl Relay {
         let Some(parts) = Channel::parse(&self.key, channel) else { return };
         let Some(adapter) = self.hub.of(parts.nsp) else { return };
         self.hub.counts.heard.add(1);
-        // The room in the channel's name spares the decoding when nobody here is in it.
-        if parts.kind == ChannelKind::Broadcast && !self.is_wanted(&adapter, parts.nsp, parts.room.as_slice())
-        {
-            return;
+        // A look at the rooms spares the decoding when nobody here is in one: at that in the channel's name, and where
+        // there are several, at those in the message.
+        if parts.kind == ChannelKind::Broadcast {
+            let several = parts.room.is_none().then(|| rooms_at_a_glance(payload)).flatten();
+            let wanted = match &several {
+                Some(rooms) => self.is_wanted(&adapter, parts.nsp, rooms),
+                None => self.is_wanted(&adapter, parts.nsp, parts.room.as_slice()),
+            };
+            if !wanted {
+                return;
+            }
         }
         match decode(&self.key, channel, payload) {
             Ok(Message::Broadcast(broadcast)) => {

@@ -177,6 +177,8 @@ proptest! {
         let flags = Flags { volatile: compress.is_some(), compress };
         let uid = "emitter".to_owned();
         let expected = Broadcast { uid, nsp, rooms, except, flags, event: "event".to_owned(), args };
+        let glance: Vec<String> = rooms_at_a_glance(&payload).unwrap().into_iter().map(str::to_owned).collect();
+        prop_assert_eq!(&glance, &expected.rooms);
         prop_assert_eq!(decode("k", &channel, &payload), Ok(Message::Broadcast(expected)));
     }
 
@@ -199,7 +201,11 @@ proptest! {
             let at = at.index(payload.len());
             payload[at] = byte;
         }
-        let _damaged = decode("socket.io", WIDE, &payload);
+        let glance = rooms_at_a_glance(&payload)
+            .map(|rooms| rooms.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        if let (Some(rooms), Ok(Message::Broadcast(read))) = (glance, decode("socket.io", WIDE, &payload)) {
+            prop_assert_eq!(rooms, read.rooms);
+        }
         payload.truncate(cut.index(payload.len()));
         let _cut = decode("socket.io", WIDE, &payload);
     }
