@@ -1,7 +1,8 @@
 //! Between the supervisor, which knows no server, and Redis: what each of its children does beside its work.
 //!
 //! It takes orders to the supervisor and answers back, writes down what has happened to the children when the
-//! supervisor asks it to, and hands on which slots are not ready to where the child tells of itself. Every child does, whatever its role, so a supervisor can be reached as long as one lives.
+//! supervisor asks it to, and hands on which slots are not ready to where the child tells of itself. Every child does,
+//! whatever its role, so a supervisor can be reached as long as one lives.
 //!
 //! Orders are asked for once a second. They are not waited for with a command that blocks, because Redis would hand an
 //! order to a process that is stopped; and not only when the lease is renewed, because that may be as seldom as people

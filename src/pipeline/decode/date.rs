@@ -2,9 +2,9 @@
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-/// A date and time as RFC 3339 has it, with or without a zone, or without its seconds, or a date alone, which is its
-/// midnight. Without a zone it is UTC. Any other form the servers would read in a way of their own: `10:11:12` is a
-/// day of 2010 to them.
+/// A date and time as RFC 3339 has it, with or without a zone (`+0200` is one too, which many libraries write), or without
+/// its seconds, or a date alone, which is its midnight. Without a zone it is UTC. Any other form the servers would read
+/// in a way of their own: `10:11:12` is a day of 2010 to them.
 pub(super) fn instant(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim();
     // A leap second would become another one.
@@ -12,10 +12,16 @@ pub(super) fn instant(text: &str) -> Option<OffsetDateTime> {
         return None;
     }
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
-    let at = match (text.as_bytes().get(10), text.len()) {
-        (None, 10) => parse(&format!("{text}T00:00:00Z")),
-        (Some(b'T' | b't' | b' '), 16) => parse(&format!("{text}:00Z")),
-        (Some(b'T' | b't' | b' '), _) => parse(text).or_else(|| parse(&format!("{text}Z"))),
+    let zone = text.rfind(['Z', 'z', '+', '-']).filter(|at| *at > 10);
+    let at = match (text.as_bytes().get(10), text.len(), zone) {
+        (None, 10, None) => parse(&format!("{text}T00:00:00Z")),
+        (Some(b'T' | b't' | b' '), 16, None) => parse(&format!("{text}:00Z")),
+        (Some(b'T' | b't' | b' '), _, None) => parse(&format!("{text}Z")),
+        (Some(b'T' | b't' | b' '), length, Some(zone)) if length - zone == 5 => {
+            let (hours, minutes) = text.split_at_checked(zone + 3)?;
+            parse(&format!("{hours}:{minutes}"))
+        }
+        (Some(b'T' | b't' | b' '), _, Some(_)) => parse(text),
         _ => None,
     };
     // The last hours of the year 9999 elsewhere are beyond every calendar here.
@@ -73,6 +79,8 @@ mod tests {
             ("2024-01-02T10:11:12", 0, "2024-01-02T10:11:12Z"),
             ("2024-01-02t10:11:12z", 0, "2024-01-02T10:11:12Z"),
             ("2024-01-02 10:11:12+02:00", 0, "2024-01-02T08:11:12Z"),
+            ("2024-01-02T10:11:12+0230", 0, "2024-01-02T07:41:12Z"),
+            ("2024-01-02T10:11:12.5-0000", 1, "2024-01-02T10:11:12.5Z"),
             ("2024-01-02T10:11:12.9999999Z", 6, "2024-01-02T10:11:12.999999Z"),
             ("2024-01-02 10:11:12.9999", 3, "2024-01-02T10:11:12.999Z"),
             ("2024-01-02 10:11:12.0009", 3, "2024-01-02T10:11:12Z"),
@@ -102,6 +110,9 @@ mod tests {
             "2024-01-02 10:11:12 +02:00",
             "2024-01-02 10:11:12.",
             "2024-01-02T10:11+01:00",
+            "2024-01-02T10:11+0100",
+            "2024-01-02T10:11:12+日本",
+            "2024-01-02T10:11:12Z0100",
             "2024-01-02 24:00:00",
             "2016-12-31T23:59:60Z",
             "2023-02-29",
