@@ -7,23 +7,23 @@
 //! again; a gateway knows by the claim's name which of them it has heard. That is how each event comes once: Redis,
 //! which otherwise publishes in the very step that ends a claim, is not there to do it.
 //!
-//! `parcel` is the form, pure. `outbox` is a worker's end, `inbox` a gateway's. What lies between is
+//! `parcel` is the form, pure. `to_gateways` is a worker's end, `from_workers` a gateway's. What lies between is
 //! `supervisor::fanout`, which looks into no parcel.
 //!
 //! What it does not do: reach another host, or a Node server. And where nobody reads back what was missed, it is lost:
 //! a gateway that is far behind is told that it has missed something ([`Frame::Gap`]), as when Redis drops it.
 
-mod inbox;
-mod outbox;
+mod from_workers;
 mod parcel;
+mod to_gateways;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::emitter::MAX_MESSAGE_BYTES;
-pub use inbox::{Handed, Inbox};
-pub use outbox::Outbox;
+pub use from_workers::{FromWorkers, Handed};
 pub use parcel::ClaimName;
+pub use to_gateways::ToGateways;
 
 /// What goes over the sockets, each with its length before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,6 @@ impl Frame {
 
 /// How frames follow each other on a socket.
 pub fn codec() -> LengthDelimitedCodec {
-    // One event and its channel, whose name is part of the event, and what they belong to.
+    // The largest parcel is that of one event: its payload, its channel, which repeats a room of it, and its head.
     LengthDelimitedCodec::builder().max_frame_length(2 * MAX_MESSAGE_BYTES + PARCEL_BYTES).new_codec()
 }

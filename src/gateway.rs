@@ -1,6 +1,6 @@
-//! The gateway: a socket.io server that delivers what is published through Redis to browsers.
+//! The gateway: a socket.io server that delivers what is published to browsers, through Redis or past it.
 //!
-//! * `subscription` hears Redis, and connects anew when it was away. `heard` is what waits of that, `interest` which
+//! * `subscription` hears Redis and what workers hand on, and connects anew when it was away. `heard` is what waits of that, `interest` which
 //!   rooms are asked for.
 //! * `relay` decides for one message: decode it once, encode it once, hand it to the sockets of its rooms.
 //! * `requests` moves and disconnects clients where emitters ask for it.
@@ -103,7 +103,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::GatewaySettings,
     control::{Identity, Report, Talk},
-    fanout::Inbox,
+    fanout::FromWorkers,
     liaison::Liaison,
     queue::{Link, Onlookers, Registry},
     route::CLUSTER,
@@ -149,7 +149,7 @@ pub struct Place {
     /// Its talk with its supervisor, where it has one.
     pub talk: Option<Talk>,
     /// What the workers of that supervisor hand on.
-    pub inbox: Option<Inbox>,
+    pub from_workers: Option<FromWorkers>,
 }
 
 /// Serves until `stop`.
@@ -158,7 +158,7 @@ pub struct Place {
 /// An address that cannot be listened on, or an address of Redis that cannot be read.
 pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToken) -> anyhow::Result<()> {
     let doors = Arc::new(Doors::new(settings.limits.clone(), allow_many_connections()));
-    let Place { identity, listener, drain, reports, talk, inbox } = place;
+    let Place { identity, listener, drain, reports, talk, from_workers } = place;
     let lines = Arc::new(Lines::new(settings.limits.bytes_behind));
     let listener = listen(&settings, listener).await?;
     let listener = Listener::new(listener, lines.clone(), doors.clone(), stop.clone());
@@ -206,7 +206,7 @@ pub async fn run(settings: GatewaySettings, place: Place, stop: CancellationToke
     let app = guarded(app.layer(layer), &settings, &lines, Guard { doors, access: access.clone() });
 
     let relay = Relay::new(settings.publish.key.clone(), hub.clone(), slow, requests, catch_up.clone());
-    let sources = Sources { inbox, repaired };
+    let sources = Sources { from_workers, repaired };
     let hearing = subscription::keep(&settings, relay, catch_up.clone(), interest, sources, state)?;
     let alerts = Alerts::new(settings.alerts.hook.as_ref(), &redis, identity.id.to_string())?;
     let (told, unready) = watch::channel(String::new());

@@ -14,7 +14,10 @@ pub mod outcome;
 mod rescue;
 mod settle;
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use redis::RedisError;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     delay::Delays,
-    fanout::Outbox,
+    fanout::ToGateways,
     fault,
     progress::Progress,
     queue::{Claim, Events, Link, Queue, Settlement},
@@ -90,6 +93,9 @@ pub enum Trouble {
     /// The database, or the route's table in it.
     #[error(transparent)]
     Store(#[from] Fault),
+    /// The supervisor takes no events: it is gone, and this worker is to end. What it holds is for a rescuer.
+    #[error("the supervisor does not take events: {0}")]
+    Supervisor(#[from] io::Error),
 }
 
 /// How old what is known of the table may be; it is read anew before a job is rejected by it.
@@ -100,8 +106,8 @@ const MOST_VALUES: usize = 1 << 20;
 const MOST_ROWS: usize = 1 << 15;
 
 impl Pipeline {
-    /// The pipeline of one route. Nothing is connected yet. Events are handed on where there is an `outbox`, otherwise
-    /// Redis publishes them.
+    /// The pipeline of one route. Nothing is connected yet. Events go the way `to_gateways` where there is
+    /// one, otherwise Redis publishes them.
     ///
     /// # Errors
     /// An address that cannot be read.
@@ -110,13 +116,13 @@ impl Pipeline {
         worker: &str,
         settings: &Settings,
         link: Link,
-        outbox: Option<Outbox>,
+        to_gateways: Option<ToGateways>,
     ) -> anyhow::Result<Self> {
         let progress = Progress::default();
         Ok(Self {
             queue: Queue::new(&route.queue, &route.table.to_string(), worker, link.watched(&progress)),
             store: Store::new(&settings.database_url)?.watched(&progress),
-            settler: Settler::new(&route.queue, outbox, &progress),
+            settler: Settler::new(&route.queue, to_gateways, &progress),
             progress,
             route,
             worker: worker.to_owned(),

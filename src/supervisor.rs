@@ -33,7 +33,7 @@ use ulid::Ulid;
 
 use chronicle::Chronicle;
 use doors::Doors;
-use fanout::Fanout;
+use fanout::Switch;
 use fleet::Fleet;
 use process::{Event, Process};
 use slot::{Moment, Phase};
@@ -95,7 +95,7 @@ struct Supervisor {
     workers: Fleet,
     gateways: Fleet,
     doors: Doors,
-    fanout: Fanout,
+    fanout: Switch,
     processes: BTreeMap<Ulid, Process>,
     chronicle: Chronicle,
     events: mpsc::UnboundedSender<Event>,
@@ -117,7 +117,7 @@ impl Supervisor {
             workers: Fleet::new(Role::Worker, workers),
             gateways: Fleet::new(Role::Gateway, gateways),
             doors: Doors::default(),
-            fanout: Fanout::default(),
+            fanout: Switch::default(),
             processes: BTreeMap::new(),
             chronicle: Chronicle::default(),
             events,

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Settings,
     control::{Identity, Report, Talk},
-    fanout::Outbox,
+    fanout::ToGateways,
     liaison::Liaison,
     pipeline::Pipeline,
     queue::{Link, Registry},
@@ -41,8 +41,8 @@ pub enum Ended {
 /// How long leaving the registry may take.
 const LEAVE: Duration = Duration::from_secs(1);
 
-/// Works on all routes until `stop`. `talk` is that with its supervisor, where it has one; events are handed on where
-/// there is an `outbox`, otherwise Redis publishes them.
+/// Works on all routes until `stop`. `talk` is that with its supervisor, where it has one; events go the way
+/// `to_gateways` where there is one, otherwise Redis publishes them.
 ///
 /// # Errors
 /// An address that cannot be read, or claims that could not be ended in order: those wait to be rescued.
@@ -51,7 +51,7 @@ pub async fn run(
     identity: Identity,
     reports: watch::Sender<Report>,
     talk: Option<Talk>,
-    outbox: Option<Outbox>,
+    to_gateways: Option<ToGateways>,
     stop: CancellationToken,
 ) -> anyhow::Result<Ended> {
     let link = Link::new(&settings.redis_url)?;
@@ -66,11 +66,11 @@ pub async fn run(
     let queues = settings.routes.iter().map(|route| (route.queue.clone(), route.table.to_string())).collect();
     let mut pipelines = Vec::with_capacity(settings.routes.len());
     for route in &settings.routes {
-        pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone(), outbox.clone())?);
+        pipelines.push(Pipeline::new(route.clone(), &worker, &settings, link.clone(), to_gateways.clone())?);
     }
     LocalSet::new()
         .run_until(async {
-            // One fenced route ends the worker: the others finish what they hold.
+            // One route that is at its end ends the worker: the others finish what they hold.
             let stop = stop.child_token();
             let lease = tokio::task::spawn_local(lease::keep(
                 registry.clone(),
@@ -117,7 +117,10 @@ async fn gather(
                 all = all.map(|_| Ended::Fenced);
                 stop.cancel();
             }
-            Err(error) => all = Err(error),
+            Err(error) => {
+                all = Err(error);
+                stop.cancel();
+            }
         }
     }
     all

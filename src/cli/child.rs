@@ -39,10 +39,15 @@ impl Child {
     pub(super) fn begin(role: Role, publish: &Publish, variables: &Variables) -> anyhow::Result<Self> {
         let has_fanout = variables.get(control::FANOUT).is_some();
         if publish.fanout == Fanout::Local && !has_fanout {
-            let problem = format!(
-                "this {role} runs on its own, and events go from workers to gateways through their supervisor; run \
-                 `rowcast up`, or let them go through Redis (ROWCAST_FANOUT=redis)"
-            );
+            let problem = if variables.get(control::CONTROL).is_some() {
+                "the supervisor is of a version that hands on no events; end `rowcast up` and start it again"
+                    .to_owned()
+            } else {
+                format!(
+                    "this {role} runs on its own, and events go from workers to gateways through their supervisor; \
+                     run `rowcast up`, or let them go through Redis (ROWCAST_FANOUT=redis)"
+                )
+            };
             return Err(ConfigError::new("ROWCAST_FANOUT", Some("local"), problem).into());
         }
         let limits = SupervisorSettings::from_vars(variables)?;

@@ -8,14 +8,15 @@ use super::{Variables, child::Child};
 use crate::{
     config::GatewaySettings,
     control::{self, Role},
-    fanout::Inbox,
+    fanout::FromWorkers,
     gateway::{self, Place},
 };
 
 /// Run one gateway: hold browsers' connections, deliver events to their rooms
 ///
 /// A socket.io server at http://ROWCAST_LISTEN/socket.io/, over WebSocket and long-polling, for clients of
-/// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis.
+/// socket.io 2, 3 and 4. It hears what rowcast's workers, official emitters and Node servers publish through Redis,
+/// and under `rowcast up` with ROWCAST_FANOUT=local also what its workers hand on past it.
 /// With ROWCAST_JWT_SECRET or ROWCAST_JWT_PUBLIC_KEY, clients need a token that lists their rooms; without, it listens
 /// on loopback addresses only, unless ROWCAST_PUBLIC=true says that everybody may see everything.
 /// With DATABASE_URL, which it needs for nothing else, clients that were away get the rows that they missed.
@@ -51,8 +52,8 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let (identity, drain, talk) = (child.identity.clone(), child.limits.drain, child.control.talk());
     let (fanout, stop) = (child.fanout.take(), child.stop.clone());
     let ended = child.live(async |reports| {
-        let inbox = fanout.map(Inbox::new).transpose()?;
-        gateway::run(settings, Place { identity, listener, drain, reports, talk, inbox }, stop).await
+        let from_workers = fanout.map(FromWorkers::new).transpose()?;
+        gateway::run(settings, Place { identity, listener, drain, reports, talk, from_workers }, stop).await
     });
     child.control.bye(ended.is_ok());
     ended.map(|()| ExitCode::SUCCESS)

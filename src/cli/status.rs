@@ -27,9 +27,9 @@ use crate::{
 
 /// Show the workers, the gateways and the queues
 ///
-/// Workers are those of all hosts that use this Redis, by host and slot: what they do, since when they run, how much they
-/// have done, how many rows a second they have inserted of late (over some seconds, a third of ROWCAST_LEASE_SECONDS),
-/// and how much memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from Redis,
+/// Workers are those of all hosts that use this Redis, by host and slot: what they do, since when they run, how much
+/// they have done, how many rows a second they have inserted of late (over some seconds, a third of
+/// ROWCAST_LEASE_SECONDS), and how much memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from Redis,
 /// or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
 /// finish its claims.
 /// Gateways show where they listen, and how many connections they hold open.
@@ -39,7 +39,8 @@ use crate::{
 /// the oldest open claim is; and how long the jobs of the last minute took, from the moment a worker had claimed them
 /// until COMMIT and until they were published: half of them no longer than p50, 99 of 100 no longer than p99.
 /// Rows a second of a queue are what came in between two looks, so --watch alone shows them, from its second look on.
-/// One that no worker takes jobs from is told below them, and so is one that Redis knows nothing of.
+/// A queue that no worker takes jobs from is told below them, and so is one that Redis knows nothing of; and slots in
+/// which nothing gets ready.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

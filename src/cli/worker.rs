@@ -6,15 +6,15 @@ use super::{Variables, child::Child};
 use crate::{
     config::{Fanout, Settings},
     control::{EXIT_FENCED, Role},
-    fanout::Outbox,
+    fanout::ToGateways,
     worker::{self, Ended},
 };
 
 /// Run one worker: take jobs, insert rows, publish events
 ///
 /// This is the process that `rowcast up` runs several of. On its own it suits an engine that restarts processes
-/// by itself, such as systemd, Kubernetes or Nomad. The first TERM or INT lets it finish what it holds,
-/// within ROWCAST_DRAIN_SECONDS; a second one ends it at once. Nothing is lost either way.
+/// by itself, such as systemd, Kubernetes or Nomad; ROWCAST_FANOUT=local is refused there. The first TERM or INT lets
+/// it finish what it holds, within ROWCAST_DRAIN_SECONDS; a second one ends it at once. Nothing is lost either way.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,8 +35,8 @@ pub fn run(_args: &Args, variables: &Variables) -> anyhow::Result<ExitCode> {
     let (identity, talk, stop) = (child.identity.clone(), child.control.talk(), child.stop.clone());
     let fanout = child.fanout.take().filter(|_| settings.publish.fanout == Fanout::Local);
     let ended = child.live(async |reports| {
-        let outbox = fanout.map(Outbox::new).transpose()?;
-        worker::run(settings, identity, reports, talk, outbox, stop).await
+        let to_gateways = fanout.map(ToGateways::new).transpose()?;
+        worker::run(settings, identity, reports, talk, to_gateways, stop).await
     });
     child.control.bye(matches!(ended, Ok(Ended::Drained)));
     Ok(match ended {

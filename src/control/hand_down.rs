@@ -10,13 +10,15 @@ use std::{
 
 use rustix::{
     cmsg_space,
+    io::retry_on_intr,
     net::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
         SendFlags, recvmsg, sendmsg,
     },
 };
 
-/// What goes with the socket, because nothing goes with nothing. It is an empty message to whoever does not know of it.
+/// What goes with the socket, because nothing goes with nothing. Whoever does not know of it says that it does not
+/// understand an empty line, and goes on.
 const WITH_IT: &[u8] = b"\n";
 
 /// Hands a child a socket. It need not run yet.
@@ -28,7 +30,7 @@ pub(crate) fn hand_down(control: &UnixStream, socket: &UnixStream) -> io::Result
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     beside.push(SendAncillaryMessage::ScmRights(&sockets));
-    sendmsg(control, &[IoSlice::new(WITH_IT)], &mut beside, SendFlags::empty())?;
+    retry_on_intr(|| sendmsg(control, &[IoSlice::new(WITH_IT)], &mut beside, SendFlags::empty()))?;
     Ok(())
 }
 
@@ -40,7 +42,9 @@ pub(super) fn take(control: &UnixStream) -> io::Result<UnixStream> {
     let mut with_it = [0; WITH_IT.len()];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(control, &mut [IoSliceMut::new(&mut with_it)], &mut beside, RecvFlags::CMSG_CLOEXEC)?;
+    retry_on_intr(|| {
+        recvmsg(control, &mut [IoSliceMut::new(&mut with_it)], &mut beside, RecvFlags::CMSG_CLOEXEC)
+    })?;
     let sockets = beside.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
         _ => None,

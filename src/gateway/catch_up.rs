@@ -3,10 +3,10 @@
 //!
 //! * A client that subscribes with `since` gets the rows of the room above that id, then the live ones; now and then it
 //!   hears the `mark`, which is what it gives as `since` the next time.
-//! * When Redis was away, the rows that were not heard meanwhile are read back for everybody: see `repair`.
+//! * When Redis was away, or too much came, the rows that were not heard are read back for everybody: see `repair`.
 //!
 //! Both rest on the marks, and on telling rows by their ids: what was read back and is heard afterwards is left out.
-//! Marks come through the same connection as the events, so that what they cover was heard before them.
+//! Marks are heard after the events that they cover: they come on the same connection, or are held back.
 
 use std::{
     convert::Infallible,

@@ -72,7 +72,7 @@ impl Numbers {
             ("rowcast_gateway_rows_replayed", "Rows read back for clients that caught up.", &counts.replayed),
             (
                 "rowcast_gateway_rows_repaired",
-                "Rows read back for all after Redis was away.",
+                "Rows read back for all after they were missed.",
                 &counts.repaired,
             ),
         ] {

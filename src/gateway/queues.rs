@@ -35,7 +35,7 @@ impl Api {
     ) -> Result<T, No> {
         if self.routes.iter().all(|route| route.queue != queue) && !self.series.shows(queue) {
             let message =
-                format!("this gateway has no route with the queue {queue:?}, and no worker knows it");
+                format!("this gateway has no route with the queue {queue:?}, and shows none of that name");
             return Err(No { status: StatusCode::NOT_FOUND, code: "no_queue", message });
         }
         let unavailable =

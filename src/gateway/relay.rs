@@ -56,7 +56,7 @@ impl Relay {
         let Some(adapter) = self.hub.of(parts.nsp) else { return };
         self.hub.counts.heard.add(1);
         // A look at the rooms spares the decoding when nobody here is in one: at that in the channel's name, and where
-        // there are several, at those in the message.
+        // there are several, at those in the message. (So what is wrong in it is told by those alone who want it.)
         if parts.kind == ChannelKind::Broadcast {
             let several = parts.room.is_none().then(|| rooms_at_a_glance(payload)).flatten();
             let wanted = match &several {

@@ -1,4 +1,4 @@
-//! What the gateway missed while Redis was away: read back for everybody, as if it had been heard.
+//! What the gateway missed, because Redis was away or because it took less than came: read back for everybody, as if it had been heard.
 //!
 //! The rows above the mark that was the last before are in the table. Those that were heard nevertheless, or are heard
 //! later because they are published late, are told by their ids. Until all of it is done the mark stands, so that no
@@ -45,7 +45,7 @@ pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
                     catch_up.missed_database(asked, &fault);
                 } else if !std::mem::replace(&mut told, true) {
                     let queue = &feed.route.queue;
-                    tracing::warn!(queue, "rows that were missed while Redis was away wait: {fault}");
+                    tracing::warn!(queue, "rows that were missed wait: {fault}");
                 }
                 sleep(backoff.next(fastrand::f64())).await;
             }
@@ -56,7 +56,7 @@ pub(super) async fn fill(catch_up: Arc<CatchUp>, feed: Arc<Feed>) {
         }
     }
     if rows > 0 {
-        tracing::info!(queue = feed.route.queue, rows, "rows of the time without Redis were read back");
+        tracing::info!(queue = feed.route.queue, rows, "rows that were missed were read back");
     }
     // Fails when the gateway ends.
     catch_up.repaired.send(Repaired::Filled(feed, times)).await.ok();

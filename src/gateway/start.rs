@@ -38,7 +38,9 @@ impl CatchUp {
         let feeds: Vec<&Arc<Feed>> = feeds.collect();
         let [feed] = feeds.as_slice() else {
             let message = match feeds.len() {
-                0 => "no route's rows go to this room; subscribe to it without since and every_ms",
+                0 => {
+                    "no route that this gateway has brings rows to this room; subscribe to it without since and every_ms, or give the gateway the route"
+                }
                 _ => "the rows of several tables go to this room; name rooms of one table",
             };
             return Err(refusal("no_rows", message));

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     config::GatewaySettings,
-    fanout::{Handed, Inbox},
+    fanout::{FromWorkers, Handed},
     queue::{self, describe},
     telemetry::Outage,
 };
@@ -47,7 +47,7 @@ const MOST_WAITING: usize = 64 << 20;
 /// What is heard beside the channels.
 pub(super) struct Sources {
     /// What workers hand on. Which way they choose is for them to say: both are heard.
-    pub(super) inbox: Option<Inbox>,
+    pub(super) from_workers: Option<FromWorkers>,
     /// What was read back for everybody.
     pub(super) repaired: mpsc::Receiver<Repaired>,
 }
@@ -104,7 +104,7 @@ pub(super) fn keep(
 /// Returns when there is nothing more to hear.
 async fn take(
     mut messages: Heard<PubSubStream>,
-    Sources { inbox, repaired }: &mut Sources,
+    Sources { from_workers, repaired }: &mut Sources,
     relay: &mut Relay,
     catch_up: &Arc<CatchUp>,
 ) -> Deaf {
@@ -114,17 +114,17 @@ async fn take(
             message = messages.next() => match message {
                 Ok(message) => {
                     bytes += message.get_payload_bytes().len();
-                    match inbox {
+                    match from_workers {
                         // A mark covers events that come past Redis, and is not to be heard before them.
-                        Some(inbox) if message.get_channel_name() == catch_up.channel => {
-                            inbox.hold(message.get_payload_bytes());
+                        Some(from_workers) if message.get_channel_name() == catch_up.channel => {
+                            from_workers.hold(message.get_payload_bytes());
                         }
                         _ => relay.hear(message.get_channel_name(), message.get_payload_bytes()),
                     }
                 }
                 Err(deaf) => return deaf,
             },
-            handed = next_of(inbox) => match handed {
+            handed = next_of(from_workers) => match handed {
                 Handed::Event { channel, payload } => {
                     bytes += payload.len();
                     relay.hear(&String::from_utf8_lossy(&channel), &payload);
@@ -145,16 +145,16 @@ async fn take(
             (in_a_row, bytes) = (0, 0);
             tokio::task::yield_now().await;
         }
-        if messages.is_empty() && inbox.as_mut().is_none_or(Inbox::is_empty) {
+        if messages.is_empty() && from_workers.as_mut().is_none_or(FromWorkers::is_empty) {
             sleep(TOGETHER.saturating_sub(began.elapsed())).await;
             began = Instant::now();
         }
     }
 }
 
-async fn next_of(inbox: &mut Option<Inbox>) -> Handed {
-    match inbox {
-        Some(inbox) => inbox.next().await,
+async fn next_of(from_workers: &mut Option<FromWorkers>) -> Handed {
+    match from_workers {
+        Some(from_workers) => from_workers.next().await,
         None => std::future::pending().await,
     }
 }

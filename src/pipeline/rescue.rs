@@ -123,11 +123,12 @@ impl Pipeline {
 
     async fn end(&self, dead: &str, claim: Claim, outcome: &Outcome, events: Events) -> Result<(), Trouble> {
         let mut settlement = settlement(&self.route.queue, dead, claim, outcome, events);
-        self.settler.hand_on(dead, &mut settlement).await;
-        let result = self.queue.settle_for(dead, &settlement).await;
+        let settled = match self.settler.hand_on(dead, &mut settlement).await {
+            Ok(()) => self.queue.settle_for(dead, &settlement).await.map(drop).map_err(Trouble::from),
+            Err(error) => Err(error.into()),
+        };
         settlement.claim.leave_open();
-        result?;
-        Ok(())
+        settled
     }
 
     async fn give_back(&self, dead: &str, claim: Claim, blame: Blame) -> Result<u64, Trouble> {

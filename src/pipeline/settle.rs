@@ -1,6 +1,7 @@
 //! The end of a claim: settled when it was committed, handed back when it was not.
 
-use redis::RedisResult;
+use std::io;
+
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     delay::{Delays, Until},
-    fanout::{ClaimName, Outbox},
+    fanout::{ClaimName, ToGateways},
     fault,
     progress::Progress,
     queue::{Blame, Claim, Claimed, DeadLetter, Events, Limits, Queue, Raw, Settlement, When},
@@ -21,15 +22,15 @@ use crate::{
 pub(super) struct Settler {
     route: String,
     /// Where events are handed on; without it Redis publishes them in the step that ends the claim.
-    outbox: Option<Outbox>,
+    gateways: Option<ToGateways>,
     progress: Progress,
     /// How long claims take.
     pub(super) delays: Delays,
 }
 
 impl Settler {
-    pub(super) fn new(route: &str, outbox: Option<Outbox>, progress: &Progress) -> Self {
-        Self { route: route.to_owned(), outbox, progress: progress.clone(), delays: Delays::default() }
+    pub(super) fn new(route: &str, gateways: Option<ToGateways>, progress: &Progress) -> Self {
+        Self { route: route.to_owned(), gateways, progress: progress.clone(), delays: Delays::default() }
     }
 
     /// Settles the claim before and makes the next one, while the database is at work.
@@ -54,47 +55,51 @@ impl Settler {
             }
             Ok(())
         };
-        let (settled, claimed): (_, Result<(), Trouble>) =
-            tokio::join!(self.settle(queue, worker, behind), claim);
+        let (settled, claimed) = tokio::join!(self.settle(queue, worker, behind), claim);
         settled?;
         claimed
     }
 
-    async fn settle(&self, queue: &Queue, worker: &str, behind: &mut Option<Settlement>) -> RedisResult<()> {
+    async fn settle(
+        &self,
+        queue: &Queue,
+        worker: &str,
+        behind: &mut Option<Settlement>,
+    ) -> Result<(), Trouble> {
         let Some(settlement) = behind.as_mut() else { return Ok(()) };
-        self.hand_on(worker, settlement).await;
+        self.hand_on(worker, settlement).await?;
         let Some(settlement) = behind.take() else { return Ok(()) };
         let (jobs, made) = (settlement.claim.jobs.len(), settlement.claim.made);
         if let Err((settlement, error)) = queue.settle(settlement).await {
             *behind = Some(settlement);
-            return Err(error);
+            return Err(error.into());
         }
         self.delays.add(Until::Publish, jobs, made.elapsed());
         fault::point("settled");
         Ok(())
     }
 
-    /// Hands on the events of a claim of `worker`, where they do not go through Redis. This comes before the claim ends,
-    /// so that whoever finishes it for a worker that died here does it again: gateways know by the claim's name what
-    /// they have heard.
-    pub(super) async fn hand_on(&self, worker: &str, settlement: &mut Settlement) {
-        let Some(outbox) = &self.outbox else { return };
+    /// Hands on the events of a claim of `worker`, where they do not go through Redis: before the claim ends, so that
+    /// whoever finishes it for a worker that died here does it again (see [`crate::fanout`]).
+    ///
+    /// # Errors
+    /// They were not taken, or not all of them; the claim is to stay open.
+    pub(super) async fn hand_on(&self, worker: &str, settlement: &mut Settlement) -> io::Result<()> {
+        let Some(gateways) = &self.gateways else { return Ok(()) };
         let claim =
             ClaimName { queue: self.route.clone(), worker: worker.to_owned(), seq: settlement.claim.seq };
-        let wait = self.progress.wait();
-        if let Err(error) = outbox.hand_on(&claim, &settlement.events).await {
-            tracing::debug!("the supervisor is gone, and its gateways with it: {error}");
-        }
-        drop(wait);
+        let _wait = self.progress.wait();
+        gateways.hand_on(&claim, &settlement.events).await?;
         settlement.events = Events::default();
         fault::point("handed_on");
+        Ok(())
     }
 }
 
 impl Pipeline {
     /// Settles the committed claim, if there is one.
     pub(super) async fn settle(&mut self) -> Result<(), Trouble> {
-        Ok(self.settler.settle(&self.queue, &self.worker, &mut self.behind).await?)
+        self.settler.settle(&self.queue, &self.worker, &mut self.behind).await
     }
 
     /// The claim in hand was committed: from here on it only has to be settled.

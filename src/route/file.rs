@@ -140,7 +140,9 @@ impl Unknown {
             ("ignore", _) => Ok(Self::Ignore),
             ("reject", _) => Ok(Self::Reject),
             (_, Some(column)) if !column.is_empty() => Ok(Self::Column(column.to_owned())),
-            _ => Err(format!("unknown = {word:?} is not known; there are ignore, reject, and a column")),
+            _ => Err(format!(
+                "unknown = {word:?} is not known; there are ignore, reject, and column:NAME for a column that keeps them"
+            )),
         }
     }
 }

@@ -84,9 +84,9 @@ impl Supervisor {
 
     fn spawn_on(&self, role: Role, identity: &Identity, door: Option<Given>) -> io::Result<Process> {
         let (ours, theirs) = UnixStream::pair()?;
-        let process = Process::spawn(&self.launch, role, identity, &theirs, door, self.events.clone())?;
+        // Where no process comes of it, the other end closes with `theirs`.
         self.fanout.attend(role, identity.id, ours)?;
-        Ok(process)
+        Process::spawn(&self.launch, role, identity, &theirs, door, self.events.clone())
     }
 
     /// The socket that the gateway of a slot accepts from, and where it listens.

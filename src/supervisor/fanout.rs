@@ -33,7 +33,7 @@ use crate::{
 
 /// What a supervisor knows of it; its clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fanout(Arc<Mutex<Hub>>);
+pub(super) struct Switch(Arc<Mutex<Hub>>);
 
 #[derive(Debug, Default)]
 struct Hub {
@@ -78,29 +78,29 @@ enum Drained {
     Ended,
 }
 
-impl Fanout {
+impl Switch {
     /// Takes over our end of a child's socket, until the child closes its own.
     ///
     /// # Errors
     /// What the system says.
     pub(super) fn attend(&self, role: Role, id: Ulid, socket: Socket) -> io::Result<()> {
         socket.set_nonblocking(true)?;
-        let fanout = self.clone();
+        let switch = self.clone();
         match role {
             Role::Worker => {
                 let ready = UnixStream::from_std(socket.try_clone()?)?;
                 self.lock().workers.insert(id, Worker { socket, codec: codec(), begun: BytesMut::new() });
-                tokio::spawn(async move { fanout.listen(id, &ready).await });
+                tokio::spawn(async move { switch.listen(id, &ready).await });
             }
             Role::Gateway => {
                 let (questions, sink) = UnixStream::from_std(socket)?.into_split();
                 self.lock().gateways.insert(id, Gateway::new(id));
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = fanout.answer(id, questions) => {}
-                        () = fanout.supply(id, sink) => {}
+                        () = switch.answer(id, questions) => {}
+                        () = switch.supply(id, sink) => {}
                     }
-                    fanout.lock().gateways.remove(&id);
+                    switch.lock().gateways.remove(&id);
                 });
             }
         }
@@ -188,7 +188,8 @@ impl Hub {
                             Ok(Some(frame)) => frame.freeze(),
                             Ok(None) => break,
                             Err(error) => {
-                                tracing::error!(worker = %id, "what it hands on cannot be read: {error}");
+                                tracing::error!(worker = %id, "what a worker hands on cannot be read: {error}");
+                                self.gateways.values_mut().for_each(|gateway| _ = gateway.forget());
                                 return Drained::Ended;
                             }
                         };
@@ -212,8 +213,12 @@ impl Gateway {
     fn give(&mut self, frame: Bytes) {
         self.bytes += frame.len() + OVERHEAD;
         self.waiting.push_back(frame);
-        if self.bytes > MOST_WAITING {
-            self.forget();
+        if self.bytes > MOST_WAITING && self.forget() {
+            tracing::warn!(
+                gateway = %self.id,
+                "a gateway does not take the events that workers hand on: what waits for it is dropped from now on, \
+                 and it reads back what it can when it takes them again"
+            );
         }
         self.news.notify_one();
     }
@@ -224,15 +229,71 @@ impl Gateway {
         Some(frame)
     }
 
-    /// Forgets what it has not taken, but for answers: those it counts.
-    fn forget(&mut self) {
-        let answer = Frame::Sofar.into_bytes();
+    /// Forgets what it has not taken, but for answers: those it counts. Returns whether it knew everything before.
+    fn forget(&mut self) -> bool {
+        let (answer, gap) = (Frame::Sofar.into_bytes(), Frame::Gap.into_bytes());
+        let was_whole = !self.waiting.contains(&gap);
         self.waiting.retain(|frame| *frame == answer);
-        self.waiting.push_front(Frame::Gap.into_bytes());
+        self.waiting.push_front(gap);
         self.bytes = self.waiting.iter().map(|frame| frame.len() + OVERHEAD).sum();
-        tracing::warn!(
-            gateway = %self.id,
-            "it does not take the events that workers hand on: what waited for it is dropped, and it reads back what it can"
-        );
+        self.news.notify_one();
+        was_whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn parcel(text: &str) -> Bytes {
+        Frame::Parcel(Bytes::copy_from_slice(text.as_bytes())).into_bytes()
+    }
+
+    fn taken(gateway: &mut Gateway) -> Vec<Option<Frame>> {
+        std::iter::from_fn(|| gateway.take()).map(Frame::from_bytes).collect()
+    }
+
+    #[test]
+    fn a_gateway_that_takes_nothing_keeps_its_answers_behind_one_gap() {
+        let mut gateway = Gateway::new(Ulid::generate());
+        let large = parcel(&"x".repeat(MOST_WAITING / 2 - OVERHEAD));
+        for _ in 0..5 {
+            gateway.give(Frame::Sofar.into_bytes());
+            gateway.give(large.clone());
+        }
+        gateway.give(parcel("last"));
+        let frames = taken(&mut gateway);
+        let gaps = frames.iter().filter(|frame| **frame == Some(Frame::Gap)).count();
+        let answers = frames.iter().filter(|frame| **frame == Some(Frame::Sofar)).count();
+        assert_eq!((gaps, answers, gateway.bytes), (1, 5, 0));
+        assert_eq!(frames[0], Some(Frame::Gap));
+        assert_eq!(frames.last(), Some(&Frame::from_bytes(parcel("last"))));
+    }
+
+    #[test]
+    fn what_is_in_the_sockets_is_given_whole_and_in_order_and_half_a_frame_waits_for_its_end() {
+        let (mut worker, ours) = Socket::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let (id, gateway) = (Ulid::generate(), Ulid::generate());
+        let mut hub = Hub::default();
+        hub.workers.insert(id, Worker { socket: ours, codec: codec(), begun: BytesMut::new() });
+        hub.gateways.insert(gateway, Gateway::new(gateway));
+        let frame = |text: &str| {
+            let bytes = parcel(text);
+            [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
+        };
+        let last = frame("c");
+        worker.write_all(&[&frame("a")[..], &frame("b"), &last[..3]].concat()).unwrap();
+        hub.drain_all();
+        let frames = taken(hub.gateways.get_mut(&gateway).unwrap());
+        assert_eq!(frames, [parcel("a"), parcel("b")].map(Frame::from_bytes));
+        worker.write_all(&last[3..]).unwrap();
+        assert_eq!(hub.drain(id, TURN), Drained::Dry);
+        assert_eq!(taken(hub.gateways.get_mut(&gateway).unwrap()), [Frame::from_bytes(parcel("c"))]);
+        worker.write_all(&u32::MAX.to_be_bytes()).unwrap();
+        assert_eq!(hub.drain(id, TURN), Drained::Ended, "no frame is so long");
+        assert_eq!(taken(hub.gateways.get_mut(&gateway).unwrap()), [Some(Frame::Gap)]);
     }
 }

@@ -84,8 +84,11 @@ impl Work {
         let span = tracing::info_span!("route", queue = self.pipeline.route());
         self.vitals.watch(self.pipeline.route(), self.pipeline.progress(), self.pipeline.delays());
         async {
-            let fenced = self.work(&stop).await.is_err();
-            let ended = self.end(fenced).await;
+            let ended = match self.work(&stop).await {
+                Ok(()) => self.end(false).await,
+                Err(Stopped::Fenced) => self.end(true).await,
+                Err(Stopped::Unheard(trouble)) => Err(left_open(trouble)),
+            };
             self.vitals.ended(self.pipeline.route());
             ended
         }
@@ -93,8 +96,8 @@ impl Work {
         .await
     }
 
-    /// Goes from step to step. An error means that the worker was fenced.
-    async fn work(&mut self, stop: &CancellationToken) -> Result<(), Fenced> {
+    /// Goes from step to step.
+    async fn work(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
         let mut started = false;
         while !stop.is_cancelled() {
             let step = if started { self.step(stop).await } else { self.start(stop).await };
@@ -108,7 +111,8 @@ impl Work {
                         self.rest(PAUSE, stop).await;
                     }
                 }
-                Err(Trouble::Store(Fault::Fenced)) => return Err(Fenced),
+                Err(Trouble::Store(Fault::Fenced)) => return Err(Stopped::Fenced),
+                Err(trouble @ Trouble::Supervisor(_)) => return Err(Stopped::Unheard(trouble)),
                 Err(trouble) => self.wait_for(&trouble, stop).await,
             }
         }
@@ -227,14 +231,15 @@ impl Work {
             let route = self.pipeline.route();
             self.vitals.waits(route, trouble, self.outage.waiting_of(&format!("queue {route:?}")));
         } else if !lost_a_race || self.backoff.attempts() == RACES {
-            let since = self.pipeline.progress().silent(peer(trouble)).unwrap_or_else(Instant::now);
+            let silent = peer(trouble).and_then(|peer| self.pipeline.progress().silent(peer));
+            let since = silent.unwrap_or_else(Instant::now);
             self.vitals.down(self.pipeline.route(), since, trouble);
         }
         let length = self.backoff.next(fastrand::f64());
         tokio::select! {
             () = self.rest(length, stop) => {}
             // Whoever keeps the lease tries more often. When Redis takes that, it may take this as well.
-            () = self.vitals.lease_renewed_again(), if peer(trouble) == Peer::Redis => {}
+            () = self.vitals.lease_renewed_again(), if peer(trouble) == Some(Peer::Redis) => {}
         }
     }
 
@@ -260,9 +265,8 @@ impl Work {
                 Ok(()) if fenced => return Ok(Ended::Fenced),
                 Ok(()) => return Ok(Ended::Drained),
                 Err(Trouble::Store(Fault::Fenced)) => fenced = true,
-                Err(trouble) if Instant::now() > deadline => {
-                    return Err(anyhow::anyhow!(trouble).context("claims are left to be rescued"));
-                }
+                Err(trouble @ Trouble::Supervisor(_)) => return Err(left_open(trouble)),
+                Err(trouble) if Instant::now() > deadline => return Err(left_open(trouble)),
                 Err(_) => tokio::time::sleep(backoff.next(fastrand::f64())).await,
             }
         }
@@ -275,8 +279,17 @@ fn is_stale(trouble: &Trouble) -> bool {
     matches!(trouble, Trouble::Redis(error) if error.is_connection_dropped() && !error.is_connection_refusal())
 }
 
-/// The worker can never commit again.
-struct Fenced;
+fn left_open(trouble: Trouble) -> anyhow::Error {
+    anyhow::anyhow!(trouble).context("claims are left to be rescued")
+}
+
+/// Why a route does not go on.
+enum Stopped {
+    /// The worker can never commit again.
+    Fenced,
+    /// Nobody takes its events.
+    Unheard(Trouble),
+}
 
 #[cfg(test)]
 mod tests {

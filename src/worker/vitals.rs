@@ -167,7 +167,9 @@ impl Vitals {
 
     /// `who` has missed a server since then: said once, however many notice.
     pub(super) fn down(&self, who: &str, since: Instant, trouble: &Trouble) {
-        self.server(peer(trouble)).borrow_mut().missed(who, since, trouble.to_string());
+        if let Some(peer) = peer(trouble) {
+            self.server(peer).borrow_mut().missed(who, since, trouble.to_string());
+        }
         self.tell_waiting();
     }
 
@@ -185,7 +187,9 @@ impl Vitals {
 
     /// A route waits for something of its own, of which a server told it: so that server is there.
     pub(super) fn waits(&self, route: &str, trouble: &Trouble, waiting: Option<String>) {
-        self.server(peer(trouble)).borrow_mut().reached(route);
+        if let Some(peer) = peer(trouble) {
+            self.server(peer).borrow_mut().reached(route);
+        }
         self.waiting.borrow_mut().extend(waiting.map(|waiting| (route.to_owned(), waiting)));
         self.tell_waiting();
     }
@@ -196,6 +200,7 @@ impl Vitals {
             Trouble::Store(fault) => matches!(fault, Fault::Route(_)),
             // Something else under the queue's name, or no right to it.
             Trouble::Redis(error) => queue::has_code(error, "WRONGTYPE") || queue::has_code(error, "NOPERM"),
+            Trouble::Supervisor(_) => false,
         }
     }
 
@@ -268,11 +273,12 @@ impl Held {
     }
 }
 
-/// The server that a trouble came from.
-pub(super) fn peer(trouble: &Trouble) -> Peer {
+/// The server that a trouble came from, if it is one's.
+pub(super) fn peer(trouble: &Trouble) -> Option<Peer> {
     match trouble {
-        Trouble::Redis(_) => Peer::Redis,
-        Trouble::Store(_) => Peer::MySql,
+        Trouble::Redis(_) => Some(Peer::Redis),
+        Trouble::Store(_) => Some(Peer::MySql),
+        Trouble::Supervisor(_) => None,
     }
 }
 

@@ -34,24 +34,49 @@ pub(super) async fn check(settings: &Settings) -> (Option<Link>, Findings) {
         Err(error) => found.problem(ABOUT, describe(&error)),
     }
     if settings.publish.fanout == Fanout::Local {
-        check_fanout(&link, &mut found).await;
+        check_fanout(settings, &link, &mut found).await;
     }
     (Some(link), found)
 }
 
-/// Rows that go past Redis reach the gateways of their own supervisor alone.
-async fn check_fanout(link: &Link, found: &mut Findings) {
+/// Rows that go past Redis reach the gateways of their own supervisor alone, and marks are of a queue, whoever works on
+/// it.
+async fn check_fanout(settings: &Settings, link: &Link, found: &mut Findings) {
     const PAST: &str = "rows go past it (ROWCAST_FANOUT=local), to the gateways of the same `rowcast up`";
-    let members = Registry::of_gateways(link.clone()).members().await.unwrap_or_default();
-    let hosts = members.iter().filter_map(|member| member.fields.get("host"));
-    let here = host();
-    let elsewhere: BTreeSet<&str> = hosts.map(String::as_str).filter(|name| *name != here).collect();
-    if elsewhere.is_empty() {
-        return found.ok(ABOUT, PAST);
+    let registries = [Registry::of_gateways(link.clone()), Registry::new(link.clone())];
+    let mut members = Vec::new();
+    for registry in registries {
+        match registry.members().await {
+            Ok(more) => members.push(more),
+            Err(error) => return found.problem(ABOUT, describe(&error)),
+        }
     }
-    let elsewhere = Vec::from_iter(elsewhere).join(", ");
-    let text = format!("{PAST}: the gateways on {elsewhere} hear none of them; with redis they hear all");
-    found.warning(ABOUT, text);
+    let [gateways, workers] = members.as_slice() else { return };
+    let here = host();
+    let hosts = gateways.iter().filter_map(|member| member.fields.get("host"));
+    let elsewhere: BTreeSet<&str> = hosts.map(String::as_str).filter(|name| *name != here).collect();
+    if !elsewhere.is_empty() {
+        let elsewhere = Vec::from_iter(elsewhere).join(", ");
+        let text = format!(
+            "{PAST}: the gateways on {elsewhere} hear none of them; set ROWCAST_FANOUT=redis, and they hear all"
+        );
+        found.warning(ABOUT, text);
+    }
+    for route in &settings.routes {
+        let workers = workers.iter().filter(|member| Worker::new(member, 0).takes(&route.queue));
+        let supervisors: BTreeSet<Option<&String>> =
+            workers.map(|member| member.fields.get("supervisor")).collect();
+        if supervisors.len() > 1 {
+            let text = format!(
+                "{PAST}, and this queue has workers of several: the rows of one are neither heard nor caught up on by \
+                 browsers of another; set ROWCAST_FANOUT=redis, or run one `rowcast up`"
+            );
+            found.warning(&route.queue, text);
+        }
+    }
+    if !found.0.iter().any(|finding| finding.text.starts_with(PAST)) {
+        found.ok(ABOUT, PAST);
+    }
 }
 
 fn judge(facts: &RedisFacts, found: &mut Findings) {

@@ -188,6 +188,7 @@ proptest! {
         payload in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         let _result = decode("socket.io", &channel, &payload);
+        let _rooms = rooms_at_a_glance(&payload);
     }
 
     #[test]

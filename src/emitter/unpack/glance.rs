@@ -1,5 +1,5 @@
 //! A glance at a broadcast: the rooms that it is for, read past everything else. Most messages that go to several rooms
-//! are for nobody here, and to know that costs a tenth of decoding them.
+//! are for nobody here, and to know that nothing of them has to be kept.
 
 use rmp::Marker;
 

@@ -58,6 +58,11 @@ impl Form {
             _ => Self::Plain,
         }
     }
+
+    /// How many digits of a second's fraction there are.
+    pub(super) fn digits(&self) -> usize {
+        if let Self::Fraction(digits) = self { *digits } else { 0 }
+    }
 }
 
 /// Digits with as many after the point as the column has; there are not more.

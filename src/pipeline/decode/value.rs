@@ -99,7 +99,7 @@ fn member<'a>(target: &Target, text: Cow<'a, str>) -> Result<Value<'a>, Rejectio
 
 /// A date, a time, or both, as the column gives it back.
 fn time(target: &Target, text: &str) -> Result<Value<'static>, Rejection> {
-    let digits = if let Form::Fraction(digits) = target.form { digits } else { 0 };
+    let digits = target.form.digits();
     let utc = || utc_text(instant(text)?, digits);
     let (value, example) = match target.kind {
         ColumnKind::Time => (clock(text, digits).map(|time| Value::Text(time.into())), "23:59:59"),
@@ -169,8 +169,7 @@ fn unix(target: &Target, text: &str, digits: usize) -> Result<Value<'static>, Re
     let number = Plain::parse(text.trim_matches('"')).ok_or_else(bad)?;
     let nanoseconds = number.scaled(9 - digits).ok_or_else(bad)?;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| bad())?;
-    let text =
-        utc_text(at, if let Form::Fraction(digits) = target.form { digits } else { 0 }).ok_or_else(bad)?;
+    let text = utc_text(at, target.form.digits()).ok_or_else(bad)?;
     Ok(if target.kind == ColumnKind::Date { day(text) } else { Value::DateTime(text) })
 }
 

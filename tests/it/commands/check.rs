@@ -64,6 +64,19 @@ async fn who_does_not_hear_rows_that_go_past_redis_is_told() {
     redis_says(&env, &["SADD", "rowcast:gateways", "01J00000000000000000000000"]).await;
     redis_says(&env, &["HSET", "rowcast:gateway:01J00000000000000000000000", "host", "elsewhere"]).await;
     check().await.says("warning  redis: rows go past it").says("the gateways on elsewhere hear none of them");
+    // And what the workers of two supervisors say.
+    for supervisor in ["01J00000000000000000000001", "01J00000000000000000000002"] {
+        let queues = format!("[{:?}]", env.queue);
+        redis_says(&env, &["SADD", "rowcast:workers", supervisor]).await;
+        let key = format!("rowcast:worker:{supervisor}");
+        redis_says(&env, &["HSET", &key, "supervisor", supervisor, "queues", &queues]).await;
+        let ran = check().await;
+        assert_eq!(
+            ran.out.contains("this queue has workers of several"),
+            supervisor.ends_with('2'),
+            "{ran:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -191,11 +191,13 @@ impl Scene {
         letters.iter().map(|(letter, _)| DeadLetter::from_json(letter).unwrap()).collect()
     }
 
-    /// All keys but those of what happened to processes, which is kept whatever becomes of jobs.
+    /// All keys but those of what happened to processes and of which queues there are, which stay whatever becomes of
+    /// jobs.
     async fn all_keys(&self) -> Vec<String> {
         let mut redis = self.redis.clone();
         let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut redis).await.unwrap();
-        keys.into_iter().filter(|key| !key.starts_with("rowcast:history")).collect()
+        let stays = |key: &String| key.starts_with("rowcast:history") || key == "rowcast:queues";
+        keys.into_iter().filter(|key| !stays(key)).collect()
     }
 
     /// The keys that are there, but for the tombstones of workers that have left, and for how long the jobs of the last

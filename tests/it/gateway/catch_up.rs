@@ -229,7 +229,7 @@ async fn what_cannot_be_caught_up_on_is_refused_with_the_reason() {
     let gateway = Gateway::start(&env, &[("ROWCAST_ROOMS", rooms)]).await;
     let (mut node, _) = gateway.clients(&["--transport", "websocket", CLIENT]).await;
     for (room, code, reason) in [
-        ("nowhere", "no_rows", "no route's rows"),
+        ("nowhere", "no_rows", "no route that this gateway has"),
         ("open:a", "cannot_catch_up", "ALTER TABLE pre_qqaccount ADD INDEX (openid)"),
     ] {
         let what = json!(["subscribe", ["pre_qqaccount", {"room": room, "since": 0}]]);

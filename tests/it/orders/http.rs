@@ -71,7 +71,9 @@ async fn the_dashboard_is_told_what_happened_to_processes() {
     let told = async || json_of(&request_of(&address, "GET /api/dashboard HTTP/1.0\r\n\r\n").await);
     let told = eventually(PATIENCE, "all of it is told", async || {
         let told = told().await;
-        let all = told["happened"].as_array().map(Vec::len) == Some(5);
+        // The state is read every two seconds.
+        let is_known = told["status"]["workers"][0]["supervisor"].is_string();
+        let all = told["happened"].as_array().map(Vec::len) == Some(5) && is_known;
         if all { Ok(told) } else { Err(told["happened"].clone()) }
     });
     let told = told.await;

@@ -14,11 +14,14 @@ use tokio::net::{
 };
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
-use super::{ClaimName, Frame, QUESTION, codec, parcel::Parcel};
+use super::{
+    ClaimName, Frame, QUESTION, codec,
+    parcel::{Parcel, Torn},
+};
 
 /// What workers of the same supervisor hand on.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct FromWorkers {
     frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
     questions: OwnedWriteHalf,
     ended: bool,
@@ -29,7 +32,7 @@ pub struct Inbox {
     held: VecDeque<Vec<u8>>,
 }
 
-/// What comes out of an [`Inbox`].
+/// What comes out of an [`FromWorkers`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Handed {
     /// An event.
@@ -39,13 +42,13 @@ pub enum Handed {
         /// The message.
         payload: Bytes,
     },
-    /// What was held back ([`Inbox::hold`]) until all was heard that had been handed on before.
+    /// What was held back ([`FromWorkers::hold`]) until all was heard that had been handed on before.
     Held(Vec<u8>),
     /// Some of what was handed on is gone: there was too much of it.
     Gap,
 }
 
-impl Inbox {
+impl FromWorkers {
     /// Takes over a socket that the supervisor has handed down. Call it within an event loop.
     ///
     /// # Errors
@@ -67,15 +70,20 @@ impl Inbox {
     /// The next that comes; after the end none. Whoever gives up waiting for it loses none.
     pub async fn next(&mut self) -> Handed {
         loop {
-            if let Some((channel, payload)) = self.unpack() {
-                return Handed::Event { channel, payload };
+            match self.unpack() {
+                Some(Ok((channel, payload))) => return Handed::Event { channel, payload },
+                Some(Err(Torn)) => return unreadable(),
+                None => {}
             }
             let frame = match self.ahead.take() {
                 Some(frame) => frame,
                 None => self.frame().await,
             };
             match frame {
-                Frame::Parcel(parcel) => self.parcel = Parcel::open(parcel),
+                Frame::Parcel(parcel) => match Parcel::open(parcel) {
+                    Some(parcel) => self.parcel = Some(parcel),
+                    None => return unreadable(),
+                },
                 Frame::Gap => return Handed::Gap,
                 Frame::Sofar => {
                     if let Some(held) = self.held.pop_front() {
@@ -104,56 +112,79 @@ impl Inbox {
     }
 
     /// The next event of the parcel at hand that was not heard before.
-    fn unpack(&mut self) -> Option<(Bytes, Bytes)> {
+    fn unpack(&mut self) -> Option<Result<(Bytes, Bytes), Torn>> {
         let parcel = self.parcel.as_mut()?;
         let new = self.heard.new_from(&parcel.claim);
-        while let (at, Some(event)) = (parcel.at, parcel.next()) {
-            if at >= new {
-                return Some(event);
+        let torn = loop {
+            let at = parcel.at;
+            match parcel.next() {
+                Some(Ok(event)) if at >= new => return Some(Ok(event)),
+                Some(Ok(_)) => {}
+                Some(Err(torn)) => break Some(Err(torn)),
+                None => break None,
             }
-        }
+        };
         let Parcel { claim, at, .. } = self.parcel.take()?;
         self.heard.up_to(claim, at);
-        None
+        torn
     }
 
     async fn frame(&mut self) -> Frame {
         while !self.ended {
             match self.frames.next().await {
-                Some(Ok(bytes)) => match Frame::from_bytes(bytes.freeze()) {
-                    Some(frame) => return frame,
-                    None => tracing::warn!("the supervisor hands on what this version does not know"),
-                },
+                // What is of no kind that is known here is a parcel that cannot be read.
+                Some(Ok(bytes)) => {
+                    return Frame::from_bytes(bytes.freeze()).unwrap_or(Frame::Parcel(Bytes::new()));
+                }
                 // The control socket has the same end, which is where it is handled.
-                Some(Err(_)) | None => self.ended = true,
+                None => self.ended = true,
+                Some(Err(error)) => {
+                    tracing::error!("what the supervisor hands on cannot be read any more: {error}");
+                    self.ended = true;
+                    return Frame::Gap;
+                }
             }
         }
         std::future::pending().await
     }
 }
 
-/// How much was heard of the claims of each worker. It ends them one after the other, and whoever ends one for it hands
-/// on the same events in the same order: so the last is all there is to know.
+/// Something of another version, most likely; its events are to be read back.
+fn unreadable() -> Handed {
+    tracing::warn!("what a worker has handed on cannot be read; its rows are read back");
+    Handed::Gap
+}
+
+/// How much was heard of the last claims of each worker, by queue and number. Whoever ends a claim for a worker hands
+/// on the same events in the same order, but it may be heard first: its socket is another one, which may be read
+/// before that of the worker.
 #[derive(Debug, Default)]
-struct Heard(BTreeMap<String, BTreeMap<String, (u64, usize)>>);
+struct Heard(BTreeMap<String, BTreeMap<String, BTreeMap<u64, usize>>>);
 
 /// So many workers are remembered. Their ids are ordered by time, so the oldest go.
-const MOST_WORKERS: usize = 16_384;
+const MOST_WORKERS: usize = 1_024;
+/// So many claims of one worker and queue: more than a socket holds, so none is forgotten that can still be overtaken.
+const MOST_CLAIMS: usize = 1_024;
 
 impl Heard {
     /// From which place on the events of a claim are new.
     fn new_from(&self, claim: &ClaimName) -> usize {
-        match self.0.get(&claim.worker).and_then(|queues| queues.get(&claim.queue)) {
-            Some((seq, _)) if *seq > claim.seq => usize::MAX,
-            Some((seq, next)) if *seq == claim.seq => *next,
-            _ => 0,
-        }
+        let Some(claims) = self.0.get(&claim.worker).and_then(|queues| queues.get(&claim.queue)) else {
+            return 0;
+        };
+        let is_forgotten = claims.len() == MOST_CLAIMS
+            && claims.first_key_value().is_some_and(|(oldest, _)| claim.seq < *oldest);
+        claims.get(&claim.seq).copied().unwrap_or(if is_forgotten { usize::MAX } else { 0 })
     }
 
     /// The events of a claim before this place were heard.
     fn up_to(&mut self, claim: ClaimName, next: usize) {
-        let last = self.0.entry(claim.worker).or_default().entry(claim.queue).or_default();
-        *last = (*last).max((claim.seq, next));
+        let claims = self.0.entry(claim.worker).or_default().entry(claim.queue).or_default();
+        let heard = claims.entry(claim.seq).or_default();
+        *heard = next.max(*heard);
+        if claims.len() > MOST_CLAIMS {
+            claims.pop_first();
+        }
         if self.0.len() > MOST_WORKERS {
             self.0.pop_first();
         }
@@ -169,29 +200,30 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_new_once_whoever_hands_its_claim_on() {
+    fn an_event_is_new_once_whoever_hands_its_claim_on_and_in_whatever_order() {
         let mut heard = Heard::default();
-        heard.up_to(claim("a", 1), 2);
+        heard.up_to(claim("a", 2), 2);
         // Its rescuer begins from the start, and goes on where it had ended.
-        assert_eq!(heard.new_from(&claim("a", 1)), 2);
-        heard.up_to(claim("a", 1), 1);
-        assert_eq!(heard.new_from(&claim("a", 1)), 2);
-        assert_eq!(heard.new_from(&claim("b", 1)), 0);
+        assert_eq!(heard.new_from(&claim("a", 2)), 2);
         heard.up_to(claim("a", 2), 1);
-        // It wakes up late.
-        assert_eq!(heard.new_from(&claim("a", 1)), usize::MAX);
+        assert_eq!(heard.new_from(&claim("a", 2)), 2);
+        assert_eq!(heard.new_from(&claim("b", 2)), 0);
+        // The rescuer's socket was read before the worker's, which held the claim before.
+        assert_eq!(heard.new_from(&claim("a", 1)), 0);
         heard.up_to(claim("a", 1), 9);
-        assert_eq!((heard.new_from(&claim("a", 2)), heard.new_from(&claim("a", 3))), (1, 0));
-        let other = ClaimName { queue: "other".into(), ..claim("a", 1) };
+        assert_eq!((heard.new_from(&claim("a", 1)), heard.new_from(&claim("a", 3))), (9, 0));
+        let other = ClaimName { queue: "other".into(), ..claim("a", 2) };
         assert_eq!(heard.new_from(&other), 0, "a worker counts its claims for each queue");
     }
 
     #[test]
-    fn of_very_many_workers_the_oldest_are_forgotten() {
+    fn of_very_many_claims_the_oldest_count_as_heard_and_of_very_many_workers_the_oldest_are_forgotten() {
         let mut heard = Heard::default();
-        (0..=MOST_WORKERS).for_each(|number| heard.up_to(claim(&format!("{number:09}"), 1), 1));
+        (0..=MOST_CLAIMS as u64).for_each(|seq| heard.up_to(claim("0", seq), 1));
+        assert_eq!((heard.new_from(&claim("0", 0)), heard.new_from(&claim("0", 1))), (usize::MAX, 1));
+        (1..=MOST_WORKERS).for_each(|number| heard.up_to(claim(&format!("{number:09}"), 1), 1));
         assert_eq!(heard.0.len(), MOST_WORKERS);
-        assert_eq!(heard.new_from(&claim("000000000", 1)), 0);
-        assert_eq!(heard.new_from(&claim("000000001", 1)), 1);
+        assert_eq!(heard.new_from(&claim("0", 1)), 0);
+        assert_eq!(heard.new_from(&claim("000000002", 1)), 1);
     }
 }

@@ -11,9 +11,9 @@ use crate::{fault, queue::Events};
 
 /// Where a worker hands on events; its clones are the same.
 #[derive(Debug, Clone)]
-pub struct Outbox(Arc<Mutex<FramedWrite<UnixStream, LengthDelimitedCodec>>>);
+pub struct ToGateways(Arc<Mutex<FramedWrite<UnixStream, LengthDelimitedCodec>>>);
 
-impl Outbox {
+impl ToGateways {
     /// Takes over a socket that the supervisor has handed down. Call it within an event loop.
     ///
     /// # Errors
