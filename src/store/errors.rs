@@ -35,6 +35,8 @@ const TABLE: &[(u16, Kind)] = &[
     (1062, Kind::Job),
     (1586, Kind::Job),
     (1169, Kind::Job),
+    // No number is left for a row that gave none: said of the job, because its neighbours may have given theirs.
+    (1467, Kind::Job),
     // CHECK constraints: MySQL, MariaDB.
     (3819, Kind::Job),
     (4025, Kind::Job),
@@ -157,9 +159,10 @@ pub fn is_duplicate(number: u16) -> bool {
 }
 
 /// Whether a row that gave no number for the counted column was refused because there are none left: MySQL says that
-/// the primary key's last number is there already, MariaDB has a code of its own.
+/// the primary key's last number is there already, MariaDB has a code of its own, and of a BIGINT both cannot tell the
+/// next.
 pub fn is_out_of_numbers(number: u16, message: &str, table: &str) -> bool {
-    number == 167 || number == 1062 && message.ends_with(&format!("for key '{table}.PRIMARY'"))
+    matches!(number, 167 | 1467) || number == 1062 && message.ends_with(&format!("for key '{table}.PRIMARY'"))
 }
 
 /// The code of a number that is out of range, by which a request stops itself.

@@ -85,6 +85,10 @@ async fn check_rights(
         Some(plan) => plan.targets.iter().map(|target| target.column.clone()).collect(),
         None => schema.columns.iter().filter(names).map(|column| column.name.clone()).collect(),
     };
+    if columns.is_empty() {
+        // The route names none that is there, which has been told.
+        return;
+    }
     let shape = Shape { database: schema.database.clone(), table: schema.name.clone(), columns };
     match store.try_insert(&shape, route.on_duplicate == OnDuplicate::Update).await {
         Ok(()) if plan.is_some() => {

@@ -30,6 +30,8 @@ pub(super) enum Form {
     Fraction(usize),
     /// BIT: without a sign.
     Bit,
+    /// A BIGINT that the server counts: without its last number, which would leave none for rows that give none.
+    Counted(u64),
     /// YEAR: with all its digits.
     Year,
     /// FLOAT and DOUBLE: as near as they come.
@@ -53,6 +55,9 @@ impl Form {
             (ColumnKind::DateTime | ColumnKind::Time, _) => Self::Fraction(length().unwrap_or(0)),
             (ColumnKind::Int, "bit") => Self::Bit,
             (ColumnKind::Int, "year") => Self::Year,
+            (ColumnKind::Int, "bigint") if column.auto_increment => {
+                Self::Counted(if type_name.contains("unsigned") { u64::MAX } else { i64::MAX.unsigned_abs() })
+            }
             (ColumnKind::Float, _) => Self::Real(Real::of(name, size)),
             (ColumnKind::Binary, "binary") => Self::Filled(length().unwrap_or(0)),
             _ => Self::Plain,

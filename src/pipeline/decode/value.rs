@@ -59,7 +59,10 @@ fn string<'a>(target: &Target, string: Cow<'a, str>) -> Result<Value<'a>, Reject
         ColumnKind::Binary => bytes::base64(target, &string),
         ColumnKind::DateTime | ColumnKind::Date | ColumnKind::Time => time(target, &string),
         ColumnKind::Int | ColumnKind::Decimal { .. } | ColumnKind::Float => {
-            let digits = string.trim();
+            let digits = match string.trim() {
+                "0000" if target.form == Form::Year => "0",
+                digits => digits,
+            };
             if serde_json::from_str::<serde_json::Number>(digits).is_err() {
                 return Err(wrong_type(target, "a string that is not a number"));
             }

@@ -80,6 +80,16 @@ async fn who_does_not_hear_rows_that_go_past_redis_is_told() {
 }
 
 #[tokio::test]
+async fn a_route_that_names_no_column_of_its_table_is_told_that_and_nothing_else() {
+    let env = migrated().await;
+    env.execute("CREATE TABLE e (id INT AUTO_INCREMENT PRIMARY KEY, n INT)").await;
+    let mut command = on(&env);
+    command.arg("check").env("ROWCAST_TABLE", "e").env("ROWCAST_COLUMNS", "nn=n");
+    let ran = run(command).await.ended(1).says("has no column \"nn\"").says("1 problem.");
+    assert!(!ran.out.contains("SQL syntax"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn both_servers_away_are_both_told_soon_and_without_passwords() {
     let mut command = bare();
     command.arg("check").env("REDIS_URL", "redis://:hunter2@127.0.0.1:1");

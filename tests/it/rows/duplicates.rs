@@ -212,6 +212,30 @@ async fn a_replay_of_thousands_costs_no_more_statements_than_they_did_at_first()
     worker.stop().await;
 }
 
+#[tokio::test]
+async fn a_job_that_would_take_the_last_number_of_all_is_a_dead_letter_and_the_others_go_in() {
+    for (kind, last) in [("BIGINT UNSIGNED", "18446744073709551615"), ("BIGINT", "9223372036854775807")] {
+        let table = format!("CREATE TABLE n (id {kind} AUTO_INCREMENT PRIMARY KEY, v INT)");
+        let env = Env::with_table(&table).await;
+        let worker = Running::route(&env, "table='n'");
+        let jobs = [format!(r#"{{"id":{last},"v":1}}"#), r#"{"v":2}"#.into(), r#"{"id":7,"v":3}"#.into()];
+        env.push_raw("", &jobs).await;
+        let audit = env.done(3).await;
+        assert_eq!((audit.inserted, audit.dead), (2, 1), "{kind}");
+        assert_eq!(env.lines("SELECT v FROM n ORDER BY v").await, ["2", "3"], "{kind}");
+
+        // Somebody else has put it there.
+        env.execute(&format!("INSERT INTO n VALUES ({last}, 4)")).await;
+        env.push(&[r#"{"v":5}"#]).await;
+        let line = worker.says("waiting for the route", 1).await.remove(0);
+        assert!(line["reason"].as_str().unwrap().contains("no numbers left"), "{kind}: {line}");
+        env.execute("DELETE FROM n WHERE v = 4").await;
+        env.execute("ALTER TABLE n AUTO_INCREMENT = 100").await;
+        assert_eq!(env.done(4).await.inserted, 3, "{kind}");
+        worker.stop().await;
+    }
+}
+
 /// The last number is there already, so the server calls every further row a duplicate of that one, or out of range.
 #[tokio::test]
 async fn a_table_without_numbers_left_stops_the_route_and_loses_no_job() {

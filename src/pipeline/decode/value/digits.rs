@@ -15,7 +15,7 @@ pub(super) fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, R
         return signed(target, value);
     }
     if let Ok(value) = text.parse::<u64>() {
-        return Ok(Value::UInt(value));
+        return unsigned(target, value);
     }
     let Some(number) = Plain::parse(text) else {
         return Err(target.reject(Code::OutOfRange, format!("{} is beyond every whole number", brief(text))));
@@ -26,9 +26,23 @@ pub(super) fn integer<'a>(target: &Target, text: &'a str) -> Result<Value<'a>, R
     let digits = number.to_string();
     match digits.parse::<i64>() {
         Ok(value) => signed(target, value),
-        // Too large for any integer: the server says so in its own words.
-        Err(_) => Ok(digits.parse().map_or(Value::Digits(digits.into()), Value::UInt)),
+        Err(_) => match digits.parse::<u64>() {
+            Ok(value) => unsigned(target, value),
+            // Too large for any integer: the server says so in its own words.
+            Err(_) => Ok(Value::Digits(digits.into())),
+        },
     }
+}
+
+fn unsigned(target: &Target, value: u64) -> Result<Value<'static>, Rejection> {
+    if target.form == Form::Counted(value) { Err(last(target, value)) } else { Ok(Value::UInt(value)) }
+}
+
+/// Once it is in, the server has no number for a row that gives none, and no larger type to be given.
+fn last(target: &Target, value: u64) -> Rejection {
+    let problem =
+        format!("{value} is the last number that it counts to, and would leave none for rows that give none");
+    target.reject(Code::OutOfRange, problem)
 }
 
 /// A whole number, but for those that the servers take for others.
@@ -38,6 +52,7 @@ fn signed(target: &Target, value: i64) -> Result<Value<'static>, Rejection> {
             let problem = format!("{value} is a year of two digits at most; send all four");
             Err(target.reject(Code::BadValue, problem))
         }
+        (Form::Counted(end), _) if u64::try_from(value) == Ok(*end) => Err(last(target, *end)),
         (Form::Bit, ..0) => {
             Err(target.reject(Code::OutOfRange, format!("{value} is negative, and a BIT is not")))
         }
