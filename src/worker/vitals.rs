@@ -215,7 +215,7 @@ impl Vitals {
     fn tell_waiting(&self) {
         let servers =
             [&self.redis, &self.mysql].into_iter().find_map(|server| server.borrow().outage.waiting());
-        let waiting = servers.or_else(|| self.waiting.borrow().values().next().cloned());
+        let waiting = servers.or_else(|| together(self.waiting.borrow().values()));
         self.reports.send_if_modified(|report| {
             let news = report.waiting != waiting;
             report.waiting = waiting;
@@ -271,6 +271,20 @@ impl Held {
         let since = before.filter(|before| answered < before.until).map_or(answered, |before| before.since);
         Self { since, until: asked + length }
     }
+}
+
+/// What several routes wait for, in one sentence; of very many the first.
+fn together<'a>(mut waiting: impl ExactSizeIterator<Item = &'a String>) -> Option<String> {
+    const MOST: usize = 5;
+    let mut told = waiting.next()?.clone();
+    for other in waiting.by_ref().take(MOST - 1) {
+        told.push_str("; ");
+        told.push_str(other.strip_prefix("waiting for the route ").unwrap_or(other));
+    }
+    if waiting.len() > 0 {
+        told.push_str(&format!("; and {} more routes", waiting.len()));
+    }
+    Some(told)
 }
 
 /// The server that a trouble came from, if it is one's.
@@ -343,5 +357,22 @@ mod tests {
         progress.ask(Peer::MySql).answered();
         vitals.up("q");
         assert_eq!(vitals.reports().borrow().waiting, None);
+    }
+
+    #[test]
+    fn what_each_of_several_routes_waits_for_is_told() {
+        let waiting = |names: &[&str]| -> Vec<String> {
+            names
+                .iter()
+                .map(|name| format!("waiting for the route since 1:02:03, queue {name:?}: no"))
+                .collect()
+        };
+        let told = |names: &[&str]| together(waiting(names).iter()).unwrap_or_default();
+        assert_eq!(told(&[]), "");
+        assert_eq!(
+            told(&["a", "b"]),
+            "waiting for the route since 1:02:03, queue \"a\": no; since 1:02:03, queue \"b\": no"
+        );
+        assert!(told(&["a", "b", "c", "d", "e", "f", "g"]).ends_with("queue \"e\": no; and 2 more routes"));
     }
 }
