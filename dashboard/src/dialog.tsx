@@ -29,19 +29,20 @@ export function Dialog({ title, close, children, actions, leave = "Close", inste
     // Not before it is gone: nothing outside of it takes the keyboard as long as it is there.
     return () => void setTimeout(() => giveBack(before));
   }, []);
-  const keep = (event: Event) => {
+  // Not by the browser: it gives the keyboard back first and tells of the end later, and a key in between would be lost.
+  const escape = (event: Event) => {
     // A window above this one has its own.
-    if (!instead || (event.target as Element).closest("dialog") !== dialog.current) return;
+    if ((event.target as Element).closest("dialog") !== dialog.current) return;
     event.preventDefault();
-    instead();
+    (instead ?? close)();
   };
   return (
     <dialog
       ref={dialog}
       onClose={close}
-      onCancel={keep}
+      onCancel={escape}
       // Browsers close a window at the second Escape whatever `cancel` is answered with.
-      onKeyDown={(event) => event.key === "Escape" && keep(event)}
+      onKeyDown={(event) => event.key === "Escape" && escape(event)}
       aria-labelledby={`${id}-title`}
       aria-describedby={asks ? `${id}-body` : undefined}
       role={asks ? "alertdialog" : undefined}
