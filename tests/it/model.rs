@@ -92,7 +92,7 @@ fn every_interleaving_of_suspects_that_are_claimed_together_keeps_the_guarantee(
 }
 
 #[test]
-#[ignore = "a campaign: 9 million states, about a minute; run it when the protocol changes"]
+#[ignore = "a campaign: 22 million states, two minutes; run it when the protocol changes"]
 fn every_interleaving_of_a_larger_world_keeps_the_guarantee() {
     holds(Rules { faults: 4, ..ONE_WORKER });
     holds(Rules { faults: 3, rescues: 3, ..FULL_PIPELINE });
