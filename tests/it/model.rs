@@ -14,7 +14,8 @@
 //! nothing is on its way for longer.
 //!
 //! It does not model a lost reply to the registration, a paused queue, what is in a row (rejected jobs, duplicates),
-//! the order within a list, or a server that loses data. A queue here is a bag: any of its jobs may come next, which
+//! the order within a list, events that wait in sockets after they were handed on and overtake each other there, or a
+//! server that loses data. A queue here is a bag: any of its jobs may come next, which
 //! covers every order.
 //!
 //! The rules count as much as the check: each is broken on purpose, and the run that follows is found; or it is shown
