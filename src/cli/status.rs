@@ -29,9 +29,9 @@ use crate::{
 ///
 /// Workers are those of all hosts that use this Redis, by host and slot: what they do, since when they run, how much
 /// they have done, how many rows a second they have inserted of late (over some seconds, a third of
-/// ROWCAST_LEASE_SECONDS), and how much memory they take. One that is silent has missed its sign of life: it is stopped, is cut off from Redis,
-/// or was killed where no supervisor replaces it. One whose lease has run out is gone or stuck; the others will
-/// finish its claims.
+/// ROWCAST_LEASE_SECONDS), and how much memory they take. One that is silent has missed its sign of life: it is
+/// stopped, is cut off from Redis, or was killed where no supervisor replaces it. One whose lease has run out is gone
+/// or stuck; the others will finish its claims.
 /// Gateways show where they listen, and how many connections they hold open.
 /// Queues are those that are configured, and then all others that a worker on this Redis takes jobs from, or has left
 /// some in, whoever configured them; with --queue, that one alone. They show how many jobs wait, are in flight, are

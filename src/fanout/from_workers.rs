@@ -32,7 +32,7 @@ pub struct FromWorkers {
     held: VecDeque<Vec<u8>>,
 }
 
-/// What comes out of an [`FromWorkers`].
+/// What comes out of [`FromWorkers`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Handed {
     /// An event.
@@ -44,7 +44,7 @@ pub enum Handed {
     },
     /// What was held back ([`FromWorkers::hold`]) until all was heard that had been handed on before.
     Held(Vec<u8>),
-    /// Some of what was handed on is gone: there was too much of it.
+    /// Some of what was handed on is gone: there was too much of it, or it cannot be read.
     Gap,
 }
 
